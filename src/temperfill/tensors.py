@@ -1,0 +1,89 @@
+"""Tensor conventions of the whole package, and the one place where a result is pasted into its picture.
+
+=========================  ===============  ==============================================================
+name                       shape            values
+=========================  ===============  ==============================================================
+``image``, ``target``      (B, 3, H, W)     float RGB in [0, 1]
+``mask``                   (B, 1, H, W)     0 or 1; 1 = missing
+``sketch``                 (B, 1, H, W)     0 or 1; 1 = line; ignored outside the hole
+``coarse``, ``refined``    (B, 3, H, W)     [0, 1], not pasted
+``composite``              (B, 3, H, W)     refined in the hole, the image bit for bit outside
+``features``               (B, C, h, w)     any; lower case means feature size
+``queries``, ``keys``,     (B, heads, N, d) any
+``values``
+``temperatures``           (B, heads)       positive
+=========================  ===============  ==============================================================
+"""
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+def check_image_mask(image: Tensor, mask: Tensor, sketch: Tensor | None = None) -> None:
+    """Checks the tensors that cross a boundary of the package.
+
+    Args:
+        image: (B, 3, H, W) floating point, finite, in [0, 1].
+        mask: (B, 1, H, W) floating point, every value 0 or 1; 1 = missing.
+        sketch: like ``mask``, or None; 1 = line.
+
+    Raises:
+        ValueError: says what was expected, what came, and what to do.
+    """
+    if image.ndim != 4 or image.shape[1] != 3:
+        raise ValueError(
+            f"image must have shape (B, 3, H, W), got {tuple(image.shape)}; convert it to RGB and add a batch axis"
+        )
+    if 0 in image.shape:
+        raise ValueError(f"image must not be empty, got shape {tuple(image.shape)}")
+    if not image.is_floating_point():
+        raise ValueError(f"image must be floating point in [0, 1], got {image.dtype}; divide bytes by 255")
+    low, high = image.aminmax()
+    if not (low >= 0 and high <= 1):  # also catches NaN
+        raise ValueError(f"image must lie in [0, 1], got values from {low.item():g} to {high.item():g}")
+    for name, plane in (("mask", mask), ("sketch", sketch)):
+        if plane is None:
+            continue
+        expected = (image.shape[0], 1, *image.shape[2:])
+        if tuple(plane.shape) != expected:
+            raise ValueError(f"{name} must have shape {expected} to match the image, got {tuple(plane.shape)}")
+        if not plane.is_floating_point():
+            raise ValueError(
+                f"{name} must be floating point 0 or 1, got {plane.dtype}; convert it with .to(image.dtype)"
+            )
+        if not ((plane == 0) | (plane == 1)).all():
+            raise ValueError(f"{name} must hold only 0 and 1; threshold it first")
+
+
+def composite(refined: Tensor, image: Tensor, mask: Tensor) -> Tensor:
+    """Pastes ``refined`` into the hole of ``image``; known pixels keep their bits.
+
+    Args:
+        refined: (B, 3, H, W), any floating type.
+        image: (B, 3, H, W) in [0, 1].
+        mask: (B, 1, H, W), 1 = missing.
+
+    Returns:
+        (B, 3, H, W) in the dtype of ``image``.
+    """
+    return torch.where(mask > 0.5, refined.to(image.dtype), image)
+
+
+@dataclass(frozen=True)
+class SizeRule:
+    """The picture sizes that a method accepts; whoever calls the method pads to them.
+
+    Attributes:
+        multiple: height and width must be multiples of it, in pixels.
+        minimum: smallest height and width, in pixels.
+    """
+
+    multiple: int = 1
+    minimum: int = 1
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a value below 1."""
+        if self.multiple < 1 or self.minimum < 1:
+            raise ValueError(f"multiple and minimum must be at least 1, got {self.multiple} and {self.minimum}")
