@@ -1,0 +1,11 @@
+"""Attention modules of one signature, ``(features, mask) -> features``; they need torch only.
+
+``MHTMA`` is the paper's contribution, ``ATMA`` and ``ContextualAttention`` are what it is compared with.
+"""
+
+from temperfill.attention.atma import ATMA
+from temperfill.attention.contextual import ContextualAttention
+from temperfill.attention.mhtma import MHTMA, fused_attention, reference_attention
+from temperfill.attention.temperature import TemperatureNetwork
+
+__all__ = ["ATMA", "MHTMA", "ContextualAttention", "TemperatureNetwork", "fused_attention", "reference_attention"]

@@ -1,0 +1,199 @@
+"""Multi-head temperature masked self-attention, MHTMA (paper, section III-C, Eqs. 7-12).
+
+Two exact implementations of the same function: ``reference_attention`` writes the formulas plainly and holds the
+(queries x keys) matrix; ``fused_attention`` goes through ``scaled_dot_product_attention`` and never holds it.
+"""
+
+from typing import Literal
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from temperfill.attention.patches import key_mask, pad_to_patch, reduce_mask, roll, unroll_keys, unroll_queries
+from temperfill.attention.temperature import TemperatureNetwork
+
+
+def normalise(patches: Tensor) -> Tensor:
+    """Scales vectors along the last axis to unit L2 length; an all-zero patch stays zero.
+
+    The constant under the root keeps the gradient finite at zero, where dividing by a clamped length would not.
+    """
+    return patches * torch.rsqrt(patches.square().sum(-1, keepdim=True) + 1e-8)
+
+
+def reference_attention(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    masked: Tensor,
+    temperatures: Tensor,
+    masked_score: float = -10000.0,
+    masked_score_scaled: bool = False,
+) -> Tensor:
+    """Masked attention as the paper writes it (Eqs. 7-11).
+
+    Args:
+        queries: (B, heads, N, d), not normalised.
+        keys: (B, heads, M, d), not normalised.
+        values: (B, heads, M, e).
+        masked: (B, M), 1 = the key touches the hole.
+        temperatures: (B, heads), positive.
+        masked_score: the constant lambda of Eq. 9.
+        masked_score_scaled: divide lambda by the temperature too.
+
+    Returns:
+        (B, heads, N, e).
+    """
+    scale = 1 / temperatures[:, :, None, None]
+    m = masked[:, None, None, :].to(queries.dtype)
+    scores = normalise(queries) @ normalise(keys).transpose(-2, -1)
+    constant = masked_score * scale if masked_score_scaled else masked_score
+    return torch.softmax(scores * (1 - m) * scale + constant * m, -1) @ values
+
+
+def fused_attention(
+    queries: Tensor,
+    keys: Tensor,
+    values: Tensor,
+    masked: Tensor,
+    temperatures: Tensor,
+    masked_score: float = -10000.0,
+    masked_score_scaled: bool = False,
+) -> Tensor:
+    """Equals ``reference_attention`` in linear memory; same arguments and result.
+
+    Masked keys are multiplied by 0, one more dimension carries lambda to the keys and 1 to the queries, and the
+    temperature divides the other components of the queries. Exact, not an approximation.
+    """
+    scale = 1 / temperatures[:, :, None, None]
+    m = masked[:, None, :, None].to(queries.dtype)
+    length, value_dim = queries.shape[-2], values.shape[-1]
+    # One width, a multiple of 8, for all three: with a narrower value torch silently takes the path that holds the
+    # whole score matrix.
+    width = -(-max(queries.shape[-1] + 1, value_dim) // 8) * 8
+    spare = width - queries.shape[-1] - 1
+    one = queries.new_ones(1, 1, 1, 1).expand(*queries.shape[:2], length, 1)
+    carrier = one * scale if masked_score_scaled else one
+    zeros = queries.new_zeros(1, 1, 1, 1)
+    queries = torch.cat([normalise(queries) * scale, carrier, zeros.expand(*queries.shape[:3], spare)], -1)
+    # Where every key is masked, lambda is the same for all of them and the softmax ignores it. Leaving it out there
+    # keeps the kernel's log-sum-exp small: near -10000 its float32 rounding would cost three digits of the gradient.
+    weight = (masked_score * (m - m.amin(2, keepdim=True))).expand(*keys.shape[:3], 1)
+    keys = torch.cat([normalise(keys) * (1 - m), weight, zeros.expand(*keys.shape[:3], spare)], -1)
+    values = F.pad(values, (0, width - value_dim))
+    device = values.device.type
+    if torch.is_autocast_enabled(device):
+        # The flash kernel of CUDA takes half precision only.
+        dtype = torch.get_autocast_dtype(device)
+        queries, keys, values = queries.to(dtype), keys.to(dtype), values.to(dtype)
+    return F.scaled_dot_product_attention(queries, keys, values, scale=1.0)[..., :value_dim]
+
+
+class MHTMA(nn.Module):
+    """Every head projects the features, matches k x k patches by cosine similarity, and copies what matches.
+
+    Args:
+        channels: C of the features.
+        heads: heads, each with a projection and a learned temperature of its own.
+        head_dim: channels c of each projection.
+        patch_size: side k of the patches, odd or even.
+        key_stride: distance between key patches.
+        masked_score: lambda of Eq. 9.
+        masked_score_scaled: divide lambda by the temperature.
+        temperature_init: temperature at the start.
+        temperature_floor: lower bound of the temperature.
+        implementation: ``fused`` or ``reference``.
+    """
+
+    def __init__(
+        self,
+        channels: int,
+        heads: int = 2,
+        head_dim: int = 24,
+        patch_size: int = 3,
+        key_stride: int = 1,
+        masked_score: float = -10000.0,
+        masked_score_scaled: bool = False,
+        temperature_init: float = 0.1,
+        temperature_floor: float = 0.01,
+        implementation: Literal["fused", "reference"] = "fused",
+    ) -> None:
+        super().__init__()
+        self.heads = heads
+        self.patch_size = patch_size
+        self.key_stride = key_stride
+        self.masked_score = masked_score
+        self.masked_score_scaled = masked_score_scaled
+        self.attention = fused_attention if implementation == "fused" else reference_attention
+        self.project_in = nn.Conv2d(channels, heads * head_dim, 1)
+        self.project_out = nn.Conv2d(heads * head_dim, channels, 1)
+        self.temperature = TemperatureNetwork(channels, heads, temperature_init, floor=temperature_floor)
+
+    def temperatures(self, features: Tensor) -> Tensor:
+        """(B, C, h, w) features to (B, heads) temperatures."""
+        return self.temperature(features)
+
+    def forward(self, features: Tensor, mask: Tensor, temperatures: Tensor | None = None) -> Tensor:
+        """Refines features by what matches elsewhere in the known part.
+
+        Args:
+            features: (B, C, h, w).
+            mask: (B, 1, H, W) with H >= h, W >= w; 1 = missing; reduced to (h, w) by maximum.
+            temperatures: (B, heads) to use instead of the learned ones.
+
+        Returns:
+            (B, C, h, w).
+        """
+        return self.attend(features, mask, temperatures)[0]
+
+    def attend(
+        self, features: Tensor, mask: Tensor, temperatures: Tensor | None = None, extra: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Like ``forward``, and carries another map along the same attention weights.
+
+        Args:
+            features: (B, C, h, w).
+            mask: (B, 1, H, W), 1 = missing.
+            temperatures: (B, heads) or None.
+            extra: (B, E, h, w) or None; each key carries its value at the patch's centre cell.
+
+        Returns:
+            (B, C, h, w) refined features, and (B, heads, E, h, w) carried maps or None.
+        """
+        if temperatures is None:
+            temperatures = self.temperatures(features)
+        embedded = self.project_in(features)
+        with torch.autocast(features.device.type, enabled=False):
+            embedded = embedded.to(temperatures.dtype)  # similarities and their normalisation stay in float32
+            batch, _, height, width = embedded.shape
+            per_head = embedded.reshape(batch * self.heads, -1, height, width)
+            queries = unroll_queries(per_head, self.patch_size)
+            padded = pad_to_patch(per_head, self.patch_size)
+            keys = unroll_keys(padded, self.patch_size, self.key_stride)
+            small_mask = pad_to_patch(reduce_mask(mask, (height, width)).to(embedded.dtype), self.patch_size)
+            masked = key_mask(small_mask, self.patch_size, self.key_stride)
+        queries, keys = (x.reshape(batch, self.heads, *x.shape[1:]) for x in (queries, keys))
+        values = keys
+        if extra is not None:
+            carried = self._centres(extra.to(keys.dtype))[:, None].expand(-1, self.heads, -1, -1)
+            values = torch.cat([keys, carried], -1)
+        result = self.attention(
+            queries, keys, values, masked, temperatures, self.masked_score, self.masked_score_scaled
+        )
+        patch_dim = keys.shape[-1]
+        # The average over overlapping patches is taken in float32; the maps then go on in the network's precision.
+        rolled = roll(result[..., :patch_dim].flatten(0, 1).to(embedded.dtype), (height, width), self.patch_size)
+        refined = self.project_out(rolled.reshape(batch, -1, height, width).to(embedded.dtype))
+        if extra is None:
+            return refined, None
+        maps = result[..., patch_dim:].transpose(-2, -1)
+        return refined, maps.reshape(batch, self.heads, -1, height, width)
+
+    def _centres(self, extra: Tensor) -> Tensor:
+        """(B, E, h, w) to (B, M, E): the value at the centre cell of every key patch."""
+        extra = pad_to_patch(extra, self.patch_size)
+        before, after = (self.patch_size - 1) // 2, self.patch_size // 2
+        height, width = extra.shape[2:]
+        inner = extra[:, :, before : height - after : self.key_stride, before : width - after : self.key_stride]
+        return inner.flatten(2).transpose(1, 2)

@@ -1,0 +1,98 @@
+"""Unrolling feature maps into patches and rolling them back; masks at feature size."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def reduce_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
+    """Reduces a mask to feature size by maximum: a cell is missing if any of its pixels is.
+
+    Nearest neighbour would lose scratches of one pixel whole.
+
+    Args:
+        mask: (B, 1, H, W), 1 = missing.
+        size: (h, w), each at most the mask's.
+
+    Returns:
+        (B, 1, h, w).
+    """
+    return mask if mask.shape[2:] == size else F.adaptive_max_pool2d(mask, size)
+
+
+def pad_to_patch(features: Tensor, patch_size: int) -> Tensor:
+    """Pads a map below and on the right with zeros so that at least one whole patch fits."""
+    height, width = features.shape[2:]
+    return F.pad(features, (0, max(patch_size - width, 0), 0, max(patch_size - height, 0)))
+
+
+def unroll_queries(features: Tensor, patch_size: int) -> Tensor:
+    """One patch around every cell, zero padding at the border; for even sizes the extra row and column go after.
+
+    Args:
+        features: (B, C, h, w).
+        patch_size: side k of the patches.
+
+    Returns:
+        (B, h*w, C*k*k), row by row.
+    """
+    before, after = (patch_size - 1) // 2, patch_size // 2
+    return F.unfold(F.pad(features, (before, after, before, after)), patch_size).transpose(1, 2)
+
+
+def unroll_keys(features: Tensor, patch_size: int, stride: int) -> Tensor:
+    """Every whole patch, without padding.
+
+    Args:
+        features: (B, C, h, w), h and w at least ``patch_size``.
+        patch_size: side k of the patches.
+        stride: distance between patches.
+
+    Returns:
+        (B, M, C*k*k) with M = ((h-k)//stride + 1) * ((w-k)//stride + 1).
+    """
+    return F.unfold(features, patch_size, stride=stride).transpose(1, 2)
+
+
+def key_mask(mask: Tensor, patch_size: int, stride: int) -> Tensor:
+    """Which key patches touch the hole (Eq. 8).
+
+    Args:
+        mask: (B, 1, h, w), 1 = missing.
+        patch_size: side k of the patches.
+        stride: distance between patches.
+
+    Returns:
+        (B, M), 1 = touches the hole.
+    """
+    return F.max_pool2d(mask, patch_size, stride).flatten(1)
+
+
+def roll(patches: Tensor, size: tuple[int, int], patch_size: int) -> Tensor:
+    """Folds query patches back to a map, overlaps averaged by their actual count (fewer at the border).
+
+    Args:
+        patches: (B, h*w, C*k*k), as from ``unroll_queries``.
+        size: (h, w).
+        patch_size: side k of the patches.
+
+    Returns:
+        (B, C, h, w).
+    """
+    height, width = size
+    before = (patch_size - 1) // 2
+    padded = (height + patch_size - 1, width + patch_size - 1)
+    total = F.fold(patches.transpose(1, 2), padded, patch_size)
+    total = total[:, :, before : before + height, before : before + width]
+    rows, columns = (
+        _overlap_count(length, patch_size, before, patches.device).to(patches.dtype) for length in (height, width)
+    )
+    return total / (rows[:, None] * columns[None, :])
+
+
+def _overlap_count(length: int, patch_size: int, before: int, device: torch.device) -> Tensor:
+    """How many of the patches around the cells 0..length-1 of a line cover each of them."""
+    cell = torch.arange(length, device=device)
+    first = (cell - patch_size // 2).clamp(min=0)
+    last = (cell + before).clamp(max=length - 1)
+    return last - first + 1
