@@ -1,0 +1,128 @@
+"""Random holes: free-form strokes, squares, and holes of a given ratio; any size, from a passed generator.
+
+Arrays are boolean (H, W); True = missing. Sizes in pixels are those of DeepFillv2 at 256 x 256 and grow with the
+picture (``scale``; 1 at 256).
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Mask = NDArray[np.bool_]
+Point = tuple[float, float]
+
+SQUARE_SIDE = 96
+"""Side of the square at 256 x 256 (paper, section IV-B)."""
+
+
+def default_scale(height: int, width: int) -> float:
+    """The shorter side over 256."""
+    return min(height, width) / 256
+
+
+def free_form(height: int, width: int, rng: np.random.Generator, scale: float | None = None) -> Mask:
+    """Random zig-zag strokes (DeepFillv2, Yu et al. 2019): 1 to 3 of them with 4 to 11 vertices each.
+
+    Args:
+        height: of the mask, pixels.
+        width: of the mask, pixels.
+        rng: source of randomness.
+        scale: stroke size relative to 256 x 256; None for the shorter side over 256.
+
+    Returns:
+        (height, width), True = missing.
+    """
+    scale = default_scale(height, width) if scale is None else scale
+    mask = np.zeros((height, width), bool)
+    for _ in range(rng.integers(1, 4)):
+        for segment in _stroke(height, width, rng, scale):
+            _draw(mask, *segment)
+    return mask
+
+
+def square(height: int, width: int, rng: np.random.Generator, scale: float | None = None) -> Mask:
+    """A square of side 96 * scale (at least 1, at most the picture) at a random place inside the picture."""
+    scale = default_scale(height, width) if scale is None else scale
+    side = max(round(SQUARE_SIDE * scale), 1)
+    rows, columns = min(side, height), min(side, width)
+    top, left = rng.integers(0, height - rows + 1), rng.integers(0, width - columns + 1)
+    mask = np.zeros((height, width), bool)
+    mask[top : top + rows, left : left + columns] = True
+    return mask
+
+
+def free_form_square(height: int, width: int, rng: np.random.Generator, scale: float | None = None) -> Mask:
+    """The paper's training mask: union of ``free_form`` and ``square``."""
+    return free_form(height, width, rng, scale) | square(height, width, rng, scale)
+
+
+def by_ratio(height: int, width: int, low: float, high: float, rng: np.random.Generator) -> Mask:
+    """Strokes that cover a share of the picture in (low, high].
+
+    Segments are drawn until a share drawn uniformly from the bin is reached; a mask that overshoots the bin is thrown
+    away, and the next try uses thinner strokes.
+
+    Args:
+        height: of the mask, pixels.
+        width: of the mask, pixels.
+        low: the share is above it.
+        high: the share is at most this.
+        rng: source of randomness.
+
+    Raises:
+        ValueError: the bounds are no bin of [0, 1], or no number of pixels of this size lies in the bin.
+    """
+    if not 0 <= low < high <= 1:
+        raise ValueError(f"a ratio bin needs 0 <= low < high <= 1, got ({low}, {high}]")
+    pixels = height * width
+    # Asked of the shares themselves, as they are compared below: rounded products could let an empty bin through.
+    first = int(low * pixels)
+    if not any(low < count / pixels <= high for count in range(first, first + 3)):
+        raise ValueError(f"no hole of a {height}x{width} picture has a ratio in ({low}, {high}]")
+    scale = default_scale(height, width)
+    while True:
+        wanted = high - (high - low) * rng.random()  # in (low, high]
+        mask = np.zeros((height, width), bool)
+        share = 0.0
+        while share < wanted:
+            for segment in _stroke(height, width, rng, scale):
+                _draw(mask, *segment)
+                share = mask.mean()
+                if share >= wanted:
+                    break
+        if low < share <= high:
+            return mask
+        scale *= 0.9
+
+
+def _stroke(height: int, width: int, rng: np.random.Generator, scale: float) -> list[tuple[Point, Point, float]]:
+    """Segments (start, end, thickness) of one stroke, in pixels; angles as in DeepFillv2's zig-zag."""
+    mean, spread = 2 * np.pi / 5, 2 * np.pi / 15
+    lowest, highest = mean - rng.uniform(0, spread), mean + rng.uniform(0, spread)
+    thickness = max(rng.uniform(12, 40) * scale, 1.0)
+    typical = np.hypot(256, 256) / 8 * scale
+    point = (rng.uniform(0, height), rng.uniform(0, width))
+    segments = []
+    for i in range(rng.integers(4, 12)):
+        angle = rng.uniform(lowest, highest)
+        angle = 2 * np.pi - angle if i % 2 == 0 else angle
+        length = np.clip(rng.normal(typical, typical / 2), 0, 2 * typical)
+        end = (
+            float(np.clip(point[0] + length * np.cos(angle), 0, height)),
+            float(np.clip(point[1] + length * np.sin(angle), 0, width)),
+        )
+        segments.append((point, end, thickness))
+        point = end
+    return segments
+
+
+def _draw(mask: Mask, start: Point, end: Point, thickness: float) -> None:
+    """Marks all pixels whose centre is within half the thickness of the segment (round ends)."""
+    radius = thickness / 2
+    top, left = (max(int(min(a, b) - radius), 0) for a, b in zip(start, end, strict=True))
+    bottom, right = (int(max(a, b) + radius) + 1 for a, b in zip(start, end, strict=True))
+    window = mask[top:bottom, left:right]
+    y = np.arange(top, top + window.shape[0])[:, None] + 0.5 - start[0]
+    x = np.arange(left, left + window.shape[1])[None, :] + 0.5 - start[1]
+    dy, dx = end[0] - start[0], end[1] - start[1]
+    along = np.clip((y * dy + x * dx) / max(dy * dy + dx * dx, 1e-12), 0, 1)
+    window |= (y - along * dy) ** 2 + (x - along * dx) ** 2 <= radius**2
