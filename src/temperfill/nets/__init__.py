@@ -1,0 +1,1 @@
+"""Networks: generator, discriminator, and the fixed feature networks."""

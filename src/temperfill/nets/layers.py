@@ -1,0 +1,58 @@
+"""Gated convolution (Yu et al. 2019, paper reference 19), the layer that the generator is made of."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+# Mean square of ELU(x) and of sigmoid(x) for x ~ N(0, 1): a gated layer passes on their product, so that dividing by it
+# keeps the variance of the pre-activations at 1 through any depth. With Glorot's gain the signal would lose a factor of
+# about two per layer, and the network has twenty of them.
+_ELU_SQUARE = 0.6449
+_SIGMOID_SQUARE = 0.2934
+_GAIN = 1 / math.sqrt(_ELU_SQUARE * _SIGMOID_SQUARE)
+
+
+class GatedConv2d(nn.Module):
+    """One convolution yields 2n channels: ELU of the first n times the sigmoid of the other n. Zero padding.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: n, channels after gating.
+        kernel_size: odd side of the kernel.
+        stride: of the convolution.
+        dilation: of the convolution.
+        gain: standard deviation of the initial weights times sqrt(fan_in).
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        dilation: int = 1,
+        gain: float = _GAIN,
+    ) -> None:
+        super().__init__()
+        padding = dilation * (kernel_size - 1) // 2
+        self.convolution = nn.Conv2d(in_channels, 2 * out_channels, kernel_size, stride, padding, dilation)
+        nn.init.normal_(self.convolution.weight, std=gain / math.sqrt(in_channels * kernel_size**2))
+        nn.init.zeros_(self.convolution.bias)  # type: ignore[arg-type]
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_channels, H, W) to (B, out_channels, H / stride, W / stride)."""
+        features, gate = self.convolution(x).chunk(2, 1)
+        return F.elu(features) * torch.sigmoid(gate)
+
+
+class UpGatedConv2d(GatedConv2d):
+    """Nearest x2 upsampling followed by a 3x3 gated convolution, which leaves no checkerboard."""
+
+    def __init__(self, in_channels: int, out_channels: int) -> None:
+        super().__init__(in_channels, out_channels)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_channels, H, W) to (B, out_channels, 2H, 2W)."""
+        return super().forward(F.interpolate(x, scale_factor=2.0, mode="nearest"))

@@ -1,0 +1,122 @@
+"""Fixed VGG features for the perceptual loss and the VGG distance, from weights that the user gives."""
+
+import pickle
+import struct
+from pathlib import Path
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor, nn
+
+_HINT = (
+    "give torchvision's VGG-16 (vgg16-397923af.pth) or a VGG-19 safetensors file with the layers up to conv3_1, "
+    "or set the perceptual weight to 0"
+)
+# Index of each convolution in torchvision's `features`, and whether its activation is given out.
+_VGG19 = ((0, False), (2, True), (5, False), (7, True), (10, True))
+_VGG16 = ((0, False), (2, False), (5, False), (7, False), (10, False), (12, False), (14, False))
+_CHANNELS = {0: 64, 2: 64, 5: 128, 7: 128, 10: 256, 12: 256, 14: 256}
+_POOL_AFTER = (2, 7, 14)
+# Only a whole VGG-19 has it: what tells it from VGG-16, whose third block is shorter.
+_VGG19_LAST = "features.34.weight"
+# What torch.load and load_file meet foreign or truncated bytes with; a pickle's first bytes may mean anything.
+_UNREADABLE = (
+    SafetensorError,
+    pickle.UnpicklingError,
+    struct.error,
+    RuntimeError,
+    EOFError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ValueError,
+)
+
+
+class VGGFeatures(nn.Module):
+    """Three activations of VGG.
+
+    From torchvision's VGG-16: pool1, pool2, pool3 (the perceptual loss, Eq. 3). From a VGG-19, which may end at
+    conv3_1: relu1_2, relu2_2, relu3_1. Weights are frozen.
+
+    Args:
+        tensors: state dict with torchvision's names ``features.N.weight``; with ``preprocess.weight`` the input goes
+            through that 1x1 convolution, without it through ImageNet's mean and standard deviation.
+
+    Raises:
+        ValueError: a tensor is missing or of another shape.
+    """
+
+    preprocess_weight: Tensor
+    preprocess_bias: Tensor
+
+    def __init__(self, tensors: dict[str, Tensor]) -> None:
+        super().__init__()
+        self.vgg16 = "features.14.weight" in tensors and _VGG19_LAST not in tensors
+        self.layers = _VGG16 if self.vgg16 else _VGG19
+        channels = 3
+        for index, _ in self.layers:
+            out = _CHANNELS[index]
+            for kind, shape in (("weight", (out, channels, 3, 3)), ("bias", (out,))):
+                tensor = _checked(tensors, f"features.{index}.{kind}", shape)
+                self.register_buffer(f"{kind}_{index}", tensor, persistent=False)
+            channels = out
+        if "preprocess.weight" in tensors:
+            weight = _checked(tensors, "preprocess.weight", (3, 3, 1, 1))
+            bias = _checked(tensors, "preprocess.bias", (3,))
+        else:
+            mean, std = torch.tensor([0.485, 0.456, 0.406]), torch.tensor([0.229, 0.224, 0.225])
+            weight, bias = torch.diag(1 / std)[:, :, None, None], -mean / std
+        self.register_buffer("preprocess_weight", weight, persistent=False)
+        self.register_buffer("preprocess_bias", bias, persistent=False)
+
+    @classmethod
+    def from_file(cls, path: Path) -> "VGGFeatures":
+        """Loads weights from a .safetensors or .pth file.
+
+        Raises:
+            OSError: no such file.
+            ValueError: not a weights file, or tensors are missing.
+        """
+        if not path.is_file():
+            raise FileNotFoundError(f"no VGG weights at {path}; {_HINT}")
+        tensors: Any
+        try:
+            if path.suffix == ".safetensors":
+                tensors = load_file(path)
+            else:
+                tensors = torch.load(path, map_location="cpu", weights_only=True)
+        except _UNREADABLE as error:
+            raise ValueError(f"{path} is not a readable weights file ({type(error).__name__}); {_HINT}") from None
+        if not (isinstance(tensors, dict) and all(isinstance(tensor, Tensor) for tensor in tensors.values())):
+            raise ValueError(f"{path} holds no state dict of tensors; {_HINT}")
+        try:
+            return cls(tensors)
+        except ValueError as error:
+            raise ValueError(f"{path}: {error}") from None
+
+    def forward(self, image: Tensor) -> list[Tensor]:
+        """(B, 3, H, W) in [0, 1] to three maps at full, half and quarter size (VGG-16: half, quarter, eighth)."""
+        x = F.conv2d(image, self.preprocess_weight, self.preprocess_bias)
+        taps = []
+        for index, tap in self.layers:
+            x = F.relu(F.conv2d(x, getattr(self, f"weight_{index}"), getattr(self, f"bias_{index}"), padding=1))
+            if tap:
+                taps.append(x)
+            if index in _POOL_AFTER:
+                x = F.max_pool2d(x, 2)
+                if self.vgg16:
+                    taps.append(x)
+        return taps
+
+
+def _checked(tensors: dict[str, Tensor], name: str, shape: tuple[int, ...]) -> Tensor:
+    """The named tensor in float32; raises ValueError if it is missing or of another shape."""
+    if name not in tensors:
+        raise ValueError(f"VGG weights lack {name}; {_HINT}")
+    if tuple(tensors[name].shape) != shape:
+        raise ValueError(f"VGG weight {name} must have shape {shape}, got {tuple(tensors[name].shape)}; {_HINT}")
+    return tensors[name].float()
