@@ -1,0 +1,65 @@
+"""Settings of every test: CPU threads, denormals, no network, drawn examples, tests that skip themselves."""
+
+import ipaddress
+import os
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+# Before torch is imported, and so that the processes that tests start get it too.
+os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
+
+import hypothesis
+import pytest
+import torch
+
+torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
+torch.set_flush_denormal(True)
+
+hypothesis.settings.register_profile("temperfill", deadline=None, derandomize=True, max_examples=30, database=None)
+hypothesis.settings.load_profile("temperfill")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    if torch.cuda.is_available():
+        return
+    skip = pytest.mark.skip(reason="needs CUDA")
+    for item in items:
+        if item.get_closest_marker("gpu"):
+            item.add_marker(skip)
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _no_network() -> Iterator[None]:
+    """Connections leave this machine in no test; those between processes of the machine stay possible."""
+    with pytest.MonkeyPatch.context() as patch:
+        for name in ("connect", "connect_ex"):
+            patch.setattr(socket.socket, name, _guarded(getattr(socket.socket, name)))
+        lookup = socket.getaddrinfo
+
+        def guarded_lookup(host: Any, *args: Any, **kwargs: Any) -> Any:
+            _check_host(host)
+            return lookup(host, *args, **kwargs)
+
+        patch.setattr(socket, "getaddrinfo", guarded_lookup)
+        yield
+
+
+def _guarded(method: Any) -> Any:
+    def connect(self: socket.socket, address: Any) -> Any:
+        if self.family in (socket.AF_INET, socket.AF_INET6):
+            _check_host(address[0])
+        return method(self, address)
+
+    return connect
+
+
+def _check_host(host: Any) -> None:
+    if host is None or host in ("localhost", socket.gethostname()):
+        return
+    try:
+        local = ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        local = False
+    if not local:
+        pytest.fail(f"a test asked the network for {host}")
