@@ -3,9 +3,17 @@
 import contextlib
 import os
 import secrets
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
+
+try:
+    import fcntl
+except ImportError:  # Windows: folders are used without a lock
+    fcntl = None  # type: ignore[assignment]
+
+
+_PREFIX, _SUFFIX = ".temperfill-", ".partial"
 
 
 def atomic_write(path: Path, write: Callable[[BinaryIO], object]) -> None:
@@ -26,7 +34,7 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], object]) -> None:
     if target.is_dir():
         raise IsADirectoryError(f"cannot write the file {path}: it is a folder")
     # The name is short whatever the target's is: a name may have 255 bytes at most.
-    temporary = target.with_name(f".temperfill-{secrets.token_hex(8)}.partial")
+    temporary = target.with_name(f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
     try:
         descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
     except OSError as error:
@@ -37,9 +45,11 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], object]) -> None:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, target)
-    except BaseException:
+    except BaseException as error:
         with contextlib.suppress(OSError):
             temporary.unlink()
+        if isinstance(error, OSError) and error.filename is None and error.errno is not None:
+            raise type(error)(error.errno, f"cannot write the file: {error.strerror}", str(path)) from None
         raise
     _sync_folder(target.parent)
 
@@ -52,3 +62,36 @@ def _sync_folder(folder: Path) -> None:
             os.fsync(descriptor)
         finally:
             os.close(descriptor)
+
+
+def remove_partial(folder: Path) -> None:
+    """Removes the temporary files that writers left in a folder when they were killed.
+
+    Raises:
+        OSError: cannot be removed.
+    """
+    for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
+        path.unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
+def exclusive(folder: Path) -> Iterator[None]:
+    """Keeps other processes out of a folder that they enter by this function too.
+
+    The lock belongs to the process, not to its children, and ends with it, even when it is killed. It is the file
+    ``.lock``. Without such locks on the system or its file system, nothing is kept out.
+
+    Raises:
+        BlockingIOError: another process is inside.
+        OSError: the folder is missing or not writable.
+    """
+    with (folder / ".lock").open("ab") as file:
+        if fcntl is not None:
+            try:
+                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except (BlockingIOError, PermissionError) as error:
+                text = "another process works in this folder; wait for its end or stop it"
+                raise BlockingIOError(error.errno, text, str(folder)) from None
+            except OSError:  # a file system without locks
+                pass
+        yield

@@ -1,0 +1,36 @@
+"""Picture files and arrays: the only place that knows uint8, Pillow, EXIF, colour profiles and file formats.
+
+A picture is decoded once, turned upright and kept in its own mode and depth. The network sees it as RGB in [0, 1],
+converted through the embedded colour profile; its answer is converted back for the pixels of the hole alone and written
+into the decoded array, so every known pixel keeps its bytes, and alpha keeps them everywhere.
+"""
+
+from temperfill.images.picture import Picture, paste, to_rgb
+from temperfill.images.reading import (
+    MAX_PIXELS,
+    SUFFIXES,
+    MaskChannel,
+    Source,
+    open_picture,
+    read_rgb,
+    resize_short_side,
+    to_mask,
+)
+from temperfill.images.writing import QUALITY, check_output, save_picture
+
+__all__ = [
+    "MAX_PIXELS",
+    "QUALITY",
+    "SUFFIXES",
+    "MaskChannel",
+    "Picture",
+    "Source",
+    "check_output",
+    "open_picture",
+    "paste",
+    "read_rgb",
+    "resize_short_side",
+    "save_picture",
+    "to_mask",
+    "to_rgb",
+]

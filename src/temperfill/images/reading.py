@@ -1,0 +1,285 @@
+"""Picture and mask files: what is let in, and how its bytes are read."""
+
+import re
+import struct
+import threading
+import warnings
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import ExifTags, Image, ImageOps, JpegImagePlugin
+
+from temperfill.images.picture import MODES, Array, Picture, luminance, to_bytes, to_rgb
+
+Source = str | Path | Image.Image | Array
+MaskChannel = Literal["luminance", "alpha"]
+
+MAX_PIXELS = 256_000_000
+"""Default limit on width times height; files above it are refused before decoding."""
+FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".avif": "AVIF",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+    ".bmp": "BMP",
+    ".gif": "GIF",
+    ".ppm": "PPM",
+    ".pgm": "PPM",
+    ".pbm": "PPM",
+}
+"""Format of each suffix; all are read and written, and no other format is."""
+SUFFIXES = frozenset(FORMATS)
+"""Suffixes of picture files, lower case."""
+
+# All that Pillow's decoders raise on damaged files; OSError beside them.
+DECODER_ERRORS = (
+    SyntaxError,
+    ValueError,
+    ArithmeticError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    EOFError,
+    RuntimeError,
+    struct.error,
+    zlib.error,
+)
+# Tags of TIFF that say how pixels lie in the old file, those with a place of their own, and the orientation.
+_STRUCTURAL_TAGS = frozenset(
+    tag
+    for first, last in (
+        *((254, 259), (262, 266), (273, 274), (277, 284), (290, 293), (296, 296), (301, 301), (317, 325), (330, 332)),
+        *((338, 343), (347, 347), (512, 521), (529, 532), (700, 700), (34665, 34665), (34675, 34675), (34853, 34853)),
+    )
+    for tag in range(first, last + 1)
+)
+_LIMIT_LOCK = threading.Lock()
+
+
+def open_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
+    """Decodes a picture and turns it upright (EXIF orientation).
+
+    Args:
+        source: file, Pillow image, or array: uint8 (H, W) or (H, W, 1, 3 or 4), uint16 (H, W), bool (H, W), or float in
+            [0, 1] with 1 or 3 channels.
+        max_pixels: largest width times height of a file.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: damaged, not a supported picture, too large, or of an unsupported mode; names the source.
+    """
+    if isinstance(source, np.ndarray):
+        return _from_array(source)
+    if isinstance(source, Image.Image):
+        return _from_image(source, "the image")
+    if isinstance(source, str | Path):
+        return _from_file(Path(source), max_pixels)
+    raise ValueError(f"expected a path, a Pillow image or a numpy array, got {type(source).__name__}")
+
+
+def read_rgb(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
+    """A picture file as (H, W, 3) sRGB bytes, upright; raises as ``open_picture``."""
+    picture = open_picture(path, max_pixels)
+    if picture.mode == "RGB" and "icc_profile" not in picture.info:
+        return picture.pixels
+    return to_bytes(to_rgb(picture))
+
+
+def resize_short_side(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
+    """Resizes (H, W, 3) bytes by Lanczos so that the short side has ``size`` pixels; the aspect stays."""
+    height, width = picture.shape[:2]
+    scale = size / min(height, width)
+    if scale == 1:
+        return picture
+    target = (max(round(width * scale), size), max(round(height * scale), size))
+    return np.asarray(Image.fromarray(picture).resize(target, Image.Resampling.LANCZOS))
+
+
+def to_mask(
+    source: Source,
+    size: tuple[int, int],
+    *,
+    invert: bool = False,
+    channel: MaskChannel = "luminance",
+    max_pixels: int = MAX_PIXELS,
+) -> NDArray[np.bool_]:
+    """Reads a mask: white (above 127 of 255, above 0.5 for floats) = fill; bool arrays as they are.
+
+    Args:
+        source: as for ``open_picture``.
+        size: height and width that the mask must have.
+        invert: black = fill.
+        channel: "luminance" looks at the brightness of the colours, "alpha" at the opacity.
+        max_pixels: largest width times height of a file.
+
+    Returns:
+        (H, W), True = missing.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: unreadable as ``open_picture``, another size, all information in alpha without being asked for it,
+            or an array that holds only 0 and 1 as integers.
+    """
+    name = f"the mask {source}" if isinstance(source, str | Path) else "the mask"
+    if isinstance(source, np.ndarray) and np.issubdtype(source.dtype, np.integer) and source.size and source.max() == 1:
+        raise ValueError(f"{name} holds only 0 and 1 as {source.dtype}; pass mask.astype(bool), or 255 for white")
+    picture = open_picture(source, max_pixels)
+    if picture.size != tuple(size):
+        raise ValueError(
+            f"{name} is {picture.size[1]}x{picture.size[0]} but the image is {size[1]}x{size[0]} (width x height, "
+            "upright); draw the mask at the size of the image"
+        )
+    alpha = picture.alpha
+    if channel == "alpha":
+        if alpha is None:
+            raise ValueError(f"{name} has no alpha channel (mode {picture.mode}); use mask channel luminance")
+        return (alpha > 127) != invert
+    if channel != "luminance":
+        raise ValueError(f"mask channel must be luminance or alpha, got {channel!r}")
+    values = luminance(picture)
+    if alpha is not None and alpha.min() != alpha.max() and values.min() == values.max():
+        raise ValueError(f"{name} has the same brightness everywhere and differs only in alpha; use mask channel alpha")
+    return (values > 0.5) != invert
+
+
+def _from_file(path: Path, max_pixels: int) -> Picture:
+    """The first frame of a picture file, decoded in full."""
+    with path.open("rb") as file:
+        image = _identify(file, path)
+        width, height = image.size
+        if width * height > max_pixels:
+            raise ValueError(
+                f"{path} has {width}x{height} pixels, {width * height / 1e6:.0f} million, above the limit of "
+                f"{max_pixels / 1e6:g} million; raise it with max_pixels (--max-pixels)"
+            )
+        try:
+            if image.format == "PNG":
+                # Decoding alone skips the checksums.
+                image.verify()
+                file.seek(0)
+                image = _identify(file, path)
+            _warn_of_losses(image, path)
+            image.load()
+        except MemoryError:
+            raise ValueError(f"{path} cannot be decoded: not enough memory, or its header is damaged") from None
+        except (OSError, *DECODER_ERRORS) as error:
+            raise ValueError(f"{path} is damaged or truncated: {error}") from None
+        return _from_image(image, str(path))
+
+
+def _identify(file: BinaryIO, path: Path) -> Image.Image:
+    """Reads the header."""
+    try:
+        with _no_foreign_limit():
+            return Image.open(file, formats=sorted(set(FORMATS.values())))
+    except (OSError, MemoryError, *DECODER_ERRORS):
+        known = ", ".join(sorted(set(FORMATS.values())))
+        raise ValueError(f"{path} is not a supported picture, or is damaged; supported are {known}") from None
+
+
+@contextmanager
+def _no_foreign_limit() -> Iterator[None]:
+    """Sets Pillow's own limit, lower than ours and global, aside while a header is read."""
+    with _LIMIT_LOCK, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # about headers that are refused anyway
+        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
+        try:
+            yield
+        finally:
+            Image.MAX_IMAGE_PIXELS = before
+
+
+def _warn_of_losses(image: Image.Image, path: Path) -> None:
+    # MPO is a JPEG with previews behind it.
+    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
+        warnings.warn(f"{path} has several frames; only the first is used", UserWarning, stacklevel=4)
+    if image.mode in ("RGB", "RGBA", "LA") and re.search(r";16", str(getattr(image, "tile", ""))):
+        warnings.warn(f"{path} has 16 bits per colour; it is read and written with 8", UserWarning, stacklevel=4)
+
+
+def _from_image(image: Image.Image, name: str) -> Picture:
+    """Takes over the pixels of a decoded image, upright, and what is worth keeping of its metadata."""
+    sampling = JpegImagePlugin.get_sampling(image) if isinstance(image, JpegImagePlugin.JpegImageFile) else -1
+    is_ppm = image.format == "PPM"
+    exif = _read_exif(image, name)
+    image = _upright(image, name)
+    if "transparency" in image.info and image.mode in ("1", "L", "RGB"):
+        # One colour is declared transparent: as a channel of its own it cannot clash with filled pixels.
+        image = image.convert("RGBA" if image.mode == "RGB" else "LA")
+    mode, pixels = image.mode, np.asarray(image)
+    if mode.startswith("I;16"):
+        mode, pixels = "I;16", pixels.astype(np.uint16)
+    elif mode == "I" and is_ppm:  # how Pillow reads 16 bits there
+        mode, pixels = "I;16", np.clip(pixels, 0, 65535).astype(np.uint16)
+    if mode not in MODES:
+        raise ValueError(f"{name} has mode {mode}, supported are {', '.join(MODES)}; convert it to RGB first")
+    if mode == "F" and not _within_unit(pixels):
+        raise ValueError(f"{name} holds floats outside [0, 1]; scale it to 0 to 1 first")
+    kept = ("icc_profile", "dpi", "xmp", "transparency") if mode == "P" else ("icc_profile", "dpi", "xmp")
+    info = {key: image.info[key] for key in kept if key in image.info}
+    info |= {"exif": exif} if exif else {}
+    info |= {"subsampling": sampling} if sampling >= 0 else {}
+    palette = None
+    if mode == "P":
+        table = np.array(image.getpalette("RGBA"), np.uint8).reshape(-1, 4)
+        palette = table[:, :3].tobytes()
+        if image.palette is not None and image.palette.mode == "RGBA":
+            info["transparency"] = table[:, 3].tobytes()
+    return Picture(pixels, mode, info, palette)
+
+
+def _upright(image: Image.Image, name: str) -> Image.Image:
+    try:
+        return ImageOps.exif_transpose(image)
+    except (OSError, *DECODER_ERRORS) as error:
+        warnings.warn(f"the orientation of {name} cannot be read ({error})", UserWarning, stacklevel=4)
+        return image
+
+
+def _read_exif(image: Image.Image, name: str) -> bytes:
+    """EXIF data without the orientation, which the pixels get; empty without any."""
+    result, found = Image.Exif(), False
+    try:
+        exif = image.getexif()
+        for tag, value in exif.items():
+            if tag not in _STRUCTURAL_TAGS:
+                result[tag], found = value, True
+        for ifd in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
+            values = exif.get_ifd(ifd)
+            if values:
+                result.get_ifd(ifd).update(values)
+                found = True
+        return result.tobytes() if found else b""
+    except (OSError, *DECODER_ERRORS) as error:
+        warnings.warn(f"the EXIF data of {name} is damaged and left out ({error})", UserWarning, stacklevel=4)
+        return b""
+
+
+def _within_unit(values: Array) -> bool:
+    return values.size == 0 or bool(values.min() >= 0 and values.max() <= 1)  # False for NaN
+
+
+def _from_array(pixels: Array) -> Picture:
+    """An array as a picture; raises ValueError for a shape, type or range that has no meaning."""
+    shape = pixels.shape
+    if pixels.ndim not in (2, 3) or 0 in shape or (pixels.ndim == 3 and shape[2] not in (1, 3, 4)):
+        raise ValueError(f"expected an array (H, W) or (H, W, 1, 3 or 4), got {shape}")
+    channels: Any = 1 if pixels.ndim == 2 else shape[2]
+    if np.issubdtype(pixels.dtype, np.floating) and channels != 4:
+        if not _within_unit(pixels):
+            raise ValueError("expected a float array in [0, 1]; divide bytes by 255")
+        return Picture(pixels, "float", {})
+    flat = pixels.reshape(shape[:2]) if channels == 1 else pixels
+    modes = {("bool", 1): "1", ("uint8", 1): "L", ("uint8", 3): "RGB", ("uint8", 4): "RGBA", ("uint16", 1): "I;16"}
+    mode = modes.get((pixels.dtype.name, channels))
+    if mode is None:
+        raise ValueError(f"cannot read an array {shape} of {pixels.dtype}; convert it to uint8, or to float in [0, 1]")
+    return Picture(np.ascontiguousarray(flat), mode, {})

@@ -1,0 +1,147 @@
+"""Picture files: what a format can hold, and how a result is written."""
+
+import io
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from PIL import ExifTags, Image
+
+from temperfill.files import atomic_write
+from temperfill.images.picture import Picture
+from temperfill.images.reading import DECODER_ERRORS, FORMATS
+
+QUALITY = 95
+"""Default quality of lossy formats."""
+
+# Modes that each format holds without loss of depth, colour or alpha.
+_STORABLE = {
+    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
+    "JPEG": ("L", "RGB", "CMYK"),
+    "WEBP": ("RGB", "RGBA"),
+    "AVIF": ("RGB", "RGBA"),
+    "TIFF": ("1", "L", "LA", "RGB", "RGBA", "CMYK", "I;16", "F"),
+    "BMP": ("1", "L", "RGB"),
+    "GIF": ("P", "L"),
+    "PPM": ("1", "L", "RGB", "I;16"),
+}
+# Modes to try in turn, each of which holds all that the mode holds.
+_WIDER = {"1": ("L", "RGB"), "L": ("RGB", "RGBA"), "LA": ("RGBA",), "P": ("RGB", "RGBA")}
+_METADATA = {
+    "icc_profile": ("PNG", "JPEG", "WEBP", "AVIF", "TIFF"),
+    "exif": ("PNG", "JPEG", "WEBP", "AVIF", "TIFF"),
+    "xmp": ("JPEG", "WEBP", "AVIF"),
+    "dpi": ("PNG", "JPEG", "TIFF", "BMP"),
+}
+_WITHOUT_ALPHA = {"RGBA": "RGB", "LA": "L"}
+
+
+def check_output(path: Path, picture: Picture | None = None) -> None:
+    """Checks, before any work, that a picture can be written.
+
+    Args:
+        path: of the file to write.
+        picture: its mode must fit the format; None leaves that out.
+
+    Raises:
+        OSError: the folder is missing or not writable, or ``path`` is no regular file.
+        ValueError: unknown suffix, or a format that cannot hold the picture.
+    """
+    if path.is_dir():
+        raise IsADirectoryError(f"cannot write {path}: it is a folder; name a file in it")
+    if path.suffix.lower() not in FORMATS:
+        raise ValueError(f"cannot write {path}: unknown suffix {path.suffix!r}; known are {', '.join(FORMATS)}")
+    target = path.resolve()
+    if not target.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {path}: there is no folder {target.parent}; create it first")
+    if target.exists() and not target.is_file():
+        raise OSError(f"cannot write {path}: it is not a regular file")
+    try:  # permission bits say nothing to root or of a read-only file system
+        with tempfile.TemporaryFile(dir=target.parent):
+            pass
+    except OSError as error:
+        raise type(error)(f"cannot write in {target.parent}: {error.strerror}") from None
+    if picture is not None:
+        storable(picture, path)
+
+
+def storable(picture: Picture, path: Path) -> Image.Image:
+    """The picture as an image in a mode that the format of the suffix holds without loss.
+
+    Raises:
+        ValueError: it would lose colours, depth or alpha.
+    """
+    kind = FORMATS[path.suffix.lower()]
+    image = picture.to_image()
+    if kind == "GIF" and image.mode == "1":
+        return image.convert("L")
+    opaque = picture.alpha is None or bool((picture.alpha == 255).all())
+    if opaque and image.mode in _WITHOUT_ALPHA and image.mode not in _STORABLE[kind]:
+        image = image.convert(_WITHOUT_ALPHA[image.mode])
+    for mode in (image.mode, *_WIDER.get(image.mode, ())):
+        if mode not in _STORABLE[kind] or (mode == "RGB" and not opaque):
+            continue
+        if mode == "P" or mode == image.mode:
+            return image
+        if image.mode == "P":
+            image = image.convert("RGBA")  # first, as Pillow wants it where entries are transparent
+        return image.convert(mode)
+    better = sorted(suffix for suffix, other in FORMATS.items() if image.mode in _STORABLE[other])
+    raise ValueError(f"cannot write {path}: {kind} does not hold mode {image.mode} as it is; use {', '.join(better)}")
+
+
+def save_picture(path: Path, picture: Picture, quality: int = QUALITY) -> None:
+    """Writes a picture atomically, in the format of the suffix, with its EXIF, XMP, colour profile and resolution.
+
+    Args:
+        path: PNG, TIFF, BMP, GIF and PPM keep every pixel; JPEG, WebP and AVIF are lossy.
+        picture: what to write.
+        quality: of lossy formats, 1 to 100; WebP at 100 is lossless.
+
+    Raises:
+        OSError: cannot be written; an old file is intact.
+        ValueError: as ``check_output``, or a quality out of range.
+    """
+    if not 1 <= quality <= 100:
+        raise ValueError(f"quality must lie in 1 to 100, got {quality}")
+    check_output(path)
+    image = storable(picture, path)
+    kind = FORMATS[path.suffix.lower()]
+    options = _options(kind, picture, quality)
+    if picture.mode in ("1", "L", "LA") and image.mode in ("RGB", "RGBA"):
+        options.pop("icc_profile", None)  # describes grey, which the format forced into RGB
+    image.info = {key: value for key, value in image.info.items() if key == "transparency"}
+    # Into memory first: some of Pillow's writers seek, and one that fails must not leave a file.
+    encoded = io.BytesIO()
+    try:
+        image.save(encoded, kind, **options)
+    except (OSError, *DECODER_ERRORS) as error:
+        raise ValueError(f"cannot write {path} as {kind}: {error}") from None
+    atomic_write(path, lambda file: file.write(encoded.getbuffer()))
+
+
+def _options(kind: str, picture: Picture, quality: int) -> dict[str, Any]:
+    """Metadata and quality for Pillow's writer; what a format has no place for is left out."""
+    info = picture.info
+    options: dict[str, Any] = {}
+    for key, kinds in _METADATA.items():
+        if info.get(key) and kind in kinds:
+            options[key] = info[key]
+    if kind in ("JPEG", "WEBP", "AVIF"):
+        options["quality"] = quality
+    if kind == "JPEG" and "subsampling" in info:
+        options["subsampling"] = info["subsampling"]
+    if kind == "WEBP":
+        options |= {"lossless": quality == 100, "exact": True}
+    if kind == "TIFF":
+        options["compression"] = "raw" if picture.mode == "F" or _has_directories(info.get("exif")) else "tiff_deflate"
+    return options
+
+
+def _has_directories(exif: bytes | None) -> bool:
+    """Whether EXIF data has more than one directory, which Pillow cannot write into compressed TIFF."""
+    if not exif:
+        return False
+    found = Image.Exif()
+    found.load(exif)
+    return any(tag in found for tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo))
