@@ -1,0 +1,58 @@
+"""Methods of inpainting: our network is one of them, and a table says where each is.
+
+A method is a callable ``(image, mask) -> image`` on tensors ((B, 3, H, W) in [0, 1] and (B, 1, H, W), 1 = missing) with
+the attributes ``name`` and ``size_rule``. Every module of the table has ``load(device)``, which gives it.
+"""
+
+import difflib
+from importlib import import_module, resources
+from pathlib import Path
+from typing import Any
+
+METHODS = {
+    "ours": "temperfill.methods.ours:load",
+    "telea": "temperfill.methods.telea:load",
+    "navier-stokes": "temperfill.methods.navier_stokes:load",
+    "biharmonic": "temperfill.methods.biharmonic:load",
+}
+"""Name to ``module:function``; a module is imported when its method is loaded."""
+SUFFIX = ".safetensors"
+
+
+def bundled() -> dict[str, Path]:
+    """Names and files of the weights that come with the package."""
+    folder = resources.files("temperfill") / "weights"
+    if not folder.is_dir():
+        return {}
+    found = (Path(str(entry)) for entry in folder.iterdir() if entry.name.endswith(SUFFIX))
+    return {path.stem: path for path in sorted(found)}
+
+
+def load(name_or_path: str | Path, device: str = "cpu") -> Any:
+    """Loads a method.
+
+    Args:
+        name_or_path: a name of METHODS, of bundled weights, or the path of a .safetensors file of ours.
+        device: such as cpu or cuda:0.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: no such method, a damaged file, or an optional package is missing; says what to do.
+    """
+    name = str(name_or_path)
+    if isinstance(name_or_path, str) and name in METHODS:
+        module, function = METHODS[name].split(":")
+        return getattr(import_module(module), function)(device)
+    weights = bundled()
+    if isinstance(name_or_path, str) and name in weights:
+        path = weights[name]
+    elif isinstance(name_or_path, Path) or name.endswith(SUFFIX) or Path(name).is_file():
+        path = Path(name_or_path)
+    else:
+        known = [*weights, *METHODS]
+        near = difflib.get_close_matches(name, known, 1)
+        hint = f", did you mean {near[0]}" if near else ""
+        raise ValueError(f"unknown model {name!r}{hint}; known are {', '.join(known)}, and paths of {SUFFIX} files")
+    from temperfill.methods import ours
+
+    return ours.load(device, path)

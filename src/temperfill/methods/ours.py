@@ -1,0 +1,72 @@
+"""The coarse-to-fine network with temperature masked self-attention (Zhou et al. 2023)."""
+
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from temperfill import methods
+from temperfill.checkpoint import load_generator
+from temperfill.nets.generator import Generator
+from temperfill.tensors import SizeRule
+
+DEFAULT = "base"
+"""Bundled weights that the method takes when none are named."""
+
+
+class Ours:
+    """A generator as a method.
+
+    Args:
+        generator: in evaluation mode.
+        name: of the method.
+
+    Attributes:
+        name: of the method.
+        size_rule: sizes it takes.
+        takes_sketch: whether a third argument, the sketch, is understood.
+    """
+
+    def __init__(self, generator: Generator, name: str = "ours") -> None:
+        self.generator = generator
+        self.name = name
+        self.size_rule = SizeRule(multiple=Generator.SIZE_MULTIPLE, minimum=Generator.SIZE_MULTIPLE)
+        self.takes_sketch = generator.config.sketch
+
+    @torch.inference_mode()
+    def __call__(self, image: Tensor, mask: Tensor, sketch: Tensor | None = None) -> Tensor:
+        """Fills the holes of a batch.
+
+        Args:
+            image: (B, 3, H, W) in [0, 1], on any device; content of the hole does not matter.
+            mask: (B, 1, H, W), 1 = missing.
+            sketch: (B, 1, H, W), 1 = line, for a generator that takes one.
+
+        Returns:
+            (B, 3, H, W) in [0, 1], not pasted, in dtype and on the device of ``image``.
+        """
+        parameter = next(self.generator.parameters())
+        arguments = [x if x is None else x.to(parameter) for x in (image, mask, sketch)]
+        return self.generator(*arguments).refined.to(image)
+
+
+def load(device: str = "cpu", path: Path | None = None) -> Ours:
+    """The method with weights from a file.
+
+    Args:
+        device: such as cpu or cuda:0.
+        path: of a .safetensors file; None for the bundled default.
+
+    Raises:
+        OSError: no such file, or it cannot be read.
+        ValueError: damaged or foreign file, or no bundled weights.
+    """
+    if path is None:
+        path = methods.bundled().get(DEFAULT)
+        if path is None:
+            raise ValueError(
+                f"this installation has no bundled weights {DEFAULT!r}; give the path of a .safetensors file"
+            )
+    generator = load_generator(path, device)
+    generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    return Ours(generator)
