@@ -1,0 +1,183 @@
+"""Geometry of holes: growing them, ramps inside them, and the windows in which the holes of a large picture are filled.
+
+Arrays are boolean (H, W); True = missing. Distances are Euclidean, in pixels.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+Hole = NDArray[np.bool_]
+Box = tuple[int, int, int, int]
+"""Top, left, bottom, right in pixels; the last two lie outside."""
+
+CONTEXT = 128
+"""Known pixels wanted on each side of a hole."""
+WINDOW = 512
+"""Side that a window grows to where the picture allows."""
+LIMIT = 768
+"""Largest side of a window that is filled at full size."""
+_CELL = 8  # holes nearer than about this many pixels count as connected, which bounds their number
+_THIN = 48  # pixels from the middle of a hole to its rim, up to which a long hole is filled piece by piece
+
+
+@dataclass(frozen=True)
+class Window:
+    """A part of the picture and the part of the hole that is filled in it.
+
+    Attributes:
+        box: of the part of the picture.
+        hole: (h, w) of the box, True = to be filled here; other missing pixels of the box only stay hidden.
+    """
+
+    box: Box
+    hole: Hole
+
+
+def dilate(hole: Hole, radius: int) -> Hole:
+    """Adds all pixels within ``radius`` of the hole."""
+    if radius == 0 or not hole.any() or hole.all():
+        return hole
+    top, left, bottom, right = _bounds(hole, radius)
+    result = hole.copy()
+    result[top:bottom, left:right] = ndimage.distance_transform_edt(~hole[top:bottom, left:right]) <= radius
+    return result
+
+
+def feather(filled: NDArray[np.float32], image: NDArray[np.float32], hole: Hole, radius: int) -> NDArray[np.float32]:
+    """Fades, over ``radius`` pixels inside the rim of the hole, from the nearest known pixel to the result.
+
+    Args:
+        filled: (H, W, 3), the result.
+        image: (H, W, 3), looked at outside the hole only.
+        hole: (H, W).
+        radius: of the ramp, pixels; known pixels never change.
+
+    Returns:
+        (H, W, 3); ``filled`` itself where there is nothing to fade from.
+    """
+    if radius == 0 or not hole.any() or hole.all():
+        return filled
+    top, left, bottom, right = _bounds(hole, 1)  # the nearest known pixel lies in here
+    inner = hole[top:bottom, left:right]
+    distance, nearest = ndimage.distance_transform_edt(inner, return_indices=True)
+    ramp = inner & (distance <= radius)
+    weight = (distance[ramp] / (radius + 1)).astype(np.float32)[:, None]
+    known = image[top:bottom, left:right][nearest[0][ramp], nearest[1][ramp]]
+    result = filled.copy()
+    result[top:bottom, left:right][ramp] = weight * filled[top:bottom, left:right][ramp] + (1 - weight) * known
+    return result
+
+
+def windows(hole: Hole, multiple: int = 4) -> list[Window]:
+    """Divides the hole of a picture into parts, each with the window that it is to be filled in.
+
+    Holes whose windows overlap are filled together while that window stays within LIMIT. A hole that is longer gets one
+    large window, for the caller to shrink, unless it is thin: then pieces, in order along it.
+
+    Args:
+        hole: (H, W).
+        multiple: windows start at multiples of it, pixels.
+
+    Returns:
+        Windows whose holes cover ``hole`` and do not overlap.
+    """
+    labels, number = _label(hole)
+    if number == 0:
+        return []
+    boxes = [
+        (rows.start, columns.start, min(rows.stop, hole.shape[0]), min(columns.stop, hole.shape[1]))
+        for rows, columns in ndimage.find_objects(labels)
+    ]
+    group_of = _group(boxes, hole.shape)
+    groups: dict[int, list[int]] = {}
+    for index, group in enumerate(group_of):
+        groups.setdefault(group, []).append(index)
+    lookup = np.concatenate([[-1], group_of])
+    found = []
+    for group, members in groups.items():
+        box = _union([boxes[i] for i in members])
+        part = hole[box[0] : box[2], box[1] : box[3]] & (lookup[labels[box[0] : box[2], box[1] : box[3]]] == group)
+        found += [_window(piece_box, piece, hole.shape, multiple) for piece_box, piece in _pieces(box, part)]
+    return found
+
+
+def _bounds(hole: Hole, margin: int) -> Box:
+    rows, columns = np.flatnonzero(hole.any(1)), np.flatnonzero(hole.any(0))
+    height, width = hole.shape
+    return (
+        max(int(rows[0]) - margin, 0),
+        max(int(columns[0]) - margin, 0),
+        min(int(rows[-1]) + 1 + margin, height),
+        min(int(columns[-1]) + 1 + margin, width),
+    )
+
+
+def _label(hole: Hole) -> tuple[NDArray[np.int32], int]:
+    """Numbers the connected parts on a coarse grid, and gives the numbers at full size."""
+    height, width = hole.shape
+    padded = np.pad(hole, ((0, -height % _CELL), (0, -width % _CELL)))
+    cells = padded.reshape(padded.shape[0] // _CELL, _CELL, padded.shape[1] // _CELL, _CELL).any((1, 3))
+    labels, number = ndimage.label(cells, np.ones((3, 3)))
+    return labels.repeat(_CELL, 0).repeat(_CELL, 1)[:height, :width], number
+
+
+def _union(boxes: list[Box]) -> Box:
+    tops, lefts, bottoms, rights = zip(*boxes, strict=True)
+    return min(tops), min(lefts), max(bottoms), max(rights)
+
+
+def _group(boxes: list[Box], shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """The group of each box: greedily, one whose window overlaps while the common one stays within LIMIT."""
+    group_of = np.zeros(len(boxes), np.int64)
+    groups = np.empty((len(boxes), 4), np.int64)
+    count = 0
+    for index, box in enumerate(boxes):
+        known = groups[:count]
+        union = np.concatenate([np.minimum(known[:, :2], box[:2]), np.maximum(known[:, 2:], box[2:])], 1)
+        starts = np.maximum(union[:, :2] - CONTEXT, 0)
+        sides = np.minimum(union[:, 2:] + CONTEXT, shape[:2]) - starts
+        gaps = np.maximum(known[:, :2] - box[2:], np.array(box[:2]) - known[:, 2:])
+        fits = (sides <= LIMIT).all(1) & (gaps < 2 * CONTEXT).all(1)
+        if fits.any():
+            chosen = int(np.flatnonzero(fits)[gaps[fits].max(1).argmin()])
+            groups[chosen] = union[chosen]
+        else:
+            chosen, count = count, count + 1
+            groups[chosen] = box
+        group_of[index] = chosen
+    return group_of
+
+
+def _pieces(box: Box, part: Hole) -> list[tuple[Box, Hole]]:
+    """The part of the hole in a box, cut along a grid if it is long and thin."""
+    top, left, bottom, right = box
+    step = LIMIT - 2 * CONTEXT
+    if max(bottom - top, right - left) <= step or ndimage.distance_transform_edt(np.pad(part, 1)).max() > _THIN:
+        return [(box, part)]
+    found = []
+    for y in range(0, part.shape[0], step // 2):
+        for x in range(0, part.shape[1], step // 2):
+            piece = part[y : y + step // 2, x : x + step // 2]
+            if piece.any():
+                a, b, c, d = _bounds(piece, 0)
+                found.append(((top + y + a, left + x + b, top + y + c, left + x + d), piece[a:c, b:d]))
+    return found
+
+
+def _window(box: Box, part: Hole, shape: tuple[int, ...], multiple: int) -> Window:
+    """The window of a part: with context on each side, and at least WINDOW long where the picture allows."""
+    starts, stops = [], []
+    for axis in range(2):
+        low, high, size = box[axis], box[axis + 2], shape[axis]
+        length = max(high - low + 2 * CONTEXT + multiple, WINDOW)
+        length = min(length + -length % multiple, size)
+        start = min(max((low + high - length) // 2, 0), size - length)
+        stop = size if start + length == size else start - start % multiple + length
+        starts.append(start - start % multiple)
+        stops.append(stop)
+    hole = np.zeros((stops[0] - starts[0], stops[1] - starts[1]), bool)
+    hole[box[0] - starts[0] : box[2] - starts[0], box[1] - starts[1] : box[3] - starts[1]] = part
+    return Window((starts[0], starts[1], stops[0], stops[1]), hole)

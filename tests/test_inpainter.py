@@ -1,0 +1,495 @@
+"""The guarded call and pictures of any size: known pixels, hidden holes, windows, memory, sources."""
+
+import logging
+import time
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given
+from hypothesis import strategies as st
+from PIL import ExifTags, Image
+from torch import Tensor
+
+import temperfill
+from temperfill import methods, regions
+from temperfill.checkpoint import save_generator
+from temperfill.config import GeneratorConfig
+from temperfill.inpainter import Inpainter, choose_device, fill, load_method
+from temperfill.methods.ours import Ours
+from temperfill.nets.generator import Generator
+from temperfill.tensors import SizeRule
+
+log = logging.getLogger(__name__)
+
+
+class Stub:
+    """A method made of a function, which remembers the sizes it was called with."""
+
+    def __init__(self, function: Callable[..., Tensor], rule: SizeRule | None = None) -> None:
+        self.name = "stub"
+        self.function = function
+        self.size_rule = rule or SizeRule()
+        self.sizes: list[tuple[int, ...]] = []
+
+    def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
+        self.sizes.append(tuple(image.shape[2:]))
+        return self.function(image, mask)
+
+
+def grey(image: Tensor, mask: Tensor) -> Tensor:
+    return torch.full_like(image, 0.25)
+
+
+def mean_of_known(image: Tensor, mask: Tensor) -> Tensor:
+    known = 1 - mask
+    mean = (image * known).sum((2, 3), keepdim=True) / known.sum((2, 3), keepdim=True).clamp(min=1)
+    return mean.expand_as(image)
+
+
+@pytest.fixture(scope="module")
+def tiny() -> Generator:
+    torch.manual_seed(0)
+    return Generator(GeneratorConfig(width=4, head_dim=4)).eval()
+
+
+@pytest.fixture(scope="module")
+def weights(tiny: Generator, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_generator(path, tiny)
+    return path
+
+
+@pytest.fixture(scope="module")
+def inpainter(weights: Path) -> Inpainter:
+    return Inpainter.from_pretrained(weights, "cpu")
+
+
+def picture(height: int, width: int, seed: int = 0) -> np.ndarray:
+    return np.random.default_rng(seed).integers(0, 256, (height, width, 3), np.uint8)
+
+
+# fill
+
+
+@given(
+    height=st.integers(1, 21),
+    width=st.integers(1, 21),
+    batch=st.integers(1, 2),
+    multiple=st.integers(1, 9),
+    minimum=st.integers(1, 25),
+    seed=st.integers(0, 99),
+)
+def test_fill_pads_crops_and_keeps_known_bits(
+    height: int, width: int, batch: int, multiple: int, minimum: int, seed: int
+) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    image = torch.rand(batch, 3, height, width, generator=generator)
+    mask = (torch.rand(batch, 1, height, width, generator=generator) > 0.5).float()
+    method = Stub(lambda i, m: i * 3 - 1, SizeRule(multiple, minimum))
+    result = fill(method, image, mask)
+    assert all(side % multiple == 0 and side >= minimum for side in method.sizes[0])
+    assert method.sizes[0][0] < max(height, minimum) + multiple
+    assert result.shape == image.shape
+    assert 0 <= result.min() <= result.max() <= 1
+    known = (mask < 0.5).expand_as(image)
+    assert torch.equal(result[known], image[known])
+
+
+def test_fill_repeats_edges_of_image_and_mask() -> None:
+    seen = {}
+
+    def look(image: Tensor, mask: Tensor) -> Tensor:
+        seen.update(image=image, mask=mask)
+        return image
+
+    image, mask = torch.rand(1, 3, 2, 3), torch.tensor([[[[0.0, 0, 0], [1, 0, 1]]]])
+    fill(Stub(look, SizeRule(4)), image, mask)
+    assert torch.equal(seen["image"][0, :, 0, 2:], image[0, :, 0, 2:].expand(3, 2))
+    assert seen["mask"][0, 0].tolist() == [[0, 0, 0, 0], [1, 0, 1, 1], [1, 0, 1, 1], [1, 0, 1, 1]]
+
+
+def test_fill_hides_the_hole() -> None:
+    """Whatever a method does with its input, the content of the hole changes no bit of the result."""
+    mask = (torch.rand(1, 1, 8, 8) > 0.5).float()
+    image = torch.rand(1, 3, 8, 8)
+    other = torch.where(mask > 0.5, torch.rand(1, 3, 8, 8), image)
+    copy = Stub(lambda i, m: torch.roll(i, 1, 2))
+    assert torch.equal(fill(copy, image, mask), fill(copy, other, mask))
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_fill_refuses_what_is_not_finite(value: float) -> None:
+    with pytest.raises(ValueError, match="not finite"):
+        fill(Stub(lambda i, m: torch.full_like(i, value)), torch.rand(1, 3, 4, 4), torch.ones(1, 1, 4, 4))
+
+
+def test_fill_refuses_another_shape_and_bad_input() -> None:
+    image, mask = torch.rand(1, 3, 4, 4), torch.ones(1, 1, 4, 4)
+    with pytest.raises(ValueError, match="gave shape"):
+        fill(Stub(lambda i, m: i[:, :1]), image, mask)
+    with pytest.raises(ValueError, match="mask must have shape"):
+        fill(Stub(grey), image, torch.ones(1, 1, 4, 5))
+    with pytest.raises(ValueError, match="takes no sketch"):
+        fill(Stub(grey), image, mask, mask)
+
+
+def test_fill_gives_the_sketch_inside_the_hole_alone() -> None:
+    torch.manual_seed(0)
+    method = Ours(Generator(GeneratorConfig(width=4, head_dim=4, sketch=True)).eval())
+    image, mask = torch.rand(1, 3, 16, 16), torch.zeros(1, 1, 16, 16)
+    mask[..., 4:12, 4:12] = 1
+    line = torch.zeros_like(mask)
+    line[..., 8, :] = 1
+    with_line = fill(method, image, mask, line)
+    assert not torch.equal(with_line, fill(method, image, mask, torch.zeros_like(line)))
+    assert torch.equal(with_line, fill(method, image, mask, line * mask))
+
+
+# Inpainter
+
+
+@pytest.mark.parametrize("size", [(1, 1), (1, 9), (7, 5), (13, 64), (33, 30), (2, 400)])
+@pytest.mark.filterwarnings("ignore:.*of the picture:UserWarning", "ignore:the mask covers:UserWarning")
+def test_any_size(inpainter: Inpainter, size: tuple[int, int]) -> None:
+    image = picture(*size)
+    mask = np.random.default_rng(1).random(size) > 0.5
+    mask.flat[0] = True
+    result = inpainter(image, mask, output_type="np")
+    assert result.shape == image.shape
+    assert np.array_equal(result[~mask], image[~mask])
+
+
+@given(
+    mode=st.sampled_from(["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16"]),
+    height=st.integers(1, 24),
+    width=st.integers(1, 24),
+    seed=st.integers(0, 999),
+    dilate=st.integers(0, 3),
+    feather=st.integers(0, 3),
+)
+def test_known_pixels_in_every_mode(
+    inpainter: Inpainter, mode: str, height: int, width: int, seed: int, dilate: int, feather: int
+) -> None:
+    rng = np.random.default_rng(seed)
+    image = Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8))
+    image = (
+        Image.fromarray(rng.integers(0, 65536, (height, width), np.uint16)) if mode == "I;16" else image.convert(mode)
+    )
+    mask = rng.random((height, width)) < 0.3
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        result = inpainter(image, mask, mask_dilate=dilate, feather=feather)
+    assert (result.mode, result.size) == (image.mode, image.size)
+    known = ~regions.dilate(mask, dilate)
+    assert np.array_equal(np.asarray(result)[known], np.asarray(image)[known])
+
+
+@pytest.mark.parametrize("dtype", [np.float16, np.float32, np.float64])
+def test_float_arrays_keep_their_bits(inpainter: Inpainter, dtype: Any) -> None:
+    image = np.random.default_rng(0).random((16, 16, 3)).astype(dtype)
+    mask = np.zeros((16, 16), bool)
+    mask[4:9, 4:9] = True
+    result = inpainter(image, mask, output_type="np")
+    assert result.dtype == dtype
+    assert np.array_equal(result[~mask], image[~mask])
+    assert not np.array_equal(result[mask], image[mask])
+
+
+def test_output_types(inpainter: Inpainter) -> None:
+    image, mask = picture(12, 10), np.zeros((12, 10), bool)
+    mask[3:6, 3:6] = True
+    pil, array, tensor = (inpainter(image, mask, output_type=kind) for kind in ("pil", "np", "pt"))
+    assert isinstance(pil, Image.Image)
+    assert np.array_equal(np.asarray(pil), array)
+    assert tensor.shape == (3, 12, 10)
+    assert np.array_equal((tensor.permute(1, 2, 0) * 255).round().byte().numpy(), array)
+    assert (tensor + 1).max() <= 2  # an ordinary tensor
+    with pytest.raises(ValueError, match="output_type"):
+        inpainter(image, mask, output_type="jpg")  # type: ignore[arg-type]
+
+
+def test_lists_match_single_calls(inpainter: Inpainter) -> None:
+    pictures = [picture(12, 10, 0), picture(20, 16, 1)]
+    masks = [np.zeros(p.shape[:2], bool) for p in pictures]
+    for mask in masks:
+        mask[4:8, 2:7] = True
+    results = inpainter(pictures, masks, output_type="np")
+    for image, mask, result in zip(pictures, masks, results, strict=True):
+        assert np.array_equal(result, inpainter(image, mask, output_type="np"))
+    assert len(inpainter([pictures[0]] * 2, masks[0])) == 2  # one mask for all
+    with pytest.raises(ValueError, match="2 images need one mask or 2, got 1"):
+        inpainter(pictures, masks[:1])
+
+
+def test_content_of_the_hole_does_not_matter(inpainter: Inpainter) -> None:
+    mask = np.zeros((40, 40), bool)
+    mask[10:25, 12:30] = True
+    image = picture(40, 40)
+    other = np.where(mask[..., None], picture(40, 40, 9), image)
+    assert np.array_equal(inpainter(image, mask, output_type="np"), inpainter(other, mask, output_type="np"))
+
+
+def test_same_call_gives_same_bytes(inpainter: Inpainter) -> None:
+    mask = np.random.default_rng(3).random((30, 30)) > 0.7
+    first, second = (inpainter(picture(30, 30), mask, output_type="np") for _ in range(2))
+    assert np.array_equal(first, second)
+
+
+def test_empty_mask_gives_the_picture_and_a_note(inpainter: Inpainter) -> None:
+    image = picture(8, 8)
+    with pytest.warns(UserWarning, match="nothing to fill"):
+        result = inpainter(image, np.zeros((8, 8), bool), mask_dilate=3, output_type="np")
+    assert np.array_equal(result, image)
+
+
+def test_full_mask_is_finite_and_warned_of(inpainter: Inpainter) -> None:
+    with pytest.warns(UserWarning, match="whole picture"):
+        result = inpainter(picture(16, 16), np.ones((16, 16), bool), feather=2, output_type="pt")
+    assert result.isfinite().all()
+
+
+def test_nearly_full_mask_asks_about_polarity(inpainter: Inpainter) -> None:
+    mask = np.ones((32, 32), bool)
+    mask[0, 0] = False
+    with pytest.warns(UserWarning, match="inverted"):
+        inpainter(picture(32, 32), mask)
+
+
+def test_mask_options(inpainter: Inpainter) -> None:
+    image, mask = picture(24, 24), np.zeros((24, 24), bool)
+    mask[8:16, 8:16] = True
+    plain = inpainter(image, mask, output_type="np")
+    assert np.array_equal(inpainter(image, ~mask, invert_mask=True, output_type="np"), plain)
+    alpha = np.full((24, 24, 4), 255, np.uint8)
+    alpha[~mask, 3] = 0
+    assert np.array_equal(inpainter(image, alpha, mask_channel="alpha", output_type="np"), plain)
+    for option in ("mask_dilate", "feather"):
+        for value in (-1, 1.5):
+            with pytest.raises(ValueError, match=option):
+                inpainter(image, mask, **{option: value})
+
+
+def test_mask_of_another_size_names_both(inpainter: Inpainter) -> None:
+    with pytest.raises(ValueError, match=r"8x9 .* 9x8"):
+        inpainter(picture(8, 9), np.zeros((9, 8), bool))
+
+
+def test_feather_starts_at_the_known_pixels() -> None:
+    """From a black rim to a white result in equal steps, inside the hole."""
+    image, mask = np.zeros((9, 20, 3), np.float32), np.zeros((9, 20), bool)
+    mask[:, 10:] = True
+    method = Inpainter(Stub(lambda i, m: torch.ones_like(i)), "cpu")
+    row = method(image, mask, feather=3, output_type="np")[4, :, 0]
+    assert np.allclose(row, [0] * 10 + [0.25, 0.5, 0.75] + [1] * 7)
+    assert np.allclose(method(image, mask, output_type="np")[4, :, 0], [0] * 10 + [1] * 10)
+
+
+def test_orientation_of_picture_and_mask(inpainter: Inpainter, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    image, mask = picture(12, 20), np.zeros((12, 20), np.uint8)
+    mask[2:5, 3:9] = 255
+    Image.fromarray(image).save(tmp_path / "a.png", exif=exif)
+    Image.fromarray(np.rot90(mask, -1)).save(tmp_path / "upright.png")
+    Image.fromarray(mask).save(tmp_path / "stored.png", exif=exif)
+    results = [inpainter(tmp_path / "a.png", tmp_path / name) for name in ("upright.png", "stored.png")]
+    assert np.array_equal(*map(np.asarray, results))
+    known = np.rot90(mask, -1) == 0
+    assert np.array_equal(np.asarray(results[0])[known], np.rot90(image, -1)[known])
+    assert results[0].getexif().get(ExifTags.Base.Orientation, 1) == 1
+
+
+# Large pictures
+
+
+def test_large_picture_is_filled_in_windows() -> None:
+    image, mask = picture(1500, 2001), np.zeros((1500, 2001), bool)
+    mask[0:40, 0:30] = True
+    mask[700:760, 900:1100] = True
+    mask[705:708, 1150:1160] = True  # near the one before: one window for both
+    mask[1499, 2000] = True
+    method = Stub(mean_of_known, SizeRule(4))
+    start = time.perf_counter()
+    result = Inpainter(method, "cpu")(image, mask, output_type="np")
+    log.info("1500x2001 without a network: %.2f s", time.perf_counter() - start)
+    assert method.sizes == [(512, 512), (512, 524), (512, 516)]
+    assert np.array_equal(result[~mask], image[~mask])
+    assert np.abs(result[mask].astype(int) - 127).max() < 10  # filled, from near
+
+
+@pytest.mark.parametrize("shape", [(2048, 2048), (1000, 3000), (641, 641)])
+def test_windows_cover_the_hole_once(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(5)
+    for kind in ("specks", "blocks", "line", "frame"):
+        hole = np.zeros(shape, bool)
+        if kind == "specks":
+            hole.flat[rng.integers(0, hole.size, 300)] = True
+        elif kind == "blocks":
+            for _ in range(12):
+                y, x = rng.integers(0, shape[0]), rng.integers(0, shape[1])
+                hole[y : y + rng.integers(1, 300), x : x + rng.integers(1, 300)] = True
+        elif kind == "line":
+            for i in range(min(shape)):
+                hole[i, max(i - 3, 0) : i + 3] = True
+        else:
+            hole[:9], hole[-9:], hole[:, :9], hole[:, -9:] = True, True, True, True
+        count = np.zeros(shape, int)
+        for window in regions.windows(hole):
+            top, left, bottom, right = window.box
+            assert (top % 4, left % 4) == (0, 0)
+            assert window.hole.shape == (bottom - top, right - left)
+            assert window.hole.any()
+            count[top:bottom, left:right] += window.hole
+            if kind in ("specks", "line", "frame"):  # never shrunk
+                assert max(window.hole.shape) <= regions.LIMIT + 4
+        assert np.array_equal(count, hole.astype(int)), kind
+
+
+def test_windows_have_context() -> None:
+    hole = np.zeros((2000, 2000), bool)
+    hole[900:1300, 900:1000] = True
+    (window,) = regions.windows(hole)
+    top, left, bottom, right = window.box
+    assert top <= 900 - 128
+    assert bottom >= 1300 + 128
+    assert right - left in range(512, 520)
+
+
+def test_many_specks_are_fast() -> None:
+    hole = np.random.default_rng(0).random((3000, 3000)) < 1e-3
+    start = time.perf_counter()
+    found = regions.windows(hole)
+    assert time.perf_counter() - start < 5
+    assert len(found) < 150
+
+
+def test_huge_hole_is_filled_small_and_enlarged() -> None:
+    height, width = 1200, 1600
+    y, x = np.mgrid[:height, :width].astype(np.float32)
+    image = np.stack([y / height, x / width, np.full_like(x, 0.5)], 2)
+    mask = np.zeros((height, width), bool)
+    mask[100:1100, 100:1500] = True
+    method = Stub(lambda i, m: torch.nn.functional.interpolate(smooth(i), i.shape[2:], mode="bilinear"), SizeRule(4))
+
+    def smooth(i: Tensor) -> Tensor:
+        return torch.linspace(0, 1, 8).view(1, 1, 8, 1).expand(1, 3, 8, 8)
+
+    result = Inpainter(method, "cpu")(image, mask, output_type="np")
+    assert len(method.sizes) == 1
+    assert max(method.sizes[0]) == regions.LIMIT
+    assert np.array_equal(result[~mask], image[~mask])
+    assert np.all(np.diff(result[110:1090, 700, 0]) >= -1e-4)  # smooth, without steps
+
+
+def test_shrinking_leaks_nothing_of_the_hole() -> None:
+    image, mask = picture(1100, 1101), np.zeros((1100, 1101), bool)
+    mask[51:1003, 37:1011] = True
+    other = np.where(mask[..., None], 255 - image, image)
+    echo = Inpainter(Stub(lambda i, m: torch.roll(i, 40, 2)), "cpu")
+    assert np.array_equal(echo(image, mask, output_type="np"), echo(other, mask, output_type="np"))
+
+
+@pytest.mark.parametrize(
+    "error", [torch.OutOfMemoryError("CUDA out of memory"), MemoryError(), RuntimeError("not enough memory: you tried")]
+)
+def test_memory_running_out_shrinks_the_window(error: BaseException) -> None:
+    def hungry(image: Tensor, mask: Tensor) -> Tensor:
+        if max(image.shape[2:]) > 200:
+            raise error
+        return grey(image, mask)
+
+    method = Stub(hungry)
+    image, mask = picture(500, 400), np.zeros((500, 400), bool)
+    mask[100:300, 100:300] = True
+    result = Inpainter(method, "cpu")(image, mask, output_type="np")
+    assert (result[120:280, 120:280] == 64).all()  # the rim is interpolated
+    assert np.array_equal(result[~mask], image[~mask])
+    assert [max(size) for size in method.sizes] == [500, 250, 125]
+
+
+def test_memory_running_out_for_good_gives_advice() -> None:
+    def hungry(image: Tensor, mask: Tensor) -> Tensor:
+        raise torch.OutOfMemoryError
+
+    mask = np.ones((300, 300), bool)
+    mask[:100] = False
+    with pytest.raises(ValueError, match="not enough memory"):
+        Inpainter(Stub(hungry), "cpu")(picture(300, 300), mask)
+
+
+def test_other_errors_of_a_method_pass() -> None:
+    def broken(image: Tensor, mask: Tensor) -> Tensor:
+        raise RuntimeError("a bug")
+
+    with pytest.raises(RuntimeError, match="a bug"):
+        Inpainter(Stub(broken), "cpu")(picture(8, 8), np.eye(8, dtype=bool))
+
+
+# Loading
+
+
+def test_names_paths_and_what_is_neither(weights: Path, tmp_path: Path) -> None:
+    assert load_method(weights, "cpu").name == load_method(str(weights), "cpu").name == "ours"
+    with pytest.raises(ValueError, match=r"unknown model 'teleo', did you mean telea.*known are .*telea.*biharmonic"):
+        load_method("teleo")
+    with pytest.raises(FileNotFoundError, match=r"gone\.safetensors"):
+        load_method(tmp_path / "gone.safetensors")
+    assert set(methods.METHODS) >= {"ours", "telea", "navier-stokes", "biharmonic"}
+
+
+@pytest.mark.parametrize("name", ["telea", "navier-stokes", "biharmonic"])
+def test_methods_of_the_table_fill(name: str) -> None:
+    if name != "biharmonic":
+        pytest.importorskip("cv2")
+    mask = np.zeros((20, 20), bool)
+    mask[5:9, 5:9] = True
+    image = np.full((20, 20, 3), 77, np.uint8)
+    result = temperfill.inpaint(image, mask, model=name, device="cpu", output_type="np")
+    assert np.abs(result.astype(int) - 77).max() <= 2
+
+
+def test_damaged_weights_are_refused(weights: Path, tmp_path: Path) -> None:
+    data = bytearray(weights.read_bytes())
+    flipped = tmp_path / "flipped.safetensors"
+    for name, content in (("half", bytes(data[: len(data) // 2])), ("empty", b""), ("text", b"hello world" * 9)):
+        (tmp_path / f"{name}.safetensors").write_bytes(content)
+        with pytest.raises(ValueError, match=name):
+            Inpainter.from_pretrained(tmp_path / f"{name}.safetensors")
+    data[-5] ^= 4
+    flipped.write_bytes(data)
+    with pytest.raises(ValueError, match="flipped"):
+        Inpainter.from_pretrained(flipped)
+
+
+def test_devices() -> None:
+    assert choose_device("auto") in ("cpu", "cuda")
+    for device in ("gpu", "cuda:99", "meta", ""):
+        with pytest.raises(ValueError, match="cannot be used"):
+            choose_device(device)
+
+
+def test_precision(weights: Path) -> None:
+    image, mask = picture(24, 24), np.zeros((24, 24), bool)
+    mask[5:15, 5:15] = True
+    full = Inpainter.from_pretrained(weights, "cpu")(image, mask, output_type="np").astype(int)
+    half = Inpainter.from_pretrained(weights, "cpu", "bf16")(image, mask, output_type="np").astype(int)
+    assert np.array_equal(full[~mask], half[~mask])
+    assert np.abs(full - half).max() <= 24
+    with pytest.raises(ValueError, match="precision"):
+        Inpainter.from_pretrained(weights, "cpu", "fp16")  # type: ignore[arg-type]
+
+
+def test_package_offers_the_api(weights: Path) -> None:
+    assert temperfill.Inpainter is Inpainter
+    assert isinstance(temperfill.load(weights, "cpu"), Inpainter)
+    assert set(temperfill.__all__) <= set(dir(temperfill))
+    with pytest.raises(AttributeError, match="nothing_there"):
+        temperfill.nothing_there  # noqa: B018
+    mask = np.zeros((8, 8), bool)
+    mask[2:4, 2:4] = True
+    assert temperfill.inpaint(picture(8, 8), mask, model=weights, device="cpu").size == (8, 8)
