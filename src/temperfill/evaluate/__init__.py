@@ -1,0 +1,11 @@
+"""Methods x pictures x masks to composites, records and a report; and the score of a generator during training.
+
+Pictures become squares (centre crop, Lanczos), composites are PNG with untouched known pixels, and figures are those of
+:mod:`temperfill.metrics` on their bytes, so that anyone can recompute them from the files.
+"""
+
+from temperfill.evaluate.inputs import FREE_FORM_SQUARE
+from temperfill.evaluate.judge import Judge, validation_score
+from temperfill.evaluate.protocol import run
+
+__all__ = ["FREE_FORM_SQUARE", "Judge", "run", "validation_score"]

@@ -1,0 +1,148 @@
+"""The methods of an evaluation, and their composites on the disk."""
+
+import hashlib
+import importlib.metadata
+import json
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from temperfill import images, methods
+from temperfill.evaluate.inputs import Bytes, Hole
+from temperfill.inpainter import Method, fill, load_method
+from temperfill.methods.ours import DEFAULT
+
+_TAKEN = ("masks", "sheets", "truth")  # folders of a report, and a column of its sheets
+_LABEL = re.compile(r"[\w.+-]*\w[\w.+-]*")
+_LIBRARIES = ("opencv-python-headless", "opencv-python", "scikit-image", "PyPatchMatch")
+
+
+@dataclass(frozen=True)
+class Contestant:
+    """A loaded method under its label.
+
+    Attributes:
+        label: in tables and paths.
+        method: what fills holes.
+        source: name of the method, or path of the weights.
+        identity: what its composites depend on beside picture and mask: hash of the weights, or versions of libraries.
+        baseline: whether it is not a network of this package.
+    """
+
+    label: str
+    method: Method
+    source: str
+    identity: str
+    baseline: bool
+
+
+def contestants(names: Sequence[str], device: str) -> list[Contestant]:
+    """Loads methods.
+
+    Args:
+        names: of methods or bundled weights, or paths of weights files; a file called generator is labelled by its
+            folder.
+        device: of the networks.
+
+    Raises:
+        OSError: a file is missing.
+        ValueError: no names, an unknown one, a damaged file, or two with one label.
+    """
+    if not names:
+        raise ValueError("no methods: name at least one")
+    loaded: dict[str, Contestant] = {}
+    for name in names:
+        contestant = _contestant(name, device)
+        if contestant.label in (*loaded, *_TAKEN) or not _LABEL.fullmatch(contestant.label):
+            raise ValueError(
+                f"method {name}: its label would be {contestant.label!r}, which is taken or unfit; rename the file"
+            )
+        loaded[contestant.label] = contestant
+    return list(loaded.values())
+
+
+def _contestant(name: str, device: str) -> Contestant:
+    method = load_method(name, device)
+    version = importlib.metadata.version
+    if name in methods.METHODS and name != "ours":
+        libraries = [
+            f"{d} {version(d)}" for d in _LIBRARIES if any(True for _ in importlib.metadata.distributions(name=d))
+        ]
+        return Contestant(name, method, name, ", ".join(libraries), baseline=True)
+    bundled = methods.bundled()
+    path = bundled[DEFAULT] if name == "ours" else bundled.get(name, Path(name))
+    label = (
+        name if name in (*bundled, "ours") else path.resolve().parent.name if path.stem == "generator" else path.stem
+    )
+    return Contestant(label, method, str(name), f"sha256 {_sha256(path.read_bytes())}", baseline=False)
+
+
+class Composites:
+    """The composites of one method on the disk, each with a key that says what it was made from.
+
+    Args:
+        folder: of the method.
+        entrant: the method.
+        device: of the tensors that it gets.
+    """
+
+    def __init__(self, folder: Path, entrant: Contestant, device: str) -> None:
+        self.folder = folder
+        self.entrant = entrant
+        self.device = device
+        self.log = folder / "composites.jsonl"
+        self.entries: dict[str, tuple[str, str]] = {}
+        for line in self.log.read_text(encoding="utf-8").splitlines() if self.log.is_file() else []:
+            try:
+                entry = json.loads(line)
+                self.entries[entry["place"]] = (entry["key"], entry["sha256"])
+            except (ValueError, KeyError, TypeError):
+                continue  # cut short when the process was killed: that composite is made again
+
+    def make(self, place: str, truth: Bytes, hole: Hole) -> Bytes:
+        """The stored composite if it was made from the same things and is undamaged, else a new one.
+
+        Args:
+            place: group/kind/stem.
+            truth: (H, W, 3).
+            hole: (H, W), True = missing.
+
+        Raises:
+            OSError: cannot be written.
+            ValueError: the method fails.
+        """
+        parts = [
+            self.entrant.identity.encode(),
+            str(truth.shape).encode(),
+            truth.tobytes(),
+            np.packbits(hole).tobytes(),
+        ]
+        key = _sha256(b"\0".join(parts))
+        path = self.folder / f"{place}.png"
+        stored_key, digest = self.entries.get(place, ("", ""))
+        if stored_key == key and path.is_file() and _sha256(path.read_bytes()) == digest:
+            return images.read_rgb(path)
+        mask = torch.from_numpy(hole)[None, None].to(self.device).float()
+        filled = fill(self.entrant.method, tensor(truth, self.device), mask)
+        made: Bytes = (filled[0].double() * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        images.save_picture(path, images.open_picture(made))
+        # After the picture, so that a key never stands for an older one; a line first ends what a kill left.
+        entry = {"place": place, "key": key, "sha256": _sha256(path.read_bytes())}
+        with self.log.open("a", encoding="utf-8") as file:
+            file.write("\n" + json.dumps(entry))
+        return made
+
+
+def tensor(pixels: Bytes, device: torch.device | str = "cpu") -> Tensor:
+    """(1, 3, H, W) in [0, 1] of (H, W, 3) bytes."""
+    return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None].to(device).float() / 255
+
+
+def _sha256(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()

@@ -1,0 +1,515 @@
+"""Evaluations: figures, files, resuming, refusals before any work, and the score of a validation."""
+
+import dataclasses
+import importlib.util
+import json
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from skimage.metrics import structural_similarity
+
+from temperfill import evaluate, masks, presets
+from temperfill.checkpoint import save_generator
+from temperfill.config import GeneratorConfig, TrainConfig
+from temperfill.evaluate import contest, inputs
+from temperfill.nets.generator import Generator
+from temperfill.tensors import SizeRule
+
+SIZE = 48
+
+
+def write_picture(path: Path, seed: int, height: int = 60, width: int = 80) -> None:
+    rng = np.random.default_rng(seed)
+    blocks = rng.integers(0, 255, (height // 10 + 1, width // 10 + 1, 3), dtype=np.uint8).repeat(10, 0).repeat(10, 1)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    Image.fromarray(blocks[:height, :width]).save(path)
+
+
+@pytest.fixture
+def folders(tmp_path: Path) -> list[Path]:
+    """Two kinds with three pictures each: street/val and faces."""
+    found = [tmp_path / "data" / "street" / "val", tmp_path / "data" / "faces"]
+    for i, folder in enumerate(found):
+        for j in range(3):
+            write_picture(folder / f"p{j}.png", 10 * i + j)
+    return found
+
+
+@pytest.fixture
+def stored(tmp_path: Path) -> Path:
+    """Masks of two groups for the pictures of ``folders``."""
+    for group in ("paper-0", "paper-1"):
+        for kind in ("street", "faces"):
+            for j in range(3):
+                path = tmp_path / "masks" / group / kind / f"p{j}.png"
+                path.parent.mkdir(parents=True, exist_ok=True)
+                hole = masks.free_form_square(SIZE, SIZE, np.random.default_rng([len(group), len(kind), j]))
+                Image.fromarray(hole.astype(np.uint8) * 255).save(path)
+    return tmp_path / "masks"
+
+
+@pytest.fixture
+def weights(tmp_path: Path) -> Path:
+    """A tiny network's file in a run folder called mine."""
+    torch.manual_seed(0)
+    path = tmp_path / "mine" / "generator.safetensors"
+    path.parent.mkdir()
+    save_generator(path, Generator(GeneratorConfig(width=2, head_dim=2)))
+    return path
+
+
+def run(folders: list[Path], out: Path, masks_from: str | Path = "free-form-square", **options: Any) -> dict[str, Any]:
+    """An evaluation at a small size; a path of masks, or the kind to draw."""
+    chosen: dict[str, Any] = {"methods": ["telea", "biharmonic"], "size": SIZE, "progress": False, "device": "cpu"}
+    chosen |= {"masks": masks_from} if isinstance(masks_from, Path) else {"mask_kind": masks_from}
+    return evaluate.run(pictures=folders, output=out, **(chosen | options))
+
+
+def pixels(path: Path) -> np.ndarray:
+    return np.asarray(Image.open(path).convert("RGB"))
+
+
+def square(path: Path) -> np.ndarray:
+    """The protocol's square, by Pillow alone."""
+    image = Image.open(path).convert("RGB")
+    side = min(image.size)
+    left, top = (image.width - side) // 2, (image.height - side) // 2
+    return np.asarray(image.crop((left, top, left + side, top + side)).resize((SIZE, SIZE), Image.Resampling.LANCZOS))
+
+
+def test_figures_are_those_of_the_files(folders: list[Path], stored: Path, weights: Path, tmp_path: Path) -> None:
+    """Every figure follows from the written composites, by code that shares nothing with the package."""
+    out = tmp_path / "out"
+    data = run(folders, out, stored, methods=["telea", str(weights)])
+    rows = json.loads((out / "rows.json").read_text())
+    assert len(rows) == 2 * 2 * 2 * 3
+    assert json.loads((out / "report.json").read_text()) == data
+    for row in rows:
+        folder = folders[0] if row["kind"] == "street" else folders[1]
+        place = f"{row['group']}/{row['kind']}/{row['stem']}.png"
+        truth, result = square(folder / f"{row['stem']}.png"), pixels(out / row["method"] / place)
+        hole = np.asarray(Image.open(stored / place)) > 127
+        np.testing.assert_array_equal(result[~hole], truth[~hole])
+        assert not row["known_changed"]
+        error = (result.astype(float) - truth) / 255
+        assert row["mae"] == pytest.approx(np.abs(error).mean() * 100, abs=1e-5)
+        assert row["psnr"] == pytest.approx(10 * np.log10(1 / max((error**2).mean(), 1e-10)), abs=1e-4)
+        similarity = structural_similarity(
+            truth, result, channel_axis=-1, gaussian_weights=True, sigma=1.5, use_sample_covariance=False
+        )
+        assert row["ssim"] == pytest.approx(similarity, abs=1e-5)
+    chosen = [r["psnr"] for r in rows if (r["method"], r["kind"], r["group"]) == ("mine", "faces", "paper-1")]
+    cell = data["results"]["mine"]["faces"]["paper-1"]
+    assert cell["psnr"] == pytest.approx(np.mean(chosen), abs=1e-6)
+    assert (cell["n"], cell["known_changed"]) == (3, 0)
+
+
+def test_report_says_what_it_is(folders: list[Path], stored: Path, weights: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    data = run(folders, out, stored, methods=["telea", "biharmonic", str(weights)], command="temperfill evaluate x")
+    assert [m["baseline"] for m in data["methods"].values()] == [True, True, False]
+    assert data["methods"]["mine"]["identity"].startswith("sha256 ")
+    assert "opencv" in data["methods"]["telea"]["identity"]
+    assert {"temperfill", "python", "torch", "numpy", "scikit-image"} <= set(data["versions"])
+    assert {"platform", "cpus", "threads"} == set(data["machine"])
+    assert data["settings"]["size"] == SIZE
+    assert data["comparison"]["mine"]["all"]["psnr"]["baseline"] in ("telea", "biharmonic")
+    assert data["comparison"]["mine"]["all"]["n"] == 6
+    assert [text.split(":")[0] for text in data["missing"]] == ["VGG distance", "SqueezeNet distance"]
+    assert "vgg" not in data["results"]["telea"]["faces"]["paper-0"]
+    text = (out / "report.md").read_text()
+    for part in (
+        "cannot be compared",
+        "temperfill evaluate x",
+        "### faces, paper-1",
+        "keras-squeezenet",
+        "best baseline",
+    ):
+        assert part in text
+    assert sorted(p.name for p in (out / "sheets").iterdir()) == [
+        f"{kind}-{group}.png" for kind in ("faces", "street") for group in ("paper-0", "paper-1")
+    ]
+    with Image.open(out / "sheets" / "faces-paper-0.png") as sheet:
+        assert sheet.width == 5 * (128 + 4) - 4
+
+
+def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    calls: list[str] = []
+    real = contest.fill
+
+    def counted(method: Any, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        calls.append(method.name)
+        return real(method, image, mask)
+
+    monkeypatch.setattr(contest, "fill", counted)
+    return calls
+
+
+def snapshot(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def test_second_run_computes_nothing_and_gives_the_same(
+    folders: list[Path], stored: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls = count_calls(monkeypatch)
+    first = run(folders, tmp_path / "out", stored, methods=["telea", str(weights)])
+    files = snapshot(tmp_path / "out")
+    assert len(calls) == 24
+    assert run(folders, tmp_path / "out", stored, methods=["telea", str(weights)]) == first
+    assert len(calls) == 24
+    assert snapshot(tmp_path / "out") == files
+
+
+def test_changed_inputs_are_computed_again(
+    folders: list[Path], stored: Path, weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    out = tmp_path / "out"
+
+    def again() -> int:
+        calls.clear()
+        run(folders, out, stored, methods=["telea", str(weights)], groups=["paper-0"])
+        return len(calls)
+
+    calls = count_calls(monkeypatch)
+    assert again() == 12
+    hole = np.zeros((SIZE, SIZE), np.uint8)
+    hole[5:20, 7:30] = 255
+    Image.fromarray(hole).save(stored / "paper-0" / "faces" / "p1.png")
+    assert again() == 2  # one mask, two methods
+    write_picture(folders[0] / "p2.png", 99)
+    assert again() == 2
+    torch.manual_seed(1)
+    save_generator(weights, Generator(GeneratorConfig(width=2, head_dim=2)))
+    assert again() == 6  # other weights: all of one method
+    (out / "telea" / "paper-0" / "street" / "p0.png").unlink()
+    damaged = out / "mine" / "paper-0" / "street" / "p1.png"
+    damaged.write_bytes(damaged.read_bytes()[:-20])
+    assert again() == 2
+    assert again() == 0
+
+
+def test_interrupted_run_goes_on(
+    folders: list[Path], stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole = run(folders, tmp_path / "whole", stored)
+    out = tmp_path / "out"
+    real, calls = contest.fill, []
+
+    def dying(*arguments: Any) -> torch.Tensor:
+        calls.append(None)
+        if len(calls) == 8:
+            raise KeyboardInterrupt
+        return real(*arguments)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(contest, "fill", dying)
+        with pytest.raises(KeyboardInterrupt):
+            run(folders, out, stored)
+    assert not (out / "report.json").exists()
+    with (out / "telea" / "composites.jsonl").open("a") as file:
+        file.write('\n{"place": "paper-0/fa')  # what a kill in the middle of a line leaves
+    calls = count_calls(monkeypatch)
+    assert run(folders, out, stored)["results"] == whole["results"]
+    assert len(calls) == 24 - 7
+    calls.clear()
+    run(folders, out, stored)
+    assert calls == []
+
+
+def test_drawn_masks_are_saved_and_depend_on_the_picture_alone(folders: list[Path], tmp_path: Path) -> None:
+    run(folders, tmp_path / "a", "free-form-square,ratio-0.1-0.2", methods=["biharmonic"])
+    run(folders[:1], tmp_path / "b", "ratio-0.1-0.2", methods=["biharmonic"], limit=2)
+    run(folders[:1], tmp_path / "c", "ratio-0.1-0.2", methods=["biharmonic"], seed=1)
+    drawn = {str(p.relative_to(tmp_path / "a/masks")) for p in (tmp_path / "a/masks").rglob("*.png")}
+    assert drawn == {
+        f"{g}/{k}/p{j}.png"
+        for g in ("free-form-square", "ratio-0.1-0.2")
+        for k in ("street", "faces")
+        for j in range(3)
+    }
+    for path in (tmp_path / "b" / "masks").rglob("*.png"):
+        place = path.relative_to(tmp_path / "b")
+        hole = np.asarray(Image.open(path)) > 127
+        assert 0.1 < hole.mean() <= 0.2
+        np.testing.assert_array_equal(hole, np.asarray(Image.open(tmp_path / "a" / place)) > 127)
+        assert (hole != (np.asarray(Image.open(tmp_path / "c" / place)) > 127)).any()
+    distinct = {p.read_bytes() for p in (tmp_path / "a" / "masks").rglob("*.png")}
+    assert len(distinct) == 12
+
+
+def test_drawn_masks_serve_as_stored_ones(folders: list[Path], tmp_path: Path) -> None:
+    first = run(folders, tmp_path / "a", "ratio-0.2-0.3", methods=["telea"])
+    second = run(folders, tmp_path / "b", tmp_path / "a" / "masks", methods=["telea"])
+    assert first["results"] == second["results"]
+
+
+def test_limit_spreads_evenly_and_groups_choose(folders: list[Path], stored: Path, tmp_path: Path) -> None:
+    run(folders[1:], tmp_path / "out", stored, limit=2, groups=["paper-1"], methods=["telea"])
+    rows = json.loads((tmp_path / "out" / "rows.json").read_text())
+    assert [(r["group"], r["stem"]) for r in rows] == [("paper-1", "p0"), ("paper-1", "p1")]
+    assert inputs.evenly([Path(str(i)) for i in range(10)], 4) == [Path(n) for n in "0257"]
+
+
+def test_methods_see_no_pixel_of_the_hole(
+    folders: list[Path], stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A method that gives back what it sees must not give the truth."""
+
+    class Mirror:
+        name = "mirror"
+        size_rule = SizeRule()
+
+        def __call__(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+            return image
+
+    monkeypatch.setattr(contest, "load_method", lambda name, device: Mirror())
+    run(folders, tmp_path / "out", stored, methods=["telea"])
+    hole = np.asarray(Image.open(stored / "paper-0/faces/p0.png")) > 127
+    assert len(np.unique(pixels(tmp_path / "out/telea/paper-0/faces/p0.png")[hole])) == 1
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"methods": []}, ValueError, "no methods"),
+        ({"methods": ["telia"]}, ValueError, "telea"),
+        ({"methods": ["telea", "telea"]}, ValueError, "label would be 'telea'"),
+        ({"methods": ["absent.safetensors"]}, OSError, "absent"),
+        ({"size": 30}, ValueError, "size must be at least 31"),
+        ({"limit": -1}, ValueError, "not negative"),
+        ({"groups": ["paper-9"]}, ValueError, r"\['paper-0', 'paper-1'\], not \['paper-9'\]"),
+        ({"size": 64}, ValueError, "48x48"),
+        ({"masks_from": Path("absent")}, OSError, "no folder of masks at absent"),
+        ({"masks_from": "free-form"}, ValueError, "ratio-LOW-HIGH"),
+        ({"masks_from": "ratio-0.5-0.2"}, ValueError, "low < high"),
+        ({"masks_from": "free-form-square", "groups": ["paper-0"]}, ValueError, "groups choose among stored"),
+        ({"vgg": Path("absent.safetensors")}, OSError, "VGG"),
+        ({"squeezenet": Path("absent.safetensors")}, OSError, "keras-squeezenet"),
+        ({"device": "tpu"}, ValueError, "tpu"),
+    ],
+)
+def test_refusals_come_before_any_work(
+    folders: list[Path],
+    stored: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    options: dict[str, Any],
+    error: type[Exception],
+    message: str,
+) -> None:
+    calls = count_calls(monkeypatch)
+    with pytest.raises(error, match=message):
+        run(folders, tmp_path / "out", options.pop("masks_from", stored), **options)
+    assert calls == []
+    assert not list((tmp_path / "out").glob("*/*/*/*.png"))
+
+
+def test_folders_are_checked(folders: list[Path], stored: Path, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="at least one folder"):
+        run([], tmp_path / "out", stored)
+    with pytest.raises(OSError, match="nowhere"):
+        run([tmp_path / "nowhere"], tmp_path / "out", stored)
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(ValueError, match="no pictures in"):
+        run([tmp_path / "empty"], tmp_path / "out", stored)
+    with pytest.raises(ValueError, match="'street', which is taken"):
+        run([folders[0], folders[0]], tmp_path / "out", stored)
+    with pytest.raises(ValueError, match="lies in the folder of pictures"):
+        run(folders, folders[1] / "out", stored)
+    (stored / "paper-1" / "faces" / "p2.png").unlink()
+    with pytest.raises(FileNotFoundError, match=r"no mask .*paper-1/faces/p2\.png for the picture .*p2\.png"):
+        run(folders, tmp_path / "out", stored)
+    write_picture(folders[1] / "p1.bmp", 5)
+    with pytest.raises(ValueError, match=r"p1\.bmp and .*p1\.png have the same stem"):
+        run(folders, tmp_path / "out", stored)
+
+
+def test_damaged_mask_is_named(folders: list[Path], stored: Path, tmp_path: Path) -> None:
+    path = stored / "paper-0" / "faces" / "p0.png"
+    path.write_bytes(path.read_bytes()[:40])
+    with pytest.raises((ValueError, OSError), match=r"p0\.png"):
+        run(folders, tmp_path / "out", stored)
+
+
+# --- the judge of the protocol ---
+
+
+@pytest.mark.weights
+def test_figures_equal_those_of_the_independent_judge(tmp_path: Path) -> None:
+    """All six figures, with weights, on the stored pictures and masks of the folder that TEMPERFILL_EVAL names."""
+    if "TEMPERFILL_EVAL" not in os.environ:
+        pytest.skip("TEMPERFILL_EVAL does not name the folder of score.py")
+    home = Path(os.environ["TEMPERFILL_EVAL"]).resolve()
+    weights_dir, kinds = home.parent / "weights", ("street", "faces", "scenes")
+    data = evaluate.run(
+        ["telea", "navier-stokes"],
+        [home.parent / "data" / kind / "val" for kind in kinds],
+        tmp_path / "out",
+        home / "masks",
+        groups=["paper-0", "ratio-0.1-0.2"],
+        limit=2,
+        device="cpu",
+        vgg=weights_dir / "vgg19_normalised_to_relu3_1.safetensors",
+        squeezenet=weights_dir / "squeezenet1_1_keras_notop.safetensors",
+        progress=False,
+    )
+    assert data["missing"] == []
+    for method in ("telea", "navier-stokes"):
+        command = [sys.executable, str(home / "score.py"), "score", str(tmp_path / "out" / method)]
+        judged = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+        assert set(judged) == set(kinds)
+        for kind, groups in judged.items():
+            assert set(groups) == {"paper-0", "ratio-0.1-0.2"}
+            for group, figures in groups.items():
+                ours = data["results"][method][kind][group]
+                assert {name: ours[name] for name in figures} == pytest.approx(figures, abs=1e-4)
+
+
+# --- validation ---
+
+
+def validation_config(folders: list[Path], **data: Any) -> TrainConfig:
+    base = presets.PRESETS["tiny"]
+    fields = {"val": tuple(folders), "resize": 40, "crop_size": 32} | data
+    return dataclasses.replace(base, data=dataclasses.replace(base.data, **fields), seed=3)
+
+
+class Spy(torch.nn.Module):
+    """Stands in for a generator: gives a constant grey, and remembers what it was called with."""
+
+    def __init__(self, grey: float = 0.5) -> None:
+        super().__init__()
+        self.grey = torch.nn.Parameter(torch.tensor(grey))
+        self.calls: list[tuple[torch.Tensor, torch.Tensor]] = []
+
+    def forward(self, image: torch.Tensor, mask: torch.Tensor) -> SimpleNamespace:
+        assert not self.training
+        assert torch.is_inference_mode_enabled()
+        self.calls.append((image, mask))
+        return SimpleNamespace(refined=self.grey.expand_as(image))
+
+
+def score(config: TrainConfig, generator: Any, **options: Any) -> dict[str, float]:
+    function = evaluate.validation_score(config, **options)
+    assert function is not None
+    return function(generator)
+
+
+def test_no_validation_without_folders() -> None:
+    assert evaluate.validation_score(presets.PRESETS["tiny"]) is None
+
+
+def test_validation_is_the_mean_over_fixed_pictures_and_masks(folders: list[Path]) -> None:
+    config = validation_config(folders)
+    spy = Spy()
+    result = score(config, spy)
+    image, mask = (torch.cat(parts) for parts in zip(*spy.calls, strict=True))
+    assert image.shape == (6, 3, 32, 32)
+    difference = (0.5 - image).abs() * mask
+    assert result["mae"] == pytest.approx(difference.mean().item() * 100, abs=1e-4)
+    assert result["loss"] == pytest.approx(config.loss.refined_weight * difference.mean().item(), abs=1e-6)
+    assert set(result) == {"loss", "mae", "psnr", "ssim", "sharp"}
+    assert result["sharp"] < 1
+    assert len({m.numpy().tobytes() for m in mask}) == 6
+    again = Spy()
+    assert score(config, again) == result
+    other = Spy()
+    score(dataclasses.replace(config, seed=4), other)
+    assert not torch.equal(other.calls[0][1], spy.calls[0][1])
+
+
+def test_validation_pictures_are_centre_crops(tmp_path: Path) -> None:
+    write_picture(tmp_path / "v" / "a.png", 0, 40, 70)
+    spy = Spy()
+    score(validation_config([tmp_path / "v"], resize=40, crop_size=32), spy)
+    expected = pixels(tmp_path / "v" / "a.png")[4:36, 19:51]
+    np.testing.assert_array_equal((spy.calls[0][0][0] * 255).round().permute(1, 2, 0).byte().numpy(), expected)
+
+
+@pytest.mark.parametrize(("limit", "number"), [(1, 1), (3, 3), (4, 4), (5, 5), (64, 6)])
+def test_validation_takes_up_to_its_limit(folders: list[Path], limit: int, number: int) -> None:
+    spy = Spy()
+    score(validation_config(folders), spy, limit=limit)
+    assert sum(len(image) for image, _ in spy.calls) == number
+
+
+def test_validation_takes_more_from_the_folder_that_has_them(tmp_path: Path) -> None:
+    for name, number in (("few", 1), ("many", 9)):
+        for i in range(number):
+            write_picture(tmp_path / name / f"{i}.png", i, 40, 40)
+    spy = Spy()
+    score(validation_config([tmp_path / "few", tmp_path / "many"]), spy, limit=6)
+    assert sum(len(image) for image, _ in spy.calls) == 6
+    with pytest.raises(ValueError, match="at least 1"):
+        evaluate.validation_score(validation_config([tmp_path / "few"]), limit=0)
+
+
+def test_validation_of_a_real_generator_keeps_its_mode(folders: list[Path]) -> None:
+    torch.manual_seed(0)
+    config = validation_config(folders)
+    generator = Generator(config.generator).train()
+    first = score(config, generator)
+    assert generator.training
+    assert first == score(config, generator.eval())
+    assert not generator.training
+    assert all(np.isfinite(value) for value in first.values())
+    assert all(p.grad is None and not p.is_inference() for p in generator.parameters())
+
+
+def test_validation_at_the_smallest_crop(folders: list[Path]) -> None:
+    result = score(validation_config(folders, resize=8, crop_size=8), Spy())
+    assert set(result) == {"loss", "mae", "psnr", "sharp"}  # below the window of SSIM
+
+
+def test_validation_with_perceptual_weights(folders: list[Path], tmp_path: Path) -> None:
+    """The VGG distance enters the loss with the weight of training."""
+    from safetensors.torch import save_file
+
+    shapes = {0: (64, 3), 2: (64, 64), 5: (128, 64), 7: (128, 128), 10: (256, 128)}
+    tensors = {f"features.{i}.weight": torch.randn(*shape, 3, 3) * 0.05 for i, shape in shapes.items()}
+    tensors |= {f"features.{i}.bias": torch.zeros(shape[0]) for i, shape in shapes.items()}
+    save_file(tensors, tmp_path / "vgg.safetensors")
+    config = validation_config(folders)
+    config = dataclasses.replace(
+        config, machine=dataclasses.replace(config.machine, perceptual_path=tmp_path / "vgg.safetensors")
+    )
+    result = score(config, Spy())
+    expected = config.loss.refined_weight * result["mae"] / 100 + config.loss.perceptual_weight * result["vgg"]
+    assert result["vgg"] > 0
+    assert result["loss"] == pytest.approx(expected)
+    assert "squeeze" not in result
+
+
+def test_spoilt_generator_shows_in_the_loss(folders: list[Path]) -> None:
+    assert np.isnan(score(validation_config(folders), Spy(float("nan")))["loss"])
+
+
+def test_evaluating_needs_no_optional_package_at_import() -> None:
+    assert importlib.util.find_spec("temperfill.evaluate") is not None
+    code = (
+        "import sys, temperfill.evaluate; print(*[n for n in ('cv2', 'lightning_fabric', 'rich') if n in sys.modules])"
+    )
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[1] / "src")}
+    command = [sys.executable, "-c", code]
+    result = subprocess.run(command, capture_output=True, text=True, check=True, env=environment)
+    assert result.stdout.split() == []
+
+
+def test_output_can_be_moved(
+    folders: list[Path], stored: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = run(folders, tmp_path / "out", stored)
+    shutil.move(tmp_path / "out", tmp_path / "moved")
+    calls = count_calls(monkeypatch)
+    assert run(folders, tmp_path / "moved", stored)["results"] == first["results"]
+    assert calls == []
