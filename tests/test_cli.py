@@ -1,0 +1,381 @@
+"""The command line as users meet it: results, refusals before any work, exit codes, start-up time."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+import temperfill
+from temperfill import cli
+from temperfill.checkpoint import save_generator
+from temperfill.config import GeneratorConfig, to_json
+from temperfill.nets.generator import Generator
+from temperfill.presets import PRESETS
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_generator(path, Generator(GeneratorConfig(width=4, head_dim=4)))
+    return path
+
+
+@pytest.fixture
+def files(tmp_path: Path, weights: Path) -> dict[str, Path]:
+    """A picture, its mask, a place for the result, and weights; the current folder has spaces and more in its name."""
+    folder = tmp_path / "Ünï cödé 猫"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    Image.fromarray(rng.integers(0, 256, (30, 41, 3), np.uint8)).save(folder / "a.png")
+    mask = np.zeros((30, 41), np.uint8)
+    mask[8:15, 10:20] = 255
+    Image.fromarray(mask).save(folder / "mask.png")
+    return {name: folder / f"{name}.png" for name in ("a", "mask", "out")} | {"weights": weights, "folder": folder}
+
+
+def command(files: dict[str, Path], *more: str, **changes: Any) -> list[str]:
+    places = files | changes
+    words = ["inpaint", str(places["a"]), "--mask", str(places["mask"]), "--output", str(places["out"])]
+    return [*words, "--model", str(places["weights"]), "--device", "cpu", *more]
+
+
+def refused(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
+    """The one line that a refusal says."""
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    assert caught.value.code == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert lines[-1].startswith("temperfill: error: ")
+    assert not any("Traceback" in line for line in lines)
+    return lines[-1]
+
+
+def process(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    source = str(Path(temperfill.__file__).parents[1])
+    return subprocess.run(
+        [sys.executable, "-m", "temperfill", *words],
+        capture_output=True,
+        text=True,
+        env=os.environ | {"PYTHONPATH": source} | environment,
+        check=False,
+    )
+
+
+def read(path: Path) -> Any:
+    with Image.open(path) as image:
+        return np.asarray(image)
+
+
+def test_inpaint_keeps_known_pixels(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(command(files))
+    known = read(files["mask"]) == 0
+    assert np.array_equal(read(files["out"])[known], read(files["a"])[known])
+    assert not np.array_equal(read(files["out"]), read(files["a"]))
+    output = capsys.readouterr()
+    assert output.out == ""
+    assert "out.png" in output.err
+    assert sorted(p.name for p in files["folder"].iterdir()) == ["a.png", "mask.png", "out.png"]
+
+
+def test_inpaint_options(files: dict[str, Path]) -> None:
+    cli.main(command(files))
+    plain = read(files["out"])
+    Image.fromarray(255 - read(files["mask"])).save(files["folder"] / "negative.png")
+    cli.main(command(files, "--invert-mask", mask=files["folder"] / "negative.png"))
+    assert np.array_equal(read(files["out"]), plain)
+    cli.main(command(files, "--mask-dilate", "2"))
+    assert (read(files["out"]) != read(files["a"])).any(axis=2).sum() > (plain != read(files["a"])).any(axis=2).sum()
+    cli.main(command(files, "--feather", "3"))
+    assert not np.array_equal(read(files["out"]), plain)
+    sizes = []
+    for quality in ("10", "95"):
+        cli.main(command(files, "--quality", quality, out=files["folder"] / "out.jpg"))
+        sizes.append((files["folder"] / "out.jpg").stat().st_size)
+    assert sizes[0] < sizes[1]
+
+
+def test_output_may_be_the_input(files: dict[str, Path]) -> None:
+    before = read(files["a"])
+    cli.main(command(files, out=files["a"]))
+    known = read(files["mask"]) == 0
+    assert np.array_equal(read(files["a"])[known], before[known])
+
+
+def test_empty_mask_says_so_and_copies(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("L", (41, 30)).save(files["mask"])
+    cli.main(command(files))
+    assert "temperfill: warning: the mask is empty: nothing to fill" in capsys.readouterr().err
+    assert np.array_equal(read(files["out"]), read(files["a"]))
+
+
+def damaged(files: dict[str, Path], name: str) -> None:
+    data = files[name].read_bytes()
+    files[name].write_bytes(data[: len(data) // 2])
+
+
+@pytest.mark.parametrize("name", ["a", "mask"])
+def test_damaged_files_are_named(files: dict[str, Path], name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    damaged(files, name)
+    assert f"{name}.png is damaged or truncated" in refused(command(files), capsys)
+    assert not files["out"].exists()
+
+
+@pytest.mark.parametrize("name", ["a", "mask", "weights"])
+def test_missing_files_are_named(files: dict[str, Path], name: str, capsys: pytest.CaptureFixture[str]) -> None:
+    gone = files["folder"] / "gone.safetensors"
+    assert "gone.safetensors" in refused(command(files, **{name: gone}), capsys)
+    assert not files["out"].exists()
+
+
+def test_mask_of_another_size_names_both(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("L", (30, 41), 255).save(files["mask"])
+    message = refused(command(files), capsys)
+    assert "30x41" in message
+    assert "41x30" in message
+
+
+@pytest.mark.parametrize(
+    ("output", "message"),
+    [
+        ("no/out.png", "no folder"),
+        ("sub", "folder"),
+        ("out.xyz", "unknown suffix"),
+        ("out", "unknown suffix"),
+        ("/proc/o.png", "/proc"),
+    ],
+)
+def test_bad_output_is_refused_before_the_model_loads(
+    files: dict[str, Path], output: str, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (files["folder"] / "sub").mkdir()
+    words = command(files, out=files["folder"] / output, weights=files["folder"] / "no-such-model.safetensors")
+    assert message in refused(words, capsys)
+    assert sorted(p.name for p in files["folder"].iterdir()) == ["a.png", "mask.png", "sub"]
+
+
+def test_format_that_loses_alpha_is_refused_before_the_model_loads(
+    files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    Image.fromarray(np.zeros((30, 41, 4), np.uint8)).save(files["a"])
+    words = command(files, out=files["folder"] / "out.jpg", weights=files["folder"] / "none.safetensors")
+    assert "does not hold mode RGBA" in refused(words, capsys)
+
+
+@pytest.mark.parametrize(
+    ("flags", "message"),
+    [
+        (["--quality", "0"], "--quality"),
+        (["--mask-dilate", "-1"], "--mask-dilate"),
+        (["--feather", "-2"], "--feather"),
+        (["--device", "gpu"], "device 'gpu' cannot be used"),
+        (["--max-pixels", "100"], "above the limit"),
+        (["--model", "bas"], "unknown model 'bas'"),
+    ],
+)
+def test_bad_values_are_refused(
+    files: dict[str, Path], flags: list[str], message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert message in refused(command(files, *flags), capsys)
+    assert not files["out"].exists()
+
+
+def test_damaged_weights_are_refused(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    data = bytearray(files["weights"].read_bytes())
+    data[-9] ^= 1
+    broken = files["folder"] / "broken.safetensors"
+    broken.write_bytes(data)
+    assert "broken.safetensors is damaged" in refused(command(files, weights=broken), capsys)
+
+
+def test_unknown_words_get_the_near_one(capsys: pytest.CaptureFixture[str]) -> None:
+    assert "did you mean inpaint?" in refused(["inpant"], capsys)
+    assert "did you mean base?" in refused(["train", "bas", "--run-dir", "x"], capsys)
+    assert "preset" in refused(["train", "--run-dir", "x"], capsys)
+    for words, near in (
+        (["inpaint", "a.png", "--mask", "m.png", "--output", "o.png", "--fether", "3"], "--feather"),
+        (["train", "base", "--run-dir", "x", "--generator.widht", "8"], "--generator.width"),
+    ):
+        with pytest.raises(SystemExit) as caught:
+            cli.main(words)
+        assert caught.value.code == 2
+        assert near in capsys.readouterr().err
+
+
+def test_debug_shows_the_trace(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(command(files, "--debug", a=files["folder"] / "gone.png"))
+    assert caught.value.code == 2
+    assert "Traceback" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "text"),
+    [
+        (KeyboardInterrupt(), 130, "interrupted"),
+        (ModuleNotFoundError("x", name="lightning_fabric"), 2, "temperfill[train]"),
+        (ModuleNotFoundError("x", name="cv2"), 2, "temperfill[baselines]"),
+        (PermissionError(13, "Permission denied", "/a/b"), 2, "/a/b: Permission denied"),
+        (ValueError("two\nlines"), 2, "error: two lines"),
+    ],
+)
+def test_errors_become_exit_codes(
+    error: BaseException, code: int, text: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(words: list[str]) -> None:
+        raise error
+
+    monkeypatch.setitem(cli.COMMANDS, "models", fail)
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["models"])
+    assert caught.value.code == code
+    captured = capsys.readouterr().err
+    assert text in captured
+    assert captured.count("\n") == 1
+
+
+def test_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(words: list[str]) -> None:
+        raise RuntimeError("a bug")
+
+    monkeypatch.setitem(cli.COMMANDS, "models", fail)
+    with pytest.raises(RuntimeError, match="a bug"):
+        cli.main(["models"])
+
+
+# Training
+
+
+def test_dry_run_prints_the_configuration(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    run_dir = tmp_path / "run"
+    words = [
+        "--run-dir",
+        str(run_dir),
+        "--dry-run",
+        "--generator.width",
+        "12",
+        "--data.train",
+        "x",
+        "y",
+        "--no-data.flip",
+    ]
+    cli.main(["train", "tiny", *[w.replace("--no-data.flip", "--data.no-flip") for w in words]])
+    found = json.loads(capsys.readouterr().out)
+    expected: dict[str, Any] = to_json(PRESETS["tiny"])
+    expected["generator"]["width"] = 12
+    expected["data"] |= {"train": ["x", "y"], "flip": False}
+    assert found == expected
+    assert not run_dir.exists()
+
+
+def test_training_from_a_file(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(to_json(PRESETS["large"])))
+    cli.main(["train", str(tmp_path / "config.json"), "--run-dir", "x", "--seed", "5", "--dry-run"])
+    assert json.loads(capsys.readouterr().out) == to_json(PRESETS["large"]) | {"seed": 5}
+    (tmp_path / "config.json").write_text('{"generator": {"widht": 8}}')
+    assert "generator.widht: unknown key" in refused(["train", str(tmp_path / "config.json"), "--run-dir", "x"], capsys)
+    assert "none.json" in refused(["train", str(tmp_path / "none.json"), "--run-dir", "x"], capsys)
+
+
+def test_invalid_configuration_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as caught:
+        cli.main(["train", "tiny", "--run-dir", "x", "--generator.width", "7", "--dry-run"])
+    assert caught.value.code == 2
+    assert "width must be even" in capsys.readouterr().err
+
+
+def test_training_is_called_with_configuration_and_score(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    train = pytest.importorskip("temperfill.train")
+    calls: list[Any] = []
+    monkeypatch.setattr(train, "train", lambda *arguments: calls.append(arguments))
+    cli.main(["train", "tiny", "--run-dir", str(tmp_path)])
+    assert calls == [(PRESETS["tiny"], tmp_path, None)]  # no validation pictures, no score
+
+
+def test_evaluation_gets_the_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluate = pytest.importorskip("temperfill.evaluate")
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setattr(evaluate, "run", lambda **fields: calls.append(fields))
+    cli.main(
+        ["evaluate", "--pictures", "p", "--masks", "m", "--methods", "ours", "telea", "--output", "o", "--limit", "3"]
+    )
+    expected = {
+        "pictures": (Path("p"),),
+        "masks": Path("m"),
+        "methods": ("ours", "telea"),
+        "output": Path("o"),
+        "limit": 3,
+    }
+    assert expected.items() <= calls[0].items()
+
+
+# The process
+
+
+def test_sample_can_be_filled(tmp_path: Path, weights: Path) -> None:
+    cli.main(["sample", str(tmp_path / "demo")])
+    assert sorted(p.name for p in (tmp_path / "demo").iterdir()) == ["mask.png", "photo.jpg"]
+    with Image.open(tmp_path / "demo" / "photo.jpg") as photo, Image.open(tmp_path / "demo" / "mask.png") as mask:
+        assert photo.size == mask.size
+
+
+def test_models_version_and_overview(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["models"])
+    assert {"ours", "telea", "navier-stokes", "biharmonic"} <= set(capsys.readouterr().out.split())
+    cli.main(["--version"])
+    assert capsys.readouterr().out.strip() == temperfill.__version__
+    for words in ([], ["--help"], ["-h"]):
+        cli.main(words)
+        overview = capsys.readouterr().out
+        assert all(name in overview for name in cli.COMMANDS)
+
+
+@pytest.mark.parametrize("words", [["--help"], ["inpaint", "--help"]], ids=" ".join)
+def test_help_is_fast(words: list[str]) -> None:
+    """Three tries, since other processes may take the processor."""
+    times = []
+    for _ in range(3):
+        start = time.perf_counter()
+        result = process(*words)
+        times.append(time.perf_counter() - start)
+        assert result.returncode == 0
+        assert "usage: temperfill" in result.stdout
+    assert min(times) < 0.3, times
+
+
+@pytest.mark.parametrize(
+    "words", [["inpaint", "--help"], ["train", "base", "--help"], ["train", "base", "--run-dir", "x", "--dry-run"]]
+)
+def test_parsing_imports_nothing_heavy(words: list[str]) -> None:
+    code = f"""
+import sys
+from temperfill.cli import main
+try:
+    main({words!r})
+finally:
+    print([name for name in ("torch", "numpy", "PIL", "scipy") if name in sys.modules], file=sys.stderr)
+"""
+    environment = os.environ | {"PYTHONPATH": str(Path(temperfill.__file__).parents[1])}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert result.stderr.splitlines()[-1] == "[]"
+
+
+def test_whole_process_without_terminal(files: dict[str, Path]) -> None:
+    result = process(*command(files), NO_COLOR="1", PYTHONIOENCODING="utf-8")
+    assert result.returncode == 0, result.stderr
+    assert "\x1b" not in result.stdout + result.stderr
+    files["out"].unlink()
+    files["a"].write_bytes(b"")
+    result = process(*command(files), PYTHONIOENCODING="ascii:backslashreplace")
+    assert result.returncode == 2
+    assert result.stderr.startswith("temperfill: error: ")
+    assert result.stderr.count("\n") == 1
+    assert not files["out"].exists()
