@@ -100,7 +100,8 @@ class ContextualAttention(nn.Module):
 
     def temperatures(self, features: Tensor) -> Tensor:
         """(B, 1): the constant temperature, the inverse of the softmax scale."""
-        return torch.full((features.shape[0], 1), 1 / SOFTMAX_SCALE, device=features.device)
+        dtype = torch.promote_types(features.dtype, torch.float32)
+        return torch.full((features.shape[0], 1), 1 / SOFTMAX_SCALE, dtype=dtype, device=features.device)
 
     def forward(self, features: Tensor, mask: Tensor, temperatures: Tensor | None = None) -> Tensor:
         """Features (B, C, h, w) and mask (B, 1, H, W), 1 = missing, to features (B, C, h, w).

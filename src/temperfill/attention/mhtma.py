@@ -48,8 +48,12 @@ def reference_attention(
     scale = 1 / temperatures[:, :, None, None]
     m = masked[:, None, None, :].to(queries.dtype)
     scores = normalise(queries) @ normalise(keys).transpose(-2, -1)
-    constant = masked_score * scale if masked_score_scaled else masked_score
-    return torch.softmax(scores * (1 - m) * scale + constant * m, -1) @ values
+    # A softmax ignores what all keys share. Where every key is masked, lambda / T would only leave its rounding errors,
+    # times lambda / T^2, in the gradient of T.
+    constant = masked_score * (m - m.amin(-1, keepdim=True))
+    if masked_score_scaled:
+        constant = constant * scale
+    return torch.softmax(scores * (1 - m) * scale + constant, -1) @ values
 
 
 def fused_attention(

@@ -37,7 +37,7 @@ def unroll_queries(features: Tensor, patch_size: int) -> Tensor:
         (B, h*w, C*k*k), row by row.
     """
     before, after = (patch_size - 1) // 2, patch_size // 2
-    return F.unfold(F.pad(features, (before, after, before, after)), patch_size).transpose(1, 2)
+    return unroll_keys(F.pad(features, (before, after, before, after)), patch_size, 1)
 
 
 def unroll_keys(features: Tensor, patch_size: int, stride: int) -> Tensor:
@@ -51,7 +51,15 @@ def unroll_keys(features: Tensor, patch_size: int, stride: int) -> Tensor:
     Returns:
         (B, M, C*k*k) with M = ((h-k)//stride + 1) * ((w-k)//stride + 1).
     """
-    return F.unfold(features, patch_size, stride=stride).transpose(1, 2)
+    # Shifted slices rather than F.unfold: torch.compile turns the gradient of that into atomic additions, which are slow
+    # on CPU and whose order is not fixed.
+    rows, columns = ((side - patch_size) // stride + 1 for side in features.shape[2:])
+    slices = [
+        features[:, :, i : i + (rows - 1) * stride + 1 : stride, j : j + (columns - 1) * stride + 1 : stride]
+        for i in range(patch_size)
+        for j in range(patch_size)
+    ]
+    return torch.stack(slices, 2).flatten(1, 2).flatten(2).transpose(1, 2)
 
 
 def key_mask(mask: Tensor, patch_size: int, stride: int) -> Tensor:
@@ -81,9 +89,13 @@ def roll(patches: Tensor, size: tuple[int, int], patch_size: int) -> Tensor:
     """
     height, width = size
     before = (patch_size - 1) // 2
-    padded = (height + patch_size - 1, width + patch_size - 1)
-    total = F.fold(patches.transpose(1, 2), padded, patch_size)
-    total = total[:, :, before : before + height, before : before + width]
+    pieces = patches.transpose(1, 2).reshape(len(patches), -1, patch_size**2, height, width).unbind(2)
+    total = torch.zeros_like(pieces[0])
+    for index, piece in enumerate(pieces):
+        # Element (i, j) of the patch around a cell lies (i - before, j - before) away from it.
+        down, right = index // patch_size - before, index % patch_size - before
+        if abs(down) < height and abs(right) < width:
+            total = total + F.pad(piece, (right, -right, down, -down))
     rows, columns = (
         _overlap_count(length, patch_size, before, patches.device).to(patches.dtype) for length in (height, width)
     )

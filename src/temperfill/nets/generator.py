@@ -96,7 +96,7 @@ class AttentionBranch(nn.Module):
         """Features (B, 4w, h, w), temperatures (B, heads), and the carried detail (B, heads, E, h, w) or None."""
         features = self.before(x)
         if self.attention is None:
-            return self.after(features), features.new_zeros(len(x), 0), None
+            return self.after(features), x.new_zeros(len(x), 0), None
         temperatures = self.attention.temperatures(features)
         if detail is not None and isinstance(self.attention, MHTMA):
             features, carried = self.attention.attend(features, mask, temperatures * temperature_scale, detail)
@@ -171,7 +171,8 @@ class RefinementNetwork(nn.Module):
         if self.convolution_branch is not None:
             branches.append(self.convolution_branch(x))
         if self.attention_branch is not None:
-            detail = F.pixel_unshuffle(high_frequencies(x[:, :3]), STRIDE) if self.detail else None
+            # Detached: only known pixels are carried, which have no gradient.
+            detail = F.pixel_unshuffle(high_frequencies(x[:, :3].detach()), STRIDE) if self.detail else None
             features, temperatures, carried = self.attention_branch(x, mask, temperature_scale, detail)
             branches.append(features)
         maps = None if carried is None else F.pixel_shuffle(carried, STRIDE)

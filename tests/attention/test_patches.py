@@ -1,0 +1,102 @@
+"""Unrolling and rolling of patches, and masks at feature size."""
+
+import pytest
+import torch
+from torch import Tensor
+
+from temperfill.attention.patches import key_mask, pad_to_patch, reduce_mask, roll, unroll_keys, unroll_queries
+
+SIZES = [(1, 1), (1, 6), (4, 2), (5, 7), (8, 8)]
+
+
+def mask_of(height: int, width: int, *cells: tuple[int, int]) -> Tensor:
+    mask = torch.zeros(1, 1, height, width)
+    for row, column in cells:
+        mask[0, 0, row, column] = 1
+    return mask
+
+
+@pytest.mark.parametrize("patch_size", range(1, 8))
+@pytest.mark.parametrize("size", SIZES)
+def test_roll_undoes_unroll(size: tuple[int, int], patch_size: int) -> None:
+    features = torch.randn(2, 3, *size, dtype=torch.float64)
+    unrolled = unroll_queries(features, patch_size)
+    assert unrolled.shape == (2, size[0] * size[1], 3 * patch_size**2)
+    torch.testing.assert_close(roll(unrolled, size, patch_size), features, rtol=0, atol=1e-13)
+
+
+@pytest.mark.parametrize("patch_size", range(1, 6))
+def test_queries_are_the_patches_around_every_cell(patch_size: int) -> None:
+    height, width = 4, 5
+    features = torch.randn(1, 2, height, width)
+    unrolled = unroll_queries(features, patch_size).reshape(height, width, 2, patch_size, patch_size)
+    before = (patch_size - 1) // 2  # even sizes: the extra row and column go after
+    for y in range(height):
+        for x in range(width):
+            for i in range(patch_size):
+                for j in range(patch_size):
+                    row, column = y - before + i, x - before + j
+                    inside = 0 <= row < height and 0 <= column < width
+                    expected = features[0, :, row, column] if inside else torch.zeros(2)
+                    assert torch.equal(unrolled[y, x, :, i, j], expected)
+
+
+@pytest.mark.parametrize("stride", [1, 2, 3])
+@pytest.mark.parametrize("patch_size", [1, 2, 3, 4])
+def test_keys_are_whole_patches_and_their_mask_says_which_touch_the_hole(patch_size: int, stride: int) -> None:
+    height, width = 7, 6
+    features = torch.randn(1, 2, height, width)
+    mask = mask_of(height, width, (0, 0), (4, 3))
+    keys, masked = unroll_keys(features, patch_size, stride)[0], key_mask(mask, patch_size, stride)[0]
+    number = 0
+    for y in range(0, height - patch_size + 1, stride):
+        for x in range(0, width - patch_size + 1, stride):
+            window = (slice(y, y + patch_size), slice(x, x + patch_size))
+            assert torch.equal(keys[number].reshape(2, patch_size, patch_size), features[0, :, *window])
+            assert masked[number] == mask[0, 0][window].any()
+            number += 1
+    assert len(keys) == len(masked) == number
+
+
+@pytest.mark.parametrize("patch_size", range(1, 6))
+def test_overlaps_are_averaged_by_their_actual_count(patch_size: int) -> None:
+    """Patches that each hold the number of their cell: the average at a cell is that of the cells whose patch covers
+    it, fewer at the border."""
+    height, width = 5, 4
+    number = torch.arange(height * width, dtype=torch.float64)
+    patches = number[None, :, None].expand(1, -1, patch_size**2)
+    before, after = (patch_size - 1) // 2, patch_size // 2
+    rolled = roll(patches, (height, width), patch_size)[0, 0]
+    for y in range(height):
+        for x in range(width):
+            rows = [r for r in range(height) if r - before <= y <= r + after]
+            columns = [c for c in range(width) if c - before <= x <= c + after]
+            covering = [r * width + c for r in rows for c in columns]
+            assert rolled[y, x].item() == pytest.approx(sum(covering) / len(covering), abs=1e-12)
+
+
+def test_maps_smaller_than_the_patch_are_padded_to_it_and_others_left_alone() -> None:
+    features = torch.randn(1, 2, 1, 4)
+    padded = pad_to_patch(features, 3)
+    assert padded.shape == (1, 2, 3, 4)
+    assert torch.equal(padded[:, :, :1], features)
+    assert not padded[:, :, 1:].any()
+    assert torch.equal(pad_to_patch(features, 1), features)
+
+
+@pytest.mark.parametrize(
+    ("size", "small"), [((16, 16), (4, 4)), ((37, 50), (9, 12)), ((5, 9), (5, 9)), ((7, 3), (2, 1))]
+)
+def test_every_scratch_of_one_pixel_survives_the_reduction(size: tuple[int, int], small: tuple[int, int]) -> None:
+    for y in range(size[0]):
+        for x in range(size[1]):
+            reduced = reduce_mask(mask_of(*size, (y, x)), small)
+            assert reduced.shape[2:] == small
+            assert reduced[0, 0, y * small[0] // size[0], x * small[1] // size[1]] == 1
+            assert set(reduced.unique().tolist()) <= {0.0, 1.0}
+    assert not reduce_mask(mask_of(*size), small).any()
+
+
+def test_known_cells_stay_known() -> None:
+    reduced = reduce_mask(mask_of(16, 16, (5, 9)), (4, 4))
+    assert reduced.sum() == 1

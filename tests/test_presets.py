@@ -1,0 +1,51 @@
+"""The two tables of configurations."""
+
+import dataclasses
+
+import pytest
+
+from temperfill.config import GeneratorConfig, TrainConfig, from_json, to_json
+from temperfill.nets.discriminator import Discriminator
+from temperfill.nets.generator import Generator
+from temperfill.presets import ABLATIONS, PRESETS
+
+
+def count(module: object) -> int:
+    return sum(p.numel() for p in module.parameters())  # type: ignore[attr-defined]
+
+
+def test_the_tables_hold_what_the_documentation_names() -> None:
+    assert set(PRESETS) == {"tiny", "base", "large"}
+    assert PRESETS["base"] == TrainConfig()
+    assert {"mhtma", "atma", "contextual", "none"} < set(ABLATIONS)
+
+
+@pytest.mark.parametrize("name", PRESETS)
+def test_presets_survive_json(name: str) -> None:
+    assert from_json(TrainConfig, to_json(PRESETS[name])) == PRESETS[name]
+
+
+@pytest.mark.parametrize(("name", "millions"), [("tiny", (0.3, 0.7)), ("base", (3.5, 4.6)), ("large", (13.0, 18.0))])
+def test_generator_parameters(name: str, millions: tuple[float, float]) -> None:
+    assert millions[0] <= count(Generator(PRESETS[name].generator)) / 1e6 <= millions[1]
+
+
+def test_the_discriminator_grows_with_the_generator_and_is_full_size_in_large() -> None:
+    generators = [count(Generator(PRESETS[name].generator)) for name in ("tiny", "base", "large")]
+    discriminators = [count(Discriminator(PRESETS[name].discriminator)) for name in ("tiny", "base", "large")]
+    assert sorted(generators) == generators
+    assert sorted(discriminators) == discriminators
+    assert 40e6 <= discriminators[-1] <= 50e6
+    assert PRESETS["large"].discriminator.width == 2 * PRESETS["base"].discriminator.width
+
+
+def test_every_ablation_changes_one_thing_of_base() -> None:
+    base = PRESETS["base"].generator
+    for name, config in ABLATIONS.items():
+        fields = [f.name for f in dataclasses.fields(GeneratorConfig)]
+        changed = [field for field in fields if getattr(config, field) != getattr(base, field)]
+        assert len(changed) == (name != "mhtma"), name
+
+
+def test_ablations_all_differ() -> None:
+    assert len(set(ABLATIONS.values())) == len(ABLATIONS)
