@@ -113,6 +113,18 @@ class SampleOptions:
 
 
 @dataclass(frozen=True)
+class BundleOptions:
+    """Writes a trained generator in half precision, half the size, to ship or to share."""
+
+    weights: Positional[Path]
+    """The generator.safetensors of a run."""
+    output: Path
+    """File to write, .safetensors."""
+    debug: bool = False
+    """Show the trace of an error."""
+
+
+@dataclass(frozen=True)
 class ModelsOptions:
     """Lists what --model and --methods take."""
 
@@ -258,6 +270,16 @@ def _sample(words: list[str]) -> None:
         _say(f"wrote {options.folder / name}")
 
 
+def _bundle(words: list[str]) -> None:
+    """Write a trained generator in half precision."""
+    options = _parse(BundleOptions, "bundle", words)
+    _require(options.output.suffix == ".safetensors", f"--output must end in .safetensors, got {options.output}")
+    from temperfill.checkpoint import halve_generator
+
+    halve_generator(options.weights, options.output)
+    _say(f"wrote {options.output} ({options.output.stat().st_size / 1e6:.1f} MB)")
+
+
 def _models(words: list[str]) -> None:
     """List models and methods."""
     _parse(ModelsOptions, "models", words)
@@ -273,6 +295,7 @@ COMMANDS: dict[str, Callable[[list[str]], None]] = {
     "inpaint": _inpaint,
     "train": _train,
     "evaluate": _evaluate,
+    "bundle": _bundle,
     "models": _models,
     "sample": _sample,
 }

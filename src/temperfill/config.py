@@ -6,6 +6,8 @@ Every field's docstring gives its meaning, unit, range and source; the command l
 
 import dataclasses
 import json
+import re
+import sys
 import types
 import typing
 from dataclasses import dataclass, field
@@ -18,6 +20,36 @@ T = TypeVar("T")
 def _require(condition: bool, message: str) -> None:
     if not condition:
         raise ValueError(message)
+
+
+def _at_least(lowest: int, config: object, *names: str) -> None:
+    for name in names:
+        _require(getattr(config, name) >= lowest, f"{name} must be at least {lowest}, got {getattr(config, name)}")
+
+
+def _check_types(config: object) -> None:
+    """Raises ValueError for the first field whose value is not of its annotated type."""
+    for name, hint in typing.get_type_hints(type(config)).items():
+        _check_type(hint, getattr(config, name), name)
+
+
+def _check_type(hint: Any, value: Any, where: str) -> None:
+    """Raises ValueError unless the value is of the annotated type; an int may stand for a float, a bool for neither."""
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if origin is Literal:
+        _require(value in arguments, f"{where}: expected one of {', '.join(map(str, arguments))}, got {value!r}")
+    elif origin is types.UnionType:
+        if value is not None:
+            _check_type(next(a for a in arguments if a is not types.NoneType), value, where)
+    elif origin is tuple:
+        _require(isinstance(value, tuple), f"{where}: expected a tuple, got {type(value).__name__}")
+        for i, item in enumerate(value):
+            _check_type(arguments[0], item, f"{where}[{i}]")
+    else:
+        wanted, name = ((int, float), "a finite number") if hint is float else (hint, hint.__name__)
+        fits = isinstance(value, wanted) and (hint is bool or not isinstance(value, bool))
+        fits = fits and (hint is not float or abs(value) <= sys.float_info.max)
+        _require(fits, f"{where}: expected {name}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -54,9 +86,9 @@ class GeneratorConfig:
     """Take a sketch as fifth input channel."""
 
     def __post_init__(self) -> None:
+        _check_types(self)
         _require(self.width >= 2 and self.width % 2 == 0, f"width must be even and at least 2, got {self.width}")
-        for name in ("heads", "head_dim", "patch_size", "key_stride"):
-            _require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
+        _at_least(1, self, "heads", "head_dim", "patch_size", "key_stride")
         _require(self.temperature_floor > 0, f"temperature_floor must be positive, got {self.temperature_floor}")
         _require(
             self.temperature_init > self.temperature_floor,
@@ -83,8 +115,8 @@ class DiscriminatorConfig:
     """Length of each branch's feature vector. At full width 1024."""
 
     def __post_init__(self) -> None:
-        _require(self.width >= 1, f"width must be at least 1, got {self.width}")
-        _require(self.feature_dim >= 1, f"feature_dim must be at least 1, got {self.feature_dim}")
+        _check_types(self)
+        _at_least(1, self, "width", "feature_dim")
 
 
 @dataclass(frozen=True)
@@ -113,16 +145,10 @@ class LossConfig:
     """Weight of WGAN-GP's penalty."""
 
     def __post_init__(self) -> None:
-        for name in (
-            "coarse_weight",
-            "refined_weight",
-            "perceptual_weight",
-            "adversarial_weight",
-            "gradient_penalty_weight",
-        ):
-            _require(getattr(self, name) >= 0, f"{name} must not be negative, got {getattr(self, name)}")
+        _check_types(self)
+        _at_least(0, self, "coarse_weight", "refined_weight", "perceptual_weight", "adversarial_weight")
+        _at_least(0, self, "gradient_penalty_weight", "adversarial_start")
         _require(self.hole_weight > 0, f"hole_weight must be positive, got {self.hole_weight}")
-        _require(self.adversarial_start >= 0, f"adversarial_start must not be negative, got {self.adversarial_start}")
 
 
 @dataclass(frozen=True)
@@ -134,29 +160,27 @@ class DataConfig:
     val: tuple[Path, ...] = ()
     """Folders with validation pictures; without any, no validation and no early stop."""
     resize: int = 256
-    """Pictures are resized so that the short side has this many pixels, and centre-cropped to a square of it
-    unless crop_size is smaller."""
+    """Short side in pixels to which pictures are resized; the aspect stays (paper: 256)."""
     crop_size: int = 256
-    """Side of the square that the network sees; smaller than resize: a random crop."""
+    """Side in pixels of the square that the network sees, cut at a random place; a multiple of 4, at most resize."""
     flip: bool = True
-    """Mirror half of the pictures left to right."""
+    """Mirror half of the pictures left to right (paper)."""
     mask_scale: float = 0.0
     """Size of strokes and square relative to those at 256 pixels; 0 means crop_size / 256."""
     balanced: bool = False
     """Draw every training folder equally often instead of every picture."""
     max_corrupt_share: float = 0.01
-    """Unreadable pictures are named, counted and replaced; above this share of the folder training stops."""
+    """Unreadable pictures are named, counted and replaced; above this share of all pictures training stops."""
 
     def __post_init__(self) -> None:
-        _require(self.resize >= 8, f"resize must be at least 8, got {self.resize}")
+        _check_types(self)
+        _at_least(8, self, "resize")
+        _at_least(0, self, "mask_scale")
         _require(
             8 <= self.crop_size <= self.resize and self.crop_size % 4 == 0,
             f"crop_size must be a multiple of 4 from 8 to resize ({self.resize}), got {self.crop_size}",
         )
-        _require(self.mask_scale >= 0, f"mask_scale must not be negative, got {self.mask_scale}")
-        _require(
-            0 <= self.max_corrupt_share <= 1, f"max_corrupt_share must lie in [0, 1], got {self.max_corrupt_share}"
-        )
+        _require(0 <= self.max_corrupt_share <= 1, f"max_corrupt_share must be 0 to 1, got {self.max_corrupt_share}")
 
 
 @dataclass(frozen=True)
@@ -172,14 +196,17 @@ class MachineConfig:
     compile: bool = False
     """Compile the networks with torch.compile (needs a C++ compiler on CPU)."""
     max_minutes: float = 0.0
-    """Stop and save after this many minutes; 0 means no limit."""
+    """Stop and save after this many minutes of this start; 0 means no limit."""
     perceptual_path: Path | None = None
     """VGG-16 weights of torchvision (.pth) or VGG-19 weights (.safetensors) for the perceptual loss."""
 
     def __post_init__(self) -> None:
-        _require(self.workers >= 0, f"workers must not be negative, got {self.workers}")
-        _require(self.threads >= 0, f"threads must not be negative, got {self.threads}")
-        _require(self.max_minutes >= 0, f"max_minutes must not be negative, got {self.max_minutes}")
+        _check_types(self)
+        _require(
+            re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device) is not None,
+            f"device must be auto, cpu, cuda or cuda:N, got {self.device!r}",
+        )
+        _at_least(0, self, "workers", "threads", "max_minutes")
 
 
 @dataclass(frozen=True)
@@ -225,26 +252,29 @@ class TrainConfig:
     """Stop after this many validations without a lower loss (paper: 30 epochs); 0 never stops."""
 
     def __post_init__(self) -> None:
-        for name in ("num_steps", "batch_size", "log_every", "save_every", "sample_every"):
-            _require(getattr(self, name) >= 1, f"{name} must be at least 1, got {getattr(self, name)}")
-        for name in ("seed", "warmup_steps", "val_every", "patience"):
-            _require(getattr(self, name) >= 0, f"{name} must not be negative, got {getattr(self, name)}")
+        _check_types(self)
+        _at_least(1, self, "num_steps", "batch_size", "log_every", "save_every", "sample_every")
+        _at_least(0, self, "seed", "warmup_steps", "val_every", "patience")
+        _require(self.seed < 2**63, f"seed must be below 2**63, got {self.seed}")
         _require(self.learning_rate > 0, f"learning_rate must be positive, got {self.learning_rate}")
         for name in ("beta1", "beta2", "ema_decay"):
             _require(0 <= getattr(self, name) < 1, f"{name} must lie in [0, 1), got {getattr(self, name)}")
+        # The discriminator's last maps would have one pixel, for which oneDNN leaves gradients in bf16 undefined.
+        fits = self.precision == "fp32" or self.data.crop_size > 32
+        _require(fits, f"precision bf16 needs a crop_size above 32, got {self.data.crop_size}; use fp32")
 
 
 def to_json(config: Any) -> dict[str, Any]:
     """Plain JSON values of a configuration dataclass; paths become strings, tuples lists."""
+    return {f.name: _plain(getattr(config, f.name)) for f in dataclasses.fields(config)}
 
-    def plain(value: Any) -> Any:
-        if dataclasses.is_dataclass(value) and not isinstance(value, type):
-            return {f.name: plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
-        if isinstance(value, tuple):
-            return [plain(v) for v in value]
-        return str(value) if isinstance(value, Path) else value
 
-    return plain(config)
+def _plain(value: Any) -> Any:
+    if dataclasses.is_dataclass(value):
+        return to_json(value)
+    if isinstance(value, tuple):
+        return [_plain(v) for v in value]
+    return str(value) if isinstance(value, Path) else value
 
 
 def from_json(cls: type[T], data: object, where: str = "config") -> T:
@@ -261,11 +291,9 @@ def from_json(cls: type[T], data: object, where: str = "config") -> T:
     if not isinstance(data, dict):
         raise ValueError(f"{where}: expected an object, got {type(data).__name__}")
     hints = typing.get_type_hints(cls)
-    names = [f.name for f in dataclasses.fields(cls)]  # type: ignore[arg-type]
     for key in data:
-        if key not in names:
-            raise ValueError(f"{where}.{key}: unknown key; known are {', '.join(names)}")
-    values = {name: _coerce(hints[name], data[name], f"{where}.{name}") for name in names if name in data}
+        _require(key in hints, f"{where}.{key}: unknown key; known are {', '.join(hints)}")
+    values = {key: _coerce(hints[key], value, f"{where}.{key}") for key, value in data.items()}
     try:
         return cls(**values)
     except ValueError as error:
@@ -277,31 +305,40 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return from_json(hint, value, where)
-    if origin is Literal:
-        _require(value in arguments, f"{where}: expected one of {', '.join(map(str, arguments))}, got {value!r}")
-        return value
-    if origin in (typing.Union, types.UnionType):
-        if value is None and type(None) in arguments:
-            return None
-        return _coerce(next(a for a in arguments if a is not type(None)), value, where)
+    if origin is types.UnionType and value is not None:
+        return _coerce(next(a for a in arguments if a is not types.NoneType), value, where)
     if origin is tuple:
         _require(isinstance(value, list), f"{where}: expected a list, got {type(value).__name__}")
         return tuple(_coerce(arguments[0], v, f"{where}[{i}]") for i, v in enumerate(value))
     if hint is Path and isinstance(value, str):
         return Path(value)
-    if hint is float and type(value) is int:
-        return float(value)
-    _require(type(value) is hint, f"{where}: expected {hint.__name__}, got {value!r}")
-    return value
+    _check_type(hint, value, where)
+    return float(value) if hint is float else value
 
 
 def load_json(cls: type[T], path: Path) -> T:
-    """Reads a configuration from a JSON file; errors name the file and the key."""
+    """Reads a configuration from a JSON file; errors name the file and the key.
+
+    Raises:
+        OSError: cannot be read.
+        ValueError: not JSON (a key given twice, NaN and Infinity are not), or as :func:`from_json`.
+    """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
-    except ValueError as error:
+        text = path.read_text(encoding="utf-8")
+        data = json.loads(text, object_pairs_hook=_unique_keys, parse_constant=_refuse_constant)
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not valid JSON: {error}") from None
     return from_json(cls, data, str(path))
+
+
+def _unique_keys(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    unique = dict(pairs)
+    _require(len(unique) == len(pairs), f"a key is given twice among {', '.join(key for key, _ in pairs)}")
+    return unique
+
+
+def _refuse_constant(name: str) -> None:
+    raise ValueError(f"{name} is no number of JSON")
 
 
 def differences(old: Any, new: Any, where: str = "") -> list[str]:

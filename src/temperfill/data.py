@@ -4,7 +4,8 @@ Order, crop, flip, mask and the discriminator's patch follow from (seed, sample 
 number of workers or of ranks draws the same samples, and resuming needs no state of any random generator.
 """
 
-from collections.abc import Iterator, Sequence
+import signal
+from collections.abc import Generator, Iterator, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
@@ -26,7 +27,7 @@ class Batch(NamedTuple):
         image: (B, 3, S, S) in [0, 1].
         mask: (B, 1, S, S), 1 = missing.
         centre: (B, 2) integers, row and column of a random pixel of the hole.
-        corrupt: (B,) integers, index of the unreadable picture that the sample stands in for, or -1.
+        corrupt: (B,) integers, index of the unreadable picture in whose place another one stands, or -1.
     """
 
     image: Tensor
@@ -36,7 +37,7 @@ class Batch(NamedTuple):
 
 
 def list_pictures(folder: Path) -> list[Path]:
-    """All pictures below a folder, by name of file, sorted.
+    """All pictures below a folder, by suffix, sorted; hidden files are left aside.
 
     Raises:
         OSError: no such folder.
@@ -44,7 +45,8 @@ def list_pictures(folder: Path) -> list[Path]:
     """
     if not folder.is_dir():
         raise NotADirectoryError(f"{folder} is not a folder with pictures")
-    found = sorted(p for p in folder.rglob("*") if p.suffix.lower() in images.SUFFIXES and p.is_file())
+    named = (p for p in folder.rglob("*") if p.suffix.lower() in images.SUFFIXES and not p.name.startswith("."))
+    found = sorted(p for p in named if p.is_file())
     if not found:
         raise ValueError(f"no pictures in {folder}; known are {', '.join(sorted(images.SUFFIXES))}")
     return found
@@ -70,23 +72,20 @@ class PictureFolders(Dataset[Batch]):
         folders = [list_pictures(folder) for folder in config.train]
         self.paths = [path for folder in folders for path in folder]
         self.bounds = np.cumsum([0, *(len(folder) for folder in folders)])
+        self._permutations: dict[tuple[int, int], np.ndarray] = {}
 
     def __len__(self) -> int:
         """Pictures, and samples in an epoch."""
         return len(self.paths)
 
     def __getitem__(self, number: int) -> Batch:
-        """The sample of a number from 0 on, without a batch axis."""
+        """The sample of a number from 0 on, without a batch axis.
+
+        Raises:
+            ValueError: no picture at all can be read.
+        """
         rng = np.random.default_rng([self.seed, _SAMPLE, number])
-        index = self.index(number)
-        corrupt = -1
-        while True:
-            try:
-                picture = images.read_rgb(self.paths[index])
-                break
-            except (ValueError, OSError):
-                corrupt = index
-                index = int(rng.integers(len(self.paths)))
+        picture, corrupt = self._read(self.index(number), rng)
         picture = self._crop(images.resize_short_side(picture, self.config.resize), rng)
         size = self.config.crop_size
         mask = masks.free_form_square(size, size, rng, self.config.mask_scale or size / 256)
@@ -98,24 +97,34 @@ class PictureFolders(Dataset[Batch]):
             torch.tensor(corrupt),
         )
 
+    def _read(self, index: int, rng: np.random.Generator) -> tuple[np.ndarray, int]:
+        """A picture and -1; or, if it is unreadable, a random readable one and the index of the unreadable one."""
+        try:
+            return images.read_rgb(self.paths[index]), -1
+        except (ValueError, OSError) as error:
+            reason = error
+        for other in rng.permutation(len(self.paths)):
+            try:
+                return images.read_rgb(self.paths[other]), index
+            except (ValueError, OSError):
+                continue
+        raise ValueError(f"none of the {len(self)} training pictures can be read; the first error was: {reason}")
+
     def index(self, number: int) -> int:
         """The picture of a sample: every epoch is a permutation, or takes folders in turn if balanced."""
-        epoch, position = divmod(number, len(self.paths))
-        if self.config.balanced:
-            folder = number % (len(self.bounds) - 1)
-            start, stop = self.bounds[folder : folder + 2]
-            epoch, position = divmod(number // (len(self.bounds) - 1), stop - start)
-            return int(start + self._permutation(epoch, stop - start, folder)[position])
-        return int(self._permutation(epoch, len(self.paths), 0)[position])
+        num_folders = len(self.bounds) - 1
+        number, folder = divmod(number, num_folders) if self.config.balanced else (number, 0)
+        start, stop = self.bounds[folder : folder + 2] if self.config.balanced else (0, len(self.paths))
+        epoch, position = divmod(number, int(stop - start))
+        return int(start + self._permutation(epoch, int(stop - start), folder)[position])
 
     def _permutation(self, epoch: int, length: int, folder: int) -> np.ndarray:
-        key = (epoch, length, folder)
-        cache = self.__dict__.setdefault("_permutations", {})
-        if key not in cache:
-            if len(cache) > 8:
-                cache.clear()
-            cache[key] = np.random.default_rng([self.seed, _ORDER, epoch, folder]).permutation(length)
-        return cache[key]
+        if (epoch, folder) not in self._permutations:
+            if len(self._permutations) > 2 * len(self.bounds):
+                self._permutations.clear()
+            rng = np.random.default_rng([self.seed, _ORDER, epoch, folder])
+            self._permutations[epoch, folder] = rng.permutation(length)
+        return self._permutations[epoch, folder]
 
     def _crop(self, picture: np.ndarray, rng: np.random.Generator) -> np.ndarray:
         size = self.config.crop_size
@@ -138,8 +147,10 @@ class _Numbers:
             step += 1
 
 
-def batches(dataset: PictureFolders, batch_size: int, first_step: int, workers: int) -> Iterator[Batch]:
+def batches(dataset: PictureFolders, batch_size: int, first_step: int, workers: int) -> Generator[Batch, None, None]:
     """Endless batches from a step on; step s holds the samples s * batch_size and following.
+
+    Workers start at once, and end when the generator is closed.
 
     Args:
         dataset: the samples.
@@ -152,12 +163,19 @@ def batches(dataset: PictureFolders, batch_size: int, first_step: int, workers: 
         batch_sampler=_Numbers(first_step, batch_size),  # type: ignore[arg-type]
         num_workers=workers,
         prefetch_factor=4 if workers else None,
-        worker_init_fn=_quiet_worker,
+        worker_init_fn=_start_worker,
         # Its own generator: the loader would otherwise draw its base seed from the global one.
         generator=torch.Generator().manual_seed(0),
     )
-    return iter(loader)
+    return _drain(iter(loader))
 
 
-def _quiet_worker(_: int) -> None:
+def _drain(loaded: Iterator[Batch]) -> Generator[Batch, None, None]:
+    yield from loaded
+
+
+def _start_worker(_: int) -> None:
     torch.set_num_threads(1)
+    # Ctrl-C reaches every process of a terminal; the main one decides, and workers end with it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)

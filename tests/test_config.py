@@ -1,0 +1,173 @@
+"""Configurations: strict JSON in and out, validation, differences, and a docstring for every field."""
+
+import ast
+import dataclasses
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from temperfill import config as module
+from temperfill.config import (
+    DataConfig,
+    DiscriminatorConfig,
+    GeneratorConfig,
+    LossConfig,
+    MachineConfig,
+    TrainConfig,
+    differences,
+    from_json,
+    load_json,
+    to_json,
+)
+
+CHANGED = TrainConfig(
+    generator=GeneratorConfig(width=8, attention="atma"),
+    loss=LossConfig(perceptual_weight=0),
+    data=DataConfig(train=(Path("a"), Path("b c")), val=(Path("v"),), resize=64, crop_size=32),
+    machine=MachineConfig(device="cuda:1", perceptual_path=Path("vgg.pth")),
+    init_path=Path("runs/one"),
+    learning_rate=2e-4,
+)
+
+
+@pytest.mark.parametrize("config", [TrainConfig(), CHANGED])
+def test_json_round_trip(config: TrainConfig, tmp_path: Path) -> None:
+    text = json.dumps(to_json(config), allow_nan=False)
+    assert from_json(TrainConfig, json.loads(text)) == config
+    (tmp_path / "config.json").write_text(text, encoding="utf-8")
+    assert load_json(TrainConfig, tmp_path / "config.json") == config
+
+
+def test_missing_keys_take_the_defaults() -> None:
+    assert from_json(TrainConfig, {}) == TrainConfig()
+    assert from_json(TrainConfig, {"loss": {"hole_weight": 2}}) == TrainConfig(loss=LossConfig(hole_weight=2.0))
+    assert type(from_json(LossConfig, {"hole_weight": 2}).hole_weight) is float
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        ([], r"^run: expected an object, got list"),
+        ({"lr": 1}, r"^run\.lr: unknown key; known are .*learning_rate"),
+        ({"loss": {"gan": 1}}, r"^run\.loss\.gan: unknown key"),
+        ({"loss": 3}, r"^run\.loss: expected an object, got int"),
+        ({"generator": {"width": "24"}}, r"^run\.generator\.width: expected int, got '24'"),
+        ({"generator": {"width": 24.0}}, r"^run\.generator\.width: expected int, got 24.0"),
+        ({"generator": {"width": True}}, r"^run\.generator\.width: expected int, got True"),
+        ({"generator": {"sketch": 1}}, r"^run\.generator\.sketch: expected bool, got 1"),
+        ({"generator": {"attention": "self"}}, r"^run\.generator\.attention: expected one of mhtma, atma.*'self'"),
+        ({"generator": {"attention": ["mhtma"]}}, r"^run\.generator\.attention: expected one of"),
+        ({"generator": {"width": 3}}, r"^run\.generator: width must be even"),
+        ({"data": {"train": "photos"}}, r"^run\.data\.train: expected a list, got str"),
+        ({"data": {"train": ["a", 1]}}, r"^run\.data\.train\[1\]: expected Path, got 1"),
+        ({"machine": {"device": None}}, r"^run\.machine\.device: expected str, got None"),
+        ({"init_path": 1}, r"^run\.init_path: expected Path, got 1"),
+        ({"learning_rate": "1e-4"}, r"^run\.learning_rate: expected a finite number"),
+        ({"learning_rate": False}, r"^run\.learning_rate: expected a finite number"),
+        ({"learning_rate": 10**400}, r"^run\.learning_rate: expected a finite number"),
+        ({"seed": 2**63}, r"^run: seed must be below"),
+    ],
+)
+def test_wrong_json_names_the_path(data: Any, message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        from_json(TrainConfig, data, "run")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", '{"seed": NaN}', '{"seed": Infinity}', '{"seed": 1, "seed": 2}', "[" * 100_000, "\xff"]
+)
+def test_text_that_is_no_json_names_the_file(text: str, tmp_path: Path) -> None:
+    (tmp_path / "wrong.json").write_bytes(text.encode("latin-1"))
+    with pytest.raises(ValueError, match=r"wrong\.json is not valid JSON"):
+        load_json(TrainConfig, tmp_path / "wrong.json")
+
+
+def test_overflowing_number_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "config.json").write_text('{"learning_rate": 1e999}', encoding="utf-8")
+    with pytest.raises(ValueError, match="learning_rate: expected a finite number, got inf"):
+        load_json(TrainConfig, tmp_path / "config.json")
+
+
+def test_missing_file_is_an_os_error(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        load_json(TrainConfig, tmp_path / "none.json")
+
+
+@pytest.mark.parametrize(
+    ("cls", "values", "message"),
+    [
+        (GeneratorConfig, {"width": 0}, "width"),
+        (GeneratorConfig, {"heads": 0}, "heads must be at least 1"),
+        (GeneratorConfig, {"attention": "foo"}, "attention: expected one of"),
+        (GeneratorConfig, {"temperature_floor": 0.0}, "temperature_floor"),
+        (GeneratorConfig, {"temperature_init": 0.01}, "temperature_init must exceed"),
+        (GeneratorConfig, {"masked_score": 0.0}, "masked_score"),
+        (GeneratorConfig, {"convolution_branch": False, "attention_branch": False}, "at least one"),
+        (GeneratorConfig, {"detail": True, "attention": "atma"}, "detail needs"),
+        (DiscriminatorConfig, {"feature_dim": 0}, "feature_dim"),
+        (LossConfig, {"adversarial_weight": -1.0}, "adversarial_weight must be at least 0"),
+        (LossConfig, {"hole_weight": 0.0}, "hole_weight must be positive"),
+        (LossConfig, {"refined_weight": float("nan")}, "refined_weight: expected a finite number"),
+        (DataConfig, {"train": ("photos",)}, r"train\[0\]: expected Path"),
+        (DataConfig, {"train": [Path("photos")]}, "train: expected a tuple"),
+        (DataConfig, {"resize": 4, "crop_size": 4}, "resize must be at least 8"),
+        (DataConfig, {"crop_size": 260}, "crop_size must be a multiple of 4"),
+        (DataConfig, {"crop_size": 30}, "crop_size must be a multiple of 4"),
+        (DataConfig, {"max_corrupt_share": 1.1}, "max_corrupt_share"),
+        (MachineConfig, {"device": "gpu"}, "device must be auto, cpu, cuda or cuda:N"),
+        (MachineConfig, {"device": "cuda:"}, "device must be"),
+        (MachineConfig, {"workers": -1}, "workers"),
+        (MachineConfig, {"max_minutes": -0.1}, "max_minutes"),
+        (TrainConfig, {"batch_size": 0}, "batch_size"),
+        (TrainConfig, {"num_steps": 0}, "num_steps"),
+        (TrainConfig, {"learning_rate": 0.0}, "learning_rate"),
+        (TrainConfig, {"beta2": 1.0}, "beta2"),
+        (TrainConfig, {"ema_decay": -0.1}, "ema_decay"),
+        (TrainConfig, {"seed": -1}, "seed"),
+        (TrainConfig, {"precision": "bf16", "data": DataConfig(crop_size=32)}, "bf16 needs a crop_size above 32"),
+        (TrainConfig, {"loss": GeneratorConfig()}, "loss: expected LossConfig"),
+    ],
+)
+def test_invalid_values_are_refused(cls: type, values: dict[str, Any], message: str) -> None:
+    with pytest.raises(ValueError, match=message):
+        cls(**values)
+
+
+def test_configs_are_frozen() -> None:
+    with pytest.raises(dataclasses.FrozenInstanceError):
+        TrainConfig().seed = 1  # type: ignore[misc]
+
+
+def test_differences_name_every_changed_field() -> None:
+    assert differences(to_json(CHANGED), to_json(CHANGED)) == []
+    new = replace(
+        CHANGED, seed=3, loss=replace(CHANGED.loss, hole_weight=6), data=replace(CHANGED.data, train=(Path("a"),))
+    )
+    assert differences(to_json(CHANGED), to_json(new)) == [
+        "loss.hole_weight: 1.0 -> 6",
+        "data.train: ['a', 'b c'] -> ['a']",
+        "seed: 0 -> 3",
+    ]
+    assert differences({"a": 1}, {"a": 1.0, "b": {"c": 2}}) == ["b: None -> {'c': 2}"]
+
+
+def test_every_field_has_a_docstring() -> None:
+    tree = ast.parse(Path(module.__file__).read_text(encoding="utf-8"))
+    checked = 0
+    for cls in (node for node in tree.body if isinstance(node, ast.ClassDef)):
+        for i, node in enumerate(cls.body):
+            if not isinstance(node, ast.AnnAssign) or (
+                cls.name == "TrainConfig" and ast.unparse(node).count("factory")
+            ):
+                continue  # a nested configuration has the docstring of its class
+            after = cls.body[i + 1]
+            documented = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+            assert documented, f"{cls.name}.{ast.unparse(node.target)} has no docstring"
+            checked += 1
+        assert ast.get_docstring(cls)
+    fields = [f for cls in (GeneratorConfig, DiscriminatorConfig, LossConfig, DataConfig, MachineConfig, TrainConfig)
+              for f in dataclasses.fields(cls)]  # fmt: skip
+    assert checked == len(fields) - 5

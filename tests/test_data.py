@@ -1,0 +1,201 @@
+"""Samples: a function of seed and number alone, whatever the workers; corrupt pictures; folders."""
+
+import multiprocessing
+import os
+import random
+import signal
+import time
+from collections.abc import Iterable
+from contextlib import closing
+from itertools import islice
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from temperfill.config import DataConfig
+from temperfill.data import Batch, PictureFolders, batches, list_pictures
+
+
+def write_pictures(folder: Path, num: int, size: tuple[int, int] = (48, 40), start: int = 0) -> None:
+    """Plain pictures whose red tells which one it is, with a bright left half, so that flips show."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for i in range(start, start + num):
+        pixels = np.zeros((size[1], size[0], 3), np.uint8)
+        pixels[..., 0] = 10 * i
+        pixels[:, : size[0] // 2, 1] = 200
+        Image.fromarray(pixels).save(folder / f"{i:02d}.png")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    write_pictures(tmp_path / "pictures", 7)
+    return tmp_path / "pictures"
+
+
+def config(*folders: Path, **values: object) -> DataConfig:
+    return DataConfig(train=folders, **({"resize": 36, "crop_size": 32} | values))  # type: ignore[arg-type]
+
+
+def identity(sample: Batch) -> int:
+    """Which picture of ``write_pictures`` a sample shows."""
+    return round(float(sample.image[..., 0, :, :].median()) * 255 / 10)
+
+
+def same(one: Iterable[Batch], two: Iterable[Batch]) -> bool:
+    return all(torch.equal(a, b) for x, y in zip(one, two, strict=True) for a, b in zip(x, y, strict=True))
+
+
+def take(dataset: PictureFolders, count: int, first: int = 0, workers: int = 0, size: int = 3) -> list[Batch]:
+    with closing(batches(dataset, size, first, workers)) as source:
+        return list(islice(source, count))
+
+
+def test_sample_has_the_documented_form(folder: Path) -> None:
+    (batch,) = take(PictureFolders(config(folder), 0), 1, size=4)
+    assert batch.image.shape == (4, 3, 32, 32)
+    assert batch.image.dtype == torch.float32
+    assert 0 <= batch.image.min() <= batch.image.max() <= 1
+    assert batch.mask.shape == (4, 1, 32, 32)
+    assert set(batch.mask.unique().tolist()) == {0.0, 1.0}
+    for mask, (row, column) in zip(batch.mask, batch.centre.tolist(), strict=True):
+        assert mask[0, row, column] == 1
+    assert batch.corrupt.tolist() == [-1] * 4
+
+
+def test_sample_is_a_function_of_seed_and_number(folder: Path) -> None:
+    one, two, other = (PictureFolders(config(folder), seed) for seed in (5, 5, 6))
+    forwards = [one[i] for i in range(30)]
+    backwards = [two[i] for i in reversed(range(30))][::-1]
+    assert same(forwards, backwards)
+    assert not same(forwards, [other[i] for i in range(30)])
+
+
+def test_samples_of_a_picture_differ_between_epochs(folder: Path) -> None:
+    dataset = PictureFolders(config(folder), 0)
+    masks = [dataset[i].mask for i in range(21)]
+    assert len({mask.numpy().tobytes() for mask in masks}) == 21
+    flipped = {bool(dataset[i].image[1, 0, 0] < 0.5) for i in range(21)}
+    assert flipped == {True, False}
+    plain = PictureFolders(config(folder, flip=False), 0)
+    assert all(plain[i].image[1, 0, 0] > 0.5 for i in range(21))
+
+
+def test_same_batches_for_any_workers_and_first_step(folder: Path) -> None:
+    dataset = PictureFolders(config(folder), 1)
+    expected = take(dataset, 6)
+    for workers in (0, 1, 2):
+        assert same(expected[2:], take(dataset, 4, first=2, workers=workers))
+    assert same(take(dataset, 1, first=10**6), take(dataset, 1, first=10**6, workers=1))
+
+
+@pytest.mark.parametrize("epoch", [0, 1, 2, 1000])
+def test_every_epoch_is_a_permutation(folder: Path, epoch: int) -> None:
+    dataset = PictureFolders(config(folder), 0)
+    order = [dataset.index(epoch * 7 + i) for i in range(7)]
+    assert sorted(order) == list(range(7))
+    assert order != [dataset.index((epoch + 1) * 7 + i) for i in range(7)]
+    assert identity(dataset[epoch * 7]) == order[0]
+
+
+def test_balanced_draws_folders_in_turn(tmp_path: Path) -> None:
+    for name, num, start in (("a", 2, 0), ("b", 5, 10), ("c", 3, 20)):
+        write_pictures(tmp_path / name, num, start=start)
+    folders = [tmp_path / name for name in "abc"]
+    balanced = PictureFolders(config(*folders, balanced=True), 0)
+    order = np.array([balanced.index(i) for i in range(3 * 60)])
+    bounds = [(0, 2), (2, 7), (7, 10)]
+    for turn, (start, stop) in enumerate(bounds):
+        drawn = order[turn::3]
+        assert np.bincount(drawn - start, minlength=stop - start).tolist() == [60 // (stop - start)] * (stop - start)
+        first_epoch = drawn[: stop - start]
+        assert sorted(first_epoch) == list(range(start, stop))
+    plain = PictureFolders(config(*folders), 0)
+    assert sorted(plain.index(i) for i in range(10)) == list(range(10))
+
+
+def test_global_generators_are_untouched(folder: Path) -> None:
+    random.seed(1), np.random.seed(1), torch.manual_seed(1)
+    before = random.getstate(), np.random.get_state()[1].tolist(), torch.get_rng_state()  # type: ignore[union-attr]
+    expected = [take(PictureFolders(config(folder), 0), 3, workers=workers) for workers in (0, 1)]
+    assert random.getstate() == before[0]
+    assert np.random.get_state()[1].tolist() == before[1]  # type: ignore[union-attr]
+    assert torch.equal(torch.get_rng_state(), before[2])
+    random.seed(2), np.random.seed(2), torch.manual_seed(2)
+    assert all(same(e, take(PictureFolders(config(folder), 0), 3)) for e in expected)
+
+
+def test_corrupt_picture_is_named_and_replaced_deterministically(folder: Path) -> None:
+    (folder / "03.png").write_bytes((folder / "03.png").read_bytes()[:60])
+    (folder / "04.png").write_text("this is text")
+    dataset = PictureFolders(config(folder), 0)
+    found: dict[int, set[int]] = {3: set(), 4: set()}
+    for number in range(70):
+        sample = dataset[number]
+        index = dataset.index(number)
+        assert sample.corrupt == (index if index in found else -1)
+        if index in found:
+            assert identity(sample) not in found
+            found[index].add(identity(sample))
+    assert all(len(replacements) > 1 for replacements in found.values())
+    assert same(take(dataset, 10), take(dataset, 10, workers=2))
+
+
+def test_a_folder_without_a_readable_picture_is_an_error_and_no_endless_search(tmp_path: Path) -> None:
+    for i in range(5):
+        (tmp_path / f"{i}.jpg").write_text("text")
+    with pytest.raises(ValueError, match=r"none of the 5 training pictures can be read; .*jpg"):
+        PictureFolders(config(tmp_path), 0)[0]
+
+
+def test_bad_folders_are_errors(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"--data\.train"):
+        PictureFolders(DataConfig(), 0)
+    with pytest.raises(NotADirectoryError, match="nowhere"):
+        PictureFolders(config(tmp_path / "nowhere"), 0)
+    (tmp_path / "file.png").write_bytes(b"")
+    with pytest.raises(NotADirectoryError, match=r"file\.png"):
+        PictureFolders(config(tmp_path / "file.png"), 0)
+    (tmp_path / "empty").mkdir()
+    (tmp_path / "empty" / "notes.txt").write_text("no picture")
+    with pytest.raises(ValueError, match=r"no pictures in .*empty"):
+        PictureFolders(config(tmp_path / "empty"), 0)
+
+
+def test_pictures_are_listed_recursively_and_sorted(tmp_path: Path) -> None:
+    names = ["b/2.JPG", "a/c/1.png", "ä 猫.webp", "z.txt", "a/.hidden.png"]
+    for name in names:
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).write_bytes(b"")
+    (tmp_path / "folder.png").mkdir()
+    found = [path.relative_to(tmp_path).as_posix() for path in list_pictures(tmp_path)]
+    assert found == ["a/c/1.png", "b/2.JPG", "ä 猫.webp"]
+
+
+@pytest.mark.parametrize("size", [(32, 32), (9, 300), (300, 9), (1, 1), (36, 40)])
+def test_any_picture_size_gives_the_crop(tmp_path: Path, size: tuple[int, int]) -> None:
+    write_pictures(tmp_path, 1, size)
+    for crop_size in (8, 32, 36):
+        sample = PictureFolders(config(tmp_path, crop_size=crop_size), 0)[0]
+        assert sample.image.shape == (3, crop_size, crop_size)
+        assert sample.mask.any()
+
+
+def test_workers_survive_the_signals_that_stop_training(folder: Path) -> None:
+    """Ctrl-C reaches the whole process group; a worker that died of it would tear the step at hand."""
+    dataset = PictureFolders(config(folder), 0)
+    with closing(batches(dataset, 3, 0, 2)) as source:
+        found = [next(source)]
+        workers = multiprocessing.active_children()
+        assert len(workers) == 2
+        time.sleep(0.2)
+        for worker in workers:
+            os.kill(worker.pid or 0, signal.SIGINT)
+            os.kill(worker.pid or 0, signal.SIGTERM)
+        found += islice(source, 20)
+    assert same(found, take(dataset, 21))
+    for worker in workers:
+        worker.join(8)
+        assert worker.exitcode == 0

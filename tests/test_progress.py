@@ -1,0 +1,112 @@
+"""What a run shows: figures of an interval, the time left (after a resume too), a bar on a terminal, plain lines."""
+
+import io
+import math
+
+import numpy as np
+import pytest
+from rich.console import Console
+
+from temperfill.progress import Display, Interval, TimeLeft, describe, duration
+
+
+class Clock:
+    now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def test_interval_gives_means_and_the_range_of_each_head() -> None:
+    interval = Interval()
+    interval.add({"refined": 1.0}, np.array([[0.1, 0.5], [0.3, 0.7]]), 2.0)
+    interval.add({"refined": 2.0, "adversarial": 4.0}, np.array([[0.2, 0.9], [0.2, 0.5]]), 2.0)
+    record = interval.record(2)
+    assert record == {
+        "refined": 1.5,
+        "adversarial": 4.0,
+        "temperature": [0.2, 0.65],
+        "temperature_low": [0.1, 0.5],
+        "temperature_high": [0.3, 0.9],
+        "images_per_second": 1.0,
+    }
+    interval.clear()
+    interval.add({"refined": 1 / 3}, np.zeros((2, 0)), 1.0)
+    assert interval.record(4) == {"refined": 0.333333, "images_per_second": 4.0}
+
+
+@pytest.mark.parametrize("first_step", [0, 900])
+def test_time_left_follows_the_pace_of_this_start(first_step: int) -> None:
+    clock = Clock()
+    left = TimeLeft(1000, clock=clock)
+    assert math.isnan(left.seconds())
+    clock.now += 100  # a slow first step: compilation
+    left.mark(first_step + 1)
+    assert math.isnan(left.seconds())
+    for step in range(first_step + 2, first_step + 22):
+        clock.now += 2
+        left.mark(step)
+    assert left.seconds() == pytest.approx(2 * (1000 - first_step - 21))
+
+
+def test_time_left_follows_a_change_of_pace_and_the_time_limit() -> None:
+    clock = Clock()
+    left = TimeLeft(1000, clock=clock)
+    for step in range(1, 500):
+        clock.now += 1 if step < 300 else 4
+        left.mark(step)
+    assert left.seconds() == pytest.approx(4 * 501)
+    left.deadline = clock.now + 60
+    assert left.seconds() == 60
+    clock.now += 100
+    assert left.seconds() == 0
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [(math.nan, "?"), (0, "0 s"), (59.4, "59 s"), (59.9, "1 min"), (90, "2 min"), (3570, "1 h 00 min"),
+     (7500, "2 h 05 min"), (360_000, "100 h 00 min")],
+)  # fmt: skip
+def test_duration(seconds: float, text: str) -> None:
+    assert duration(seconds) == text
+
+
+RECORD = {"step": 20, "seconds": 3.0, "refined": 0.25, "temperature": [0.1, 0.2], "images_per_second": 3.0}
+
+
+def test_description_has_losses_temperatures_and_rate() -> None:
+    assert describe(RECORD) == "refined 0.250 T 0.100/0.200 3.0 images/s"
+    assert describe({"images_per_second": 1.0, "coarse": 2.0}) == "coarse 2.000 1.0 images/s"
+
+
+def test_plain_lines_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+    with Display(100, 10, console=Console(file=io.StringIO())) as display:
+        display.note("[bold] is no markup")
+        display.advance(11)
+        display.show(RECORD)
+    lines = capsys.readouterr().err.splitlines()
+    assert lines[0] == "[bold] is no markup"
+    assert lines[1].startswith("step 20/100 refined 0.250 T 0.100/0.200 3.0 images/s ")
+    assert lines[1].endswith(" left")
+    assert len(lines) == 2
+
+
+def test_bar_on_a_terminal() -> None:
+    stream = io.StringIO()
+    console = Console(file=stream, force_terminal=True, width=60, color_system=None)
+    with Display(100, 10, console=console) as display:
+        display.note("a [bold] message")
+        for step in range(11, 21):
+            display.advance(step)
+        display.show(RECORD)
+    shown = stream.getvalue()
+    assert "a [bold] message" in shown
+    for part in ("20/100", "━", " left", "refined 0.250 T 0.100/0.200 3.0 images/s"):
+        assert part in shown
+
+
+def test_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setenv("TERM", "dumb")
+    with Display(100, 0, console=Console(file=io.StringIO(), force_terminal=True)) as display:
+        display.show(RECORD)
+    assert capsys.readouterr().err.startswith("step 20/100")

@@ -1,0 +1,611 @@
+"""Training: resumes bit for bit, survives kills, stops when it should, learns, and says what it does."""
+
+import io
+import json
+import math
+import multiprocessing
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import textwrap
+import threading
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from temperfill.checkpoint import load_generator, load_state, read_metadata, save_generator, save_state
+from temperfill.config import DataConfig, GeneratorConfig, LossConfig, MachineConfig, TrainConfig, from_json
+from temperfill.nets.generator import Generator
+from temperfill.presets import PRESETS
+from temperfill.train import networks as networks_module
+from temperfill.train import train
+from temperfill.train.networks import Networks
+from temperfill.train.step import PerceptualLoss, learning_rate
+
+LOSSES = {"coarse", "refined", "discriminator", "adversarial"}
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Smooth colour ramps: something that a network can learn to continue."""
+    folder, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    y, x = np.mgrid[0:40, 0:40] / 39
+    for i in range(10):
+        a, b, c = rng.random((3, 3))
+        pixels = (0.7 + 0.1 * (a + b * x[..., None] + c * y[..., None])) * 255
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{i}.png")
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def config(pictures: Path) -> TrainConfig:
+    return replace(
+        PRESETS["tiny"],
+        loss=LossConfig(perceptual_weight=0),
+        data=DataConfig(train=(pictures,), resize=36, crop_size=32),
+        machine=MachineConfig(device="cpu", workers=0, threads=1),
+        num_steps=4,
+        batch_size=2,
+        learning_rate=1e-3,
+        log_every=1,
+        save_every=2,
+        sample_every=1000,
+    )
+
+
+def log_of(run: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in (run / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+
+
+def steps_of(run: Path) -> list[int]:
+    return [record["step"] for record in log_of(run) if "validation" not in record]
+
+
+def timeless(run: Path) -> list[dict[str, Any]]:
+    return [{k: v for k, v in line.items() if k not in ("seconds", "images_per_second")} for line in log_of(run)]
+
+
+def same_state(one: Any, two: Any) -> bool:
+    """Whether two states are the same bit for bit, but for the time spent."""
+    if isinstance(one, torch.Tensor):
+        return one.dtype == two.dtype and torch.equal(one, two)
+    if isinstance(one, dict):
+        return one.keys() == two.keys() and all(k == "seconds" or same_state(v, two[k]) for k, v in one.items())
+    if isinstance(one, list | tuple):
+        return len(one) == len(two) and all(map(same_state, one, two))
+    return bool(one == two)
+
+
+def assert_same_run(one: Path, two: Path) -> None:
+    assert same_state(load_state(one / "state.pt"), load_state(two / "state.pt"))
+    assert timeless(one) == timeless(two)
+    weights = [load_generator(run / "generator.safetensors").state_dict() for run in (one, two)]
+    assert same_state(dict(weights[0]), dict(weights[1]))
+
+
+def stop_after(steps: int, number: int = signal.SIGINT) -> Callable[[Generator], dict[str, float]]:
+    """A score that asks for the end by a signal; with val_every=1 after that step."""
+    calls: list[int] = []
+
+    def score(_: Generator) -> dict[str, float]:
+        calls.append(1)
+        if len(calls) == steps:
+            os.kill(os.getpid(), number)
+        return {"loss": 1.0 / len(calls)}
+
+    return score
+
+
+def interrupted(config: TrainConfig, run: Path, steps: int, number: int = signal.SIGINT) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        train(config, run, stop_after(steps, number))
+
+
+class TestResume:
+    @pytest.mark.parametrize(
+        ("adversarial", "precision", "workers"),
+        [("hinge", "fp32", 0), ("hinge", "bf16", 1), ("wgan-gp", "fp32", 1), ("wgan-gp", "bf16", 0)],
+    )
+    def test_two_and_two_steps_are_four(
+        self, config: TrainConfig, tmp_path: Path, adversarial: Any, precision: Any, workers: int
+    ) -> None:
+        config = replace(
+            config,
+            loss=replace(config.loss, adversarial=adversarial),
+            precision=precision,
+            data=replace(config.data, crop_size=32 if precision == "fp32" else 36),
+            machine=replace(config.machine, workers=workers),
+            val_every=1,
+            schedule="cosine",
+            warmup_steps=3,
+        )
+        train(config, tmp_path / "whole", stop_after(0))
+        interrupted(config, tmp_path / "parts", 2)
+        assert steps_of(tmp_path / "parts") == [1, 2]
+        score = stop_after(0)
+        for _ in range(2):
+            score(None)  # type: ignore[arg-type]
+        other_workers = replace(config, machine=replace(config.machine, workers=1 - workers))
+        assert train(other_workers, tmp_path / "parts", score).step == 4
+        assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+    def test_finished_run_stays_as_it_is(self, config: TrainConfig, tmp_path: Path) -> None:
+        config = replace(config, num_steps=2)
+        train(config, tmp_path)
+        before = load_state(tmp_path / "state.pt"), log_of(tmp_path)
+        assert train(config, tmp_path).step == 2
+        assert same_state(before[0], load_state(tmp_path / "state.pt"))
+        assert log_of(tmp_path) == before[1]
+
+    @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+    def test_signal_saves_and_raises(self, config: TrainConfig, tmp_path: Path, number: int) -> None:
+        handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
+        config = replace(config, save_every=1000, val_every=1)
+        interrupted(config, tmp_path, 3, number)
+        assert load_state(tmp_path / "state.pt")["progress"]["step"] == 3
+        assert (signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)) == handlers
+        assert train(config, tmp_path, stop_after(0)).step == 4
+
+    def test_second_signal_stops_at_once(self, config: TrainConfig, tmp_path: Path) -> None:
+        def score(_: Generator) -> dict[str, float]:
+            os.kill(os.getpid(), signal.SIGINT)
+            os.kill(os.getpid(), signal.SIGINT)
+            pytest.fail("the second signal had no effect")
+
+        with pytest.raises(KeyboardInterrupt):
+            train(replace(config, save_every=1000, val_every=2), tmp_path, score)
+        assert not (tmp_path / "state.pt").exists()
+
+    def test_training_works_outside_the_main_thread(self, config: TrainConfig, tmp_path: Path) -> None:
+        thread = threading.Thread(target=train, args=(replace(config, num_steps=1), tmp_path))
+        thread.start()
+        thread.join()
+        assert load_state(tmp_path / "state.pt")["progress"]["step"] == 1
+
+    def test_changed_configuration_is_refused_field_by_field(self, config: TrainConfig, tmp_path: Path) -> None:
+        train(replace(config, num_steps=2), tmp_path)
+        changed = replace(config, learning_rate=0.1, generator=replace(config.generator, heads=3))
+        with pytest.raises(ValueError, match="another configuration") as error:
+            train(changed, tmp_path)
+        for line in ("num_steps: 2 -> 4", "learning_rate: 0.001 -> 0.1", "generator.heads: 2 -> 3"):
+            assert line in str(error.value)
+        machine = MachineConfig(device="auto", workers=1, threads=1, max_minutes=5)
+        assert train(replace(config, num_steps=2, machine=machine), tmp_path).step == 2
+
+    def test_damaged_state_is_refused(self, config: TrainConfig, tmp_path: Path) -> None:
+        config = replace(config, num_steps=1)
+        train(config, tmp_path)
+        state = load_state(tmp_path / "state.pt")
+        wrong = {
+            "lacks 'ema'": {k: v for k, v in state["networks"].items() if k != "ema"},
+            "ema does not fit: missing": state["networks"] | {"ema": {}},
+        }
+        for message, networks in wrong.items():
+            save_state(tmp_path / "state.pt", state | {"networks": networks})
+            with pytest.raises(ValueError, match=rf"state\.pt.*{message}"):
+                train(config, tmp_path)
+        save_state(tmp_path / "state.pt", state | {"progress": {"epoch": 3}})
+        with pytest.raises(ValueError, match=r"state\.pt is of another version"):
+            train(config, tmp_path)
+
+    def test_global_random_state_is_untouched(self, config: TrainConfig, tmp_path: Path) -> None:
+        torch.manual_seed(7)
+        before = torch.get_rng_state()
+        train(replace(config, num_steps=1), tmp_path)
+        assert torch.equal(torch.get_rng_state(), before)
+
+
+def kill_at_random(config: TrainConfig, folder: Path, rounds: int) -> None:
+    """Kills a run ``rounds`` times at random moments and compares it with one that nobody killed."""
+    train(config, folder / "whole")
+    # Each process starts with the modules loaded, so that kills fall into training and not into imports.
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["temperfill.train"])
+    rng, run, killed = np.random.default_rng(0), folder / "killed", []
+    for kills in range(rounds):
+        process = context.Process(target=train, args=(config, run))
+        process.start()
+        lines, deadline = num_lines(run), time.monotonic() + 60
+        # Every other kill waits for a step: a run that is killed faster than it starts would never end.
+        while kills % 2 and num_lines(run) <= lines and process.is_alive() and time.monotonic() < deadline:
+            time.sleep(0.002)
+        time.sleep(float(rng.uniform(0, 0.5)))
+        process.kill()
+        killed.append(process)
+        while is_running(process.pid or 0):
+            time.sleep(0.002)
+    process = context.Process(target=train, args=(config, run))
+    process.start()
+    process.join(120)
+    assert process.exitcode == 0
+    # Not earlier, as it waits for the workers too, which need some seconds to notice that they are orphans.
+    for process in killed:
+        process.join(30)
+    codes = [process.exitcode for process in killed]
+    assert set(codes) <= {0, -signal.SIGKILL}
+    assert codes.count(-signal.SIGKILL) >= 3
+    assert steps_of(run) == list(range(1, config.num_steps + 1))
+    assert_same_run(folder / "whole", run)
+    assert not list(run.rglob("*.partial"))
+
+
+def is_running(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    return True
+
+
+def num_lines(run: Path) -> int:
+    """Lines of a log that a process is writing or was killed over."""
+    path = run / "log.jsonl"
+    return path.read_bytes().count(b"\n") if path.exists() else 0
+
+
+class TestKill:
+    def test_killed_run_equals_one_that_nobody_killed(self, config: TrainConfig, tmp_path: Path) -> None:
+        machine = replace(config.machine, workers=1)
+        kill_at_random(replace(config, num_steps=12, save_every=2, machine=machine), tmp_path, 4)
+
+    @pytest.mark.slow
+    @pytest.mark.parametrize("workers", [0, 2])
+    def test_killed_twenty_times(self, config: TrainConfig, tmp_path: Path, workers: int) -> None:
+        machine = replace(config.machine, workers=workers)
+        kill_at_random(replace(config, num_steps=200, save_every=3, machine=machine), tmp_path, 20)
+
+    def test_disk_full_leaves_the_last_good_state(self, config: TrainConfig, tmp_path: Path) -> None:
+        """A file-size limit stands for the full disk; it can only be set in a process of its own."""
+        run = tmp_path / "run"
+        config = replace(config, val_every=1)
+        interrupted(config, run, 2)
+        before = (run / "state.pt").read_bytes()
+        script = textwrap.dedent("""
+            import pathlib, resource, signal, sys
+            from temperfill.config import TrainConfig, load_json
+            from temperfill.train import train
+            run = pathlib.Path(sys.argv[1])
+            config = load_json(TrainConfig, run / "config.json")
+            signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+            resource.setrlimit(resource.RLIMIT_FSIZE, (300_000, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+            try:
+                train(config, run)
+            except OSError as error:
+                print(error)
+                raise SystemExit(7)
+        """)
+        result = subprocess.run([sys.executable, "-c", script, str(run)], capture_output=True, text=True, check=False)
+        assert result.returncode == 7, result.stderr
+        assert "state.pt" in result.stdout
+        assert (run / "state.pt").read_bytes() == before
+        assert not list(run.rglob("*.partial"))
+        assert train(config, run, stop_after(0)).step == 4
+        assert steps_of(run) == [1, 2, 3, 4]
+
+
+class TestStops:
+    def test_non_finite_loss_names_step_and_term_and_keeps_the_last_good_state(
+        self, config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        from temperfill import losses
+
+        calls: list[int] = []
+
+        def wrong(pred: torch.Tensor, *_: Any) -> torch.Tensor:
+            calls.append(1)
+            return pred.mean() * (math.nan if len(calls) == 6 else 1.0)
+
+        monkeypatch.setattr(losses, "reconstruction", wrong)
+        with pytest.raises(ValueError, match="the refined loss became nan at step 3; the last good state is kept"):
+            train(config, tmp_path)
+        state = load_state(tmp_path / "state.pt")
+        assert state["progress"]["step"] == 2
+        assert all(tensor.isfinite().all() for tensor in state["networks"]["generator"].values())
+
+    def test_weights_that_are_not_finite_are_never_saved(
+        self, config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """A gradient may overflow although every loss was finite."""
+        average = Networks.average
+
+        def poison(self: Networks, decay: float) -> None:
+            average(self, decay)
+            if decay > 0.3:  # step 4
+                next(self.discriminator.parameters()).data.fill_(math.inf)
+
+        monkeypatch.setattr(networks_module.Networks, "average", poison)
+        with pytest.raises(ValueError, match=r"step 4, and the last good state is kept: discriminator: .*not finite"):
+            train(config, tmp_path)
+        assert load_state(tmp_path / "state.pt")["progress"]["step"] == 2
+
+    def test_early_stop_keeps_the_best_model(self, config: TrainConfig, tmp_path: Path) -> None:
+        found = iter([3.0, 2.0, 2.5, 2.0, 9.0, 1.0])
+        seen: list[dict[str, torch.Tensor]] = []
+
+        def score(generator: Generator) -> dict[str, float]:
+            assert not generator.training
+            seen.append({name: tensor.clone() for name, tensor in generator.state_dict().items()})
+            return {"loss": next(found), "psnr": 20.0}
+
+        config = replace(config, num_steps=50, val_every=2, patience=3)
+        progress = train(config, tmp_path, score)
+        assert (progress.step, progress.best_loss, progress.best_step) == (10, 2.0, 4)
+        assert same_state(dict(load_generator(tmp_path / "generator.safetensors").state_dict()), seen[1])
+        assert read_metadata(tmp_path / "generator.safetensors")["step"] == "4"
+        validations = [line for line in log_of(tmp_path) if "validation" in line]
+        assert [line["step"] for line in validations] == [2, 4, 6, 8, 10]
+        assert validations[0]["validation"] == {"loss": 3.0, "psnr": 20.0}
+        assert train(config, tmp_path, score).step == 10  # it has stopped for good
+        assert len(seen) == 5
+
+    def test_resumed_run_keeps_the_patience(self, config: TrainConfig, tmp_path: Path) -> None:
+        config = replace(config, num_steps=50, val_every=1, patience=3)
+        with pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path, lambda _: (os.kill(os.getpid(), signal.SIGINT), {"loss": 1.0})[1])
+        with pytest.raises(KeyboardInterrupt):
+            train(config, tmp_path, lambda _: (os.kill(os.getpid(), signal.SIGINT), {"loss": 2.0})[1])
+        progress = train(config, tmp_path, lambda _: {"loss": 3.0})
+        assert (progress.step, progress.best_loss, progress.best_step) == (4, 1.0, 1)
+
+    def test_validation_is_once_an_epoch_and_patience_zero_never_stops(
+        self, config: TrainConfig, tmp_path: Path
+    ) -> None:
+        progress = train(replace(config, num_steps=11, patience=0), tmp_path, lambda _: {"loss": 1.0})
+        assert progress.step == 11
+        assert [line["step"] for line in log_of(tmp_path) if "validation" in line] == [5, 10, 11]
+
+    def test_validation_that_is_not_finite_stops(self, config: TrainConfig, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match="validation loss became nan at step 3"):
+            train(replace(config, val_every=3), tmp_path, lambda _: {"loss": math.nan})
+        assert load_state(tmp_path / "state.pt")["progress"]["step"] == 2
+
+    def test_time_limit_saves_after_the_step_at_hand(
+        self, config: TrainConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        limited = replace(config, machine=replace(config.machine, max_minutes=1e-6))
+        for step in (1, 2):
+            assert train(limited, tmp_path / "parts").step == step
+            assert load_generator(tmp_path / "parts" / "generator.safetensors")
+        assert "Time is up (max_minutes 1e-06): saved step 2 of 4" in capsys.readouterr().err
+        train(config, tmp_path / "parts")
+        train(config, tmp_path / "whole")
+        assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
+    def test_corrupt_pictures_are_named_counted_and_remembered(
+        self, config: TrainConfig, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        shutil.copytree(pictures, tmp_path / "pictures")
+        (tmp_path / "pictures" / "5.png").write_text("no picture")
+        data = replace(config.data, train=(tmp_path / "pictures",), max_corrupt_share=0.1)
+        config = replace(config, data=data, num_steps=10, val_every=5)
+        progress = train(config, tmp_path / "run")
+        shown = capsys.readouterr().err
+        assert shown.count("5.png") == 1
+        assert "unreadable pictures replaced: 1 of 10" in shown
+        assert progress.corrupt == [5]
+        assert train(config, tmp_path / "run").corrupt == progress.corrupt
+        (tmp_path / "run" / "state.pt").unlink()
+        config = replace(config, data=replace(data, max_corrupt_share=0.09))
+        (tmp_path / "run" / "generator.safetensors").unlink()
+        with pytest.raises(ValueError, match=r"1 of 10 training pictures are unreadable.*max-corrupt-share"):
+            train(config, tmp_path / "run")
+
+    def test_changed_number_of_pictures_is_said(
+        self, config: TrainConfig, pictures: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        shutil.copytree(pictures, tmp_path / "pictures")
+        config = replace(config, data=replace(config.data, train=(tmp_path / "pictures",)), val_every=1)
+        interrupted(config, tmp_path / "run", 1)
+        (tmp_path / "pictures" / "0.png").unlink()
+        assert train(config, tmp_path / "run", stop_after(0)).pictures == 9
+        assert "held 10 pictures when this run was saved" in capsys.readouterr().err
+
+
+class TestBadInput:
+    """Each is found before the run folder is made."""
+
+    def check(self, config: TrainConfig, run: Path, error: type[Exception], message: str) -> None:
+        with pytest.raises(error, match=message):
+            train(config, run)
+        assert not run.exists()
+
+    def test_folders(self, config: TrainConfig, tmp_path: Path) -> None:
+        run = tmp_path / "run"
+        self.check(replace(config, data=DataConfig()), run, ValueError, r"--data\.train")
+        missing = replace(config, data=replace(config.data, train=(tmp_path / "nowhere",)))
+        self.check(missing, run, NotADirectoryError, "nowhere")
+        (tmp_path / "texts").mkdir()
+        (tmp_path / "texts" / "1.png").write_text("text")
+        unreadable = replace(config, data=replace(config.data, train=(tmp_path / "texts",)))
+        self.check(unreadable, run, ValueError, "none of the 1 training pictures can be read")
+
+    def test_perceptual_loss_without_weights_says_what_to_get(self, config: TrainConfig, tmp_path: Path) -> None:
+        wanted = replace(config, loss=LossConfig())
+        self.check(wanted, tmp_path / "run", ValueError, r"vgg16-397923af\.pth.*--loss\.perceptual-weight 0")
+        nowhere = replace(config.machine, perceptual_path=tmp_path / "vgg.pth")
+        self.check(replace(wanted, machine=nowhere), tmp_path / "run", FileNotFoundError, r"vgg\.pth")
+
+    def test_devices(self, config: TrainConfig, tmp_path: Path) -> None:
+        count = torch.cuda.device_count() if torch.cuda.is_available() else 0
+        for device in (f"cuda:{count}", f"cuda:{count + 7}"):
+            machine = replace(config.machine, device=device)
+            self.check(replace(config, machine=machine), tmp_path / "run", ValueError, f"device {device} was asked for")
+
+    def test_weights_to_start_from(self, config: TrainConfig, tmp_path: Path) -> None:
+        run = tmp_path / "run"
+        self.check(replace(config, init_path=tmp_path), run, FileNotFoundError, r"state\.pt")
+        self.check(replace(config, init_path=tmp_path / "none"), run, FileNotFoundError, "no weights file")
+        save_generator(tmp_path / "other.safetensors", Generator(GeneratorConfig(width=4)))
+        other = replace(config, init_path=tmp_path / "other.safetensors")
+        self.check(other, run, ValueError, r"other\.safetensors.*has shape")
+
+    def test_run_folder_that_cannot_be_written(self, config: TrainConfig, tmp_path: Path) -> None:
+        (tmp_path / "file").write_text("")
+        for run in (tmp_path / "file", tmp_path / "file" / "run"):
+            with pytest.raises(OSError, match="file"):
+                train(config, run)
+
+    def test_run_folder_among_the_pictures(self, config: TrainConfig, pictures: Path, tmp_path: Path) -> None:
+        (tmp_path / "link").symlink_to(pictures)
+        for run in (pictures / "runs" / "one", tmp_path / "link" / "run"):
+            self.check(config, run, ValueError, "lies inside the training folder")
+        with pytest.raises(ValueError, match="lies inside the training folder"):
+            train(config, pictures)
+
+    def test_start_that_failed_does_not_bind_the_folder(self, config: TrainConfig, tmp_path: Path) -> None:
+        with pytest.raises(ValueError, match="VGG"):
+            train(replace(config, loss=LossConfig()), tmp_path / "run")
+        assert train(replace(config, num_steps=1), tmp_path / "run").step == 1
+
+
+class TestLearning:
+    def test_loss_falls_and_everything_is_logged(
+        self, config: TrainConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        config = replace(config, num_steps=40, learning_rate=2e-3, log_every=10, sample_every=20, save_every=100)
+        train(config, tmp_path)
+        records = log_of(tmp_path)
+        assert [record["step"] for record in records] == [10, 20, 30, 40]
+        assert records[-1]["refined"] < 0.5 * records[0]["refined"]
+        assert records[-1]["coarse"] < 0.5 * records[0]["coarse"]
+        for record in records:
+            assert record.keys() >= LOSSES | {"seconds", "images_per_second", "learning_rate"}
+            assert record["learning_rate"] == 2e-3
+            assert record["images_per_second"] > 0
+            figures = (record[name] for name in ("temperature_low", "temperature", "temperature_high"))
+            for low, mean, high in zip(*figures, strict=True):
+                assert 0 < low <= mean <= high
+            assert len(record["temperature"]) == config.generator.heads
+        assert sorted(path.name for path in (tmp_path / "samples").iterdir()) == ["0000020.png", "0000040.png"]
+        with Image.open(tmp_path / "samples" / "0000040.png") as sheet:
+            assert sheet.size[0] >= 4 * 32
+            assert sheet.size[1] >= 8 * 32
+        generator = load_generator(tmp_path / "generator.safetensors")
+        assert same_state(dict(generator.state_dict()), load_state(tmp_path / "state.pt")["networks"]["ema"])
+        assert from_json(TrainConfig, json.loads((tmp_path / "config.json").read_text())) == config
+        lines = capsys.readouterr().err.splitlines()
+        assert lines[0].startswith("Training a generator of 0.5 M parameters (attention mhtma) on 10 pictures, 32x32")
+        assert str(tmp_path) in lines[1]
+        assert "Ctrl-C" in lines[2]
+        shown = next(line for line in lines if line.startswith("step 20/40"))
+        for part in ("refined 0.", "discriminator ", "T 0.", "images/s", " left"):
+            assert part in shown
+        assert lines[-1].startswith("Done: saved step 40 of 40 in ")
+
+    @pytest.mark.parametrize("attention", ["atma", "contextual", "none"])
+    def test_other_attentions_train(self, config: TrainConfig, tmp_path: Path, attention: Any) -> None:
+        train(replace(config, generator=replace(config.generator, attention=attention), num_steps=1), tmp_path)
+        assert load_generator(tmp_path / "generator.safetensors").config.attention == attention
+
+    def test_perceptual_loss_joins_in(
+        self, config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        class Features(torch.nn.Module):
+            def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
+                return [image[:, :, ::2], image.square()]
+
+        from temperfill.train import step
+
+        monkeypatch.setattr(step, "_load_vgg", lambda _: Features())
+        for on, local in (("coarse", False), ("both", True)):
+            loss = LossConfig(perceptual_weight=0.5, perceptual_on=on, perceptual_local=local)  # type: ignore[arg-type]
+            train(replace(config, num_steps=1, loss=loss), tmp_path / on)
+            (record,) = log_of(tmp_path / on)
+            assert record["perceptual"] > 0
+        distance = PerceptualLoss(Features())  # type: ignore[arg-type]
+        assert distance(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)) > 0
+
+    def test_adversarial_loss_can_start_late_or_never(self, config: TrainConfig, tmp_path: Path) -> None:
+        train(replace(config, loss=replace(config.loss, adversarial_start=2)), tmp_path / "late")
+        found = [record.keys() & LOSSES for record in log_of(tmp_path / "late")]
+        assert found == [LOSSES - {"adversarial"}] * 2 + [LOSSES] * 2
+        train(replace(config, loss=replace(config.loss, adversarial_weight=0.0)), tmp_path / "never")
+        assert all(record.keys() & LOSSES == {"coarse", "refined"} for record in log_of(tmp_path / "never"))
+        before, after = Networks(config), load_state(tmp_path / "never" / "state.pt")["networks"]["discriminator"]
+        assert same_state(dict(before.discriminator.state_dict()), after)
+
+    def test_new_run_starts_from_the_weights_of_another(self, config: TrainConfig, tmp_path: Path) -> None:
+        train(config, tmp_path / "first")
+        first = load_state(tmp_path / "first" / "state.pt")["networks"]
+        start = replace(config, num_steps=1, learning_rate=1e-12)
+        for init in (tmp_path / "first", tmp_path / "first" / "generator.safetensors"):
+            run = tmp_path / f"from {init.name}"
+            train(replace(start, init_path=init), run)
+            second = load_state(run / "state.pt")["networks"]
+            for name, tensor in second["ema"].items():
+                assert torch.allclose(tensor, first["ema"][name], atol=1e-6)
+            name = "linear.parametrizations.weight.original"
+            judges = second["discriminator"][name], first["discriminator"][name]
+            assert torch.allclose(*judges, atol=1e-6) == init.is_dir()
+        moved = tmp_path / "first moved"
+        (tmp_path / "first").rename(moved)  # needed at the start only
+        assert train(replace(start, init_path=tmp_path / "first"), tmp_path / "from first").step == 1
+
+    def test_edges_of_batch_and_crop(self, config: TrainConfig, tmp_path: Path) -> None:
+        small = replace(config, data=replace(config.data, resize=8, crop_size=8), batch_size=1, num_steps=1)
+        assert train(small, tmp_path / "small").step == 1
+        assert train(replace(config, batch_size=23, num_steps=1), tmp_path / "wrapped").step == 1
+
+    def test_validation_pictures_inside_training_are_warned_of(
+        self, config: TrainConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        data = replace(config.data, val=config.data.train)
+        train(replace(config, num_steps=1, data=data), tmp_path)
+        assert "lies inside a training folder" in capsys.readouterr().err
+
+
+def test_learning_rate_is_a_function_of_the_step() -> None:
+    config = TrainConfig(learning_rate=1.0, num_steps=110, warmup_steps=10)
+    assert [learning_rate(config, step) for step in (0, 4, 9, 10, 50, 10**9)] == [0.1, 0.5, 1.0, 1.0, 1.0, 1.0]
+    cosine = replace(config, schedule="cosine")
+    rates = [learning_rate(cosine, step) for step in range(10, 111)]
+    assert rates[0] == 1
+    assert rates[50] == pytest.approx(0.505)
+    assert rates[100] == pytest.approx(0.01)
+    assert all(a > b for a, b in pairwise(rates))
+    assert learning_rate(cosine, 10**9) == pytest.approx(0.01)
+
+
+def test_averaged_weights_follow_the_generator(config: TrainConfig) -> None:
+    networks = Networks(config)
+    start = {name: tensor.clone() for name, tensor in networks.ema.state_dict().items()}
+    with torch.no_grad():
+        for parameter in networks.generator.parameters():
+            parameter.add_(1)
+    networks.average(0.9)
+    for name, tensor in networks.ema.state_dict().items():
+        assert torch.allclose(tensor, start[name] + 0.1, atol=1e-5)
+
+
+def test_first_steps_weigh_the_start_less(config: TrainConfig, tmp_path: Path) -> None:
+    """Averaged weights of a short run are near the trained ones, not near the random start."""
+    train(replace(config, num_steps=10, ema_decay=0.999, save_every=1000), tmp_path)
+    state, start = load_state(tmp_path / "state.pt")["networks"], Networks(config).generator.state_dict()
+    to_end = sum(float((state["ema"][n] - state["generator"][n]).square().sum()) for n in start)
+    to_start = sum(float((state["ema"][n] - start[n]).square().sum()) for n in start)
+    assert to_end < to_start
+
+
+def test_output_of_no_terminal_is_plain(config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    stream = io.StringIO()
+    monkeypatch.setattr(sys, "stderr", stream)
+    train(replace(config, num_steps=2), tmp_path)
+    assert "\x1b" not in stream.getvalue()
+    assert stream.getvalue().count("\nstep ") == 2
