@@ -1,0 +1,140 @@
+"""What README and examples show works; the package needs no more than it says; the bundled sample is sound."""
+
+import os
+import re
+import runpy
+import shlex
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
+SAMPLES = ROOT / "src" / "temperfill" / "samples"
+HEAVY = ("torch", "numpy", "PIL", "scipy", "skimage", "safetensors", "lightning", "lightning_fabric", "cv2", "rich")
+REFUSED = ("torchvision", "torchmetrics", "timm", "lpips", "piq", "torch_fidelity", "cleanfid", "gradio")
+
+
+def blocks(language: str) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+
+
+def shell_commands() -> list[list[str]]:
+    """Every call of temperfill in README's shell blocks, without the program's name."""
+    text = "".join(blocks("sh")).replace("\\\n", " ")
+    calls = [shlex.split(part, comments=True) for line in text.splitlines() for part in line.split("&&")]
+    return [words[1:] for words in calls if words and Path(words[0]).name == "temperfill"]
+
+
+def run_python(code: str) -> str:
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src")}
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment, check=False)
+    assert result.returncode == 0, result.stderr
+    return result.stdout
+
+
+@pytest.fixture
+def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty current folder with the sample in demo/, as README's first command leaves it."""
+    shutil.copytree(SAMPLES, tmp_path / "demo")
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.splitlines()[-1])
+def test_python_of_readme_runs(code: str, workplace: Path) -> None:
+    exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+
+
+def test_readme_has_python_and_calls_of_the_command() -> None:
+    assert len(blocks("python")) >= 3
+    assert {words[0] for words in shell_commands()} >= {"sample", "inpaint", "train", "evaluate"}
+
+
+@pytest.mark.parametrize("words", shell_commands(), ids=" ".join)
+def test_flags_of_readme_exist(words: list[str]) -> None:
+    """The help of each command that README calls names every flag that README gives it."""
+    environment = os.environ | {"PYTHONPATH": str(ROOT / "src"), "COLUMNS": "200", "NO_COLOR": "1"}
+    command = [sys.executable, "-m", "temperfill", *words, "--help"]
+    result = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    assert result.returncode == 0, result.stderr
+    known = set(re.findall(r"--[\w.-]+", result.stdout))
+    assert {word.split("=")[0] for word in words if word.startswith("--")} <= known
+
+
+@pytest.mark.parametrize("marker", ["demo", "tests"])
+def test_commands_that_ci_runs_are_marked(marker: str) -> None:
+    assert len(re.findall(rf"^<!-- {marker} -->\n```sh\n", README, re.MULTILINE)) == 1
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("path", sorted((ROOT / "examples").glob("*.py")), ids=lambda path: path.stem)
+def test_example_runs(path: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every example takes the folder to write to as its one argument."""
+    out = workplace / "out"
+    monkeypatch.setattr(sys, "argv", [str(path), str(out)])
+    runpy.run_path(str(path), run_name="__main__")
+    assert any(out.iterdir())
+
+
+def test_relative_links_of_documents_exist() -> None:
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        text = document.read_text(encoding="utf-8")
+        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text):
+            if "://" not in target:
+                assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+def test_import_is_light() -> None:
+    code = f"import sys, temperfill; print(*[name for name in {HEAVY!r} if name in sys.modules])"
+    assert run_python(code).split() == []
+
+
+def test_every_module_imports_without_the_refused_packages() -> None:
+    code = f"""
+import importlib, pkgutil, sys
+for name in {REFUSED!r}:
+    sys.modules[name] = None  # makes its import fail
+import temperfill
+names = [module.name for module in pkgutil.walk_packages(temperfill.__path__, "temperfill.")]
+for name in names:
+    if not name.endswith("__main__"):
+        importlib.import_module(name)
+print(*names)
+"""
+    names = run_python(code).split()
+    assert {"temperfill.train", "temperfill.evaluate", "temperfill.cli", "temperfill.nets.generator"} <= set(names)
+
+
+def test_architecture_page_names_every_module() -> None:
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    package = ROOT / "src" / "temperfill"
+    names = [path.name for path in package.glob("*.py")]
+    names += [f"{path.parent.name}/" for path in package.glob("*/__init__.py")]
+    for name in names:
+        assert re.search(rf"^  {re.escape(name)} ", page, re.MULTILINE), f"docs/architecture.md does not mention {name}"
+
+
+def test_sample_is_a_photo_with_a_mask() -> None:
+    with Image.open(SAMPLES / "photo.jpg") as photo, Image.open(SAMPLES / "mask.png") as mask:
+        assert photo.size == mask.size
+        assert (photo.mode, mask.mode) == ("RGB", "L")
+        hole = np.asarray(mask)
+    assert set(np.unique(hole)) == {0, 255}
+    assert 0.01 < (hole == 255).mean() < 0.2
+    assert (SAMPLES / "photo.jpg").stat().st_size < 400_000
+
+
+def test_sample_can_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "argv", ["make_sample.py", str(tmp_path)])
+    runpy.run_path(str(ROOT / "examples" / "make_sample.py"), run_name="__main__")
+    for name, tolerance in (("mask.png", 0), ("photo.jpg", 2)):  # JPEG encoders differ by rounding
+        with Image.open(tmp_path / name) as made, Image.open(SAMPLES / name) as bundled:
+            difference = np.abs(np.asarray(made, np.int16) - np.asarray(bundled, np.int16))
+        assert difference.mean() <= tolerance
