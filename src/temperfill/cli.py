@@ -22,7 +22,7 @@ T = TypeVar("T")
 USAGE_ERROR = 2
 INTERRUPTED = 130
 # Optional packages by the extra that brings them.
-_EXTRAS = {"lightning_fabric": "train", "lightning": "train", "cv2": "baselines", "patchmatch": "baselines"}
+_EXTRAS = {"lightning_fabric": "train", "lightning": "train", "cv2": "baselines"}
 
 
 @dataclass(frozen=True)

@@ -51,8 +51,8 @@ def unroll_keys(features: Tensor, patch_size: int, stride: int) -> Tensor:
     Returns:
         (B, M, C*k*k) with M = ((h-k)//stride + 1) * ((w-k)//stride + 1).
     """
-    # Shifted slices rather than F.unfold: torch.compile turns the gradient of that into atomic additions, which are slow
-    # on CPU and whose order is not fixed.
+    # Shifted slices rather than F.unfold: torch.compile turns the gradient of that into atomic additions, which are
+    # slow on CPU and whose order is not fixed.
     rows, columns = ((side - patch_size) // stride + 1 for side in features.shape[2:])
     slices = [
         features[:, :, i : i + (rows - 1) * stride + 1 : stride, j : j + (columns - 1) * stride + 1 : stride]

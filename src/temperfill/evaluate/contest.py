@@ -19,7 +19,7 @@ from temperfill.methods.ours import DEFAULT
 
 _TAKEN = ("masks", "sheets", "truth")  # folders of a report, and a column of its sheets
 _LABEL = re.compile(r"[\w.+-]*\w[\w.+-]*")
-_LIBRARIES = ("opencv-python-headless", "opencv-python", "scikit-image", "PyPatchMatch")
+_LIBRARIES = ("opencv-python-headless", "opencv-python", "scikit-image")
 
 
 @dataclass(frozen=True)
