@@ -280,8 +280,8 @@ def test_other_sizes_are_refused(size: tuple[int, int]) -> None:
 def test_a_scratch_of_one_pixel_reaches_the_attention() -> None:
     generator = build(TINY)
     seen: list[Tensor] = []
-    attention = generator.refinement.attention_branch.attention  # type: ignore[union-attr]
-    attention.register_forward_pre_hook(lambda _, given: seen.append(given[1]))  # type: ignore[union-attr]
+    branch = generator.refinement.attention_branch
+    branch.register_forward_pre_hook(lambda _, given: seen.append(given[1]))  # type: ignore[union-attr]
     mask = torch.zeros(1, 1, 24, 24)
     mask[..., 13, 5] = 1
     generator(torch.rand(1, 3, 24, 24), mask)
@@ -332,3 +332,27 @@ def test_weights_are_all_that_the_state_holds() -> None:
     """The hole's colour is a constant: a weights file need not carry it."""
     generator = build(TINY)
     assert set(generator.state_dict()) == {name for name, _ in generator.named_parameters()}
+
+
+@pytest.mark.parametrize("patch_size", [1, 2, 3, 4])
+@pytest.mark.parametrize("detail", [False, True])
+def test_hole_only_gives_the_same_composite(patch_size: int, detail: bool) -> None:
+    """Matching only where the hole's pixels depend on it changes nothing in the hole, and does less elsewhere."""
+    torch.manual_seed(patch_size)
+    config = GeneratorConfig(width=4, head_dim=4, patch_size=patch_size, detail=detail, temperature_init=0.5)
+    generator = Generator(config).double().eval()
+    image = torch.rand(2, 3, 120, 136, dtype=torch.float64)
+    mask = torch.zeros(2, 1, 120, 136, dtype=torch.float64)
+    mask[0, :, 41:50, 60:63] = 1
+    mask[1, :, 37:44, 59:75] = 1
+    whole, part = (generator(image, mask, hole_only=hole_only).refined for hole_only in (False, True))
+    inside = mask.bool().expand_as(whole)
+    torch.testing.assert_close(part[inside], whole[inside], rtol=0, atol=1e-12)
+    assert (part - whole).abs().max() > 1e-6  # far away nothing was matched
+
+
+def test_hole_only_takes_empty_and_full_masks() -> None:
+    generator = Generator(GeneratorConfig(width=4, head_dim=4)).eval()
+    for value in (0.0, 1.0):
+        refined = generator(torch.rand(1, 3, 32, 32), torch.full((1, 1, 32, 32), value), hole_only=True).refined
+        assert refined.isfinite().all()

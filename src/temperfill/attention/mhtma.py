@@ -152,7 +152,12 @@ class MHTMA(nn.Module):
         return self.attend(features, mask, temperatures)[0]
 
     def attend(
-        self, features: Tensor, mask: Tensor, temperatures: Tensor | None = None, extra: Tensor | None = None
+        self,
+        features: Tensor,
+        mask: Tensor,
+        temperatures: Tensor | None = None,
+        extra: Tensor | None = None,
+        needed: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Like ``forward``, and carries another map along the same attention weights.
 
@@ -161,6 +166,8 @@ class MHTMA(nn.Module):
             mask: (B, 1, H, W), 1 = missing.
             temperatures: (B, heads) or None.
             extra: (B, E, h, w) or None; each key carries its value at the patch's centre cell.
+            needed: (B, 1, h, w), 1 = the result matters at this cell; None for all. Patches that touch no such cell in
+                any image of the batch are not matched, and the result elsewhere has no meaning.
 
         Returns:
             (B, C, h, w) refined features, and (B, heads, E, h, w) carried maps or None.
@@ -182,9 +189,13 @@ class MHTMA(nn.Module):
         if extra is not None:
             carried = self._centres(extra.to(keys.dtype))[:, None].expand(-1, self.heads, -1, -1)
             values = torch.cat([keys, carried], -1)
+        index = slice(None) if needed is None else self._needed_patches(needed)
         result = self.attention(
-            queries, keys, values, masked, temperatures, self.masked_score, self.masked_score_scaled
+            queries[:, :, index], keys, values, masked, temperatures, self.masked_score, self.masked_score_scaled
         )
+        if needed is not None:
+            found, result = result, result.new_zeros(*queries.shape[:3], result.shape[-1])
+            result[:, :, index] = found
         patch_dim = keys.shape[-1]
         # The average over overlapping patches is taken in float32; the maps then go on in the network's precision.
         rolled = roll(result[..., :patch_dim].flatten(0, 1).to(embedded.dtype), (height, width), self.patch_size)
@@ -193,6 +204,13 @@ class MHTMA(nn.Module):
             return refined, None
         maps = result[..., patch_dim:].transpose(-2, -1)
         return refined, maps.reshape(batch, self.heads, -1, height, width)
+
+    def _needed_patches(self, needed: Tensor) -> Tensor:
+        """Indices of the query patches that cover a needed cell of any image; at least one."""
+        before, after = (self.patch_size - 1) // 2, self.patch_size // 2
+        padded = F.pad(needed.amax(0, keepdim=True), (before, after, before, after))
+        index = F.max_pool2d(padded, self.patch_size, 1).flatten().nonzero().squeeze(1)
+        return index if len(index) else index.new_zeros(1)
 
     def _centres(self, extra: Tensor) -> Tensor:
         """(B, E, h, w) to (B, M, E): the value at the centre cell of every key patch."""

@@ -43,11 +43,11 @@ class Ours:
             sketch: (B, 1, H, W), 1 = line, for a generator that takes one.
 
         Returns:
-            (B, 3, H, W) in [0, 1], not pasted, in dtype and on the device of ``image``.
+            (B, 3, H, W) in [0, 1], not pasted, in dtype and on the device of ``image``; without meaning outside the hole.
         """
         parameter = next(self.generator.parameters())
         arguments = [x if x is None else x.to(parameter) for x in (image, mask, sketch)]
-        return self.generator(*arguments).refined.to(image)
+        return self.generator(*arguments, hole_only=True).refined.to(image)
 
 
 def load(device: str = "cpu", path: Path | None = None) -> Ours:

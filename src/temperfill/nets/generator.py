@@ -18,6 +18,9 @@ from temperfill.tensors import composite
 # Mean colour of ImageNet in [0, 1], with which the hole is filled before the first convolution.
 HOLE_COLOUR = (0.485, 0.456, 0.406)
 STRIDE = 4
+# Cells around the hole whose attended features the hole's pixels depend on: 2 for the convolutions after the attention,
+# 2 for the decoder's first two, and 2 for its rest, whose 3 pixels at full and 1 at half size are less than 8 pixels.
+REACH = 6
 
 
 class GeneratorOutput(NamedTuple):
@@ -91,17 +94,19 @@ class AttentionBranch(nn.Module):
         self.after = nn.Sequential(GatedConv2d(4 * w, 4 * w), GatedConv2d(4 * w, 4 * w))
 
     def forward(
-        self, x: Tensor, mask: Tensor, temperature_scale: float, detail: Tensor | None
+        self, x: Tensor, mask: Tensor, temperature_scale: float, detail: Tensor | None, hole_only: bool
     ) -> tuple[Tensor, Tensor, Tensor | None]:
         """Features (B, 4w, h, w), temperatures (B, heads), and the carried detail (B, heads, E, h, w) or None."""
         features = self.before(x)
         if self.attention is None:
             return self.after(features), x.new_zeros(len(x), 0), None
         temperatures = self.attention.temperatures(features)
-        if detail is not None and isinstance(self.attention, MHTMA):
-            features, carried = self.attention.attend(features, mask, temperatures * temperature_scale, detail)
+        scaled = temperatures * temperature_scale
+        if isinstance(self.attention, MHTMA):
+            needed = F.max_pool2d(mask, 2 * REACH + 1, 1, REACH) if hole_only else None
+            features, carried = self.attention.attend(features, mask, scaled, detail, needed)
         else:
-            features, carried = self.attention(features, mask, temperatures * temperature_scale), None
+            features, carried = self.attention(features, mask, scaled), None
         return self.after(features), temperatures, carried
 
 
@@ -164,7 +169,7 @@ class RefinementNetwork(nn.Module):
         self.decoder = Decoder(4 * w * branches, w, config.heads if config.detail else 0)
         self.detail = config.detail
 
-    def forward(self, x: Tensor, mask: Tensor, temperature_scale: float) -> tuple[Tensor, Tensor]:
+    def forward(self, x: Tensor, mask: Tensor, temperature_scale: float, hole_only: bool) -> tuple[Tensor, Tensor]:
         """Input (B, 4 or 5, H, W) with the pasted image first, to the refined image in [-1, 1] and temperatures."""
         branches, carried = [], None
         temperatures = x.new_zeros(len(x), 0)
@@ -173,7 +178,7 @@ class RefinementNetwork(nn.Module):
         if self.attention_branch is not None:
             # Detached: only known pixels are carried, which have no gradient.
             detail = F.pixel_unshuffle(high_frequencies(x[:, :3].detach()), STRIDE) if self.detail else None
-            features, temperatures, carried = self.attention_branch(x, mask, temperature_scale, detail)
+            features, temperatures, carried = self.attention_branch(x, mask, temperature_scale, detail, hole_only)
             branches.append(features)
         maps = None if carried is None else F.pixel_shuffle(carried, STRIDE)
         return self.decoder(torch.cat(branches, 1), maps), temperatures
@@ -206,7 +211,12 @@ class Generator(nn.Module):
         self.register_buffer("hole_colour", torch.tensor(HOLE_COLOUR).view(1, 3, 1, 1), persistent=False)
 
     def forward(
-        self, image: Tensor, mask: Tensor, sketch: Tensor | None = None, temperature_scale: float = 1.0
+        self,
+        image: Tensor,
+        mask: Tensor,
+        sketch: Tensor | None = None,
+        temperature_scale: float = 1.0,
+        hole_only: bool = False,
     ) -> GeneratorOutput:
         """Completes images.
 
@@ -215,6 +225,8 @@ class Generator(nn.Module):
             mask: (B, 1, H, W), 1 = missing.
             sketch: (B, 1, H, W), 1 = line; used inside the hole if the generator takes a sketch.
             temperature_scale: factor on the learned temperatures.
+            hole_only: match patches only where the hole's pixels depend on them (MHTMA). The composite is the same and
+                takes less time; outside the hole ``refined`` has no meaning.
 
         Raises:
             ValueError: a sketch for a generator that takes none, or a size that is no multiple of SIZE_MULTIPLE.
@@ -230,6 +242,7 @@ class Generator(nn.Module):
         coarse = self.coarse(torch.cat([known, *conditions], 1))
         pasted = composite(coarse, known, mask)
         small_mask = reduce_mask(mask, (image.shape[2] // STRIDE, image.shape[3] // STRIDE))
-        refined, temperatures = self.refinement(torch.cat([pasted, *conditions], 1), small_mask, temperature_scale)
+        x = torch.cat([pasted, *conditions], 1)
+        refined, temperatures = self.refinement(x, small_mask, temperature_scale, hole_only)
         coarse, refined = ((x.to(image.dtype) + 1) / 2 for x in (coarse, refined))
         return GeneratorOutput(coarse, refined.clamp(0, 1) if not self.training else refined, temperatures)
