@@ -43,7 +43,8 @@ class Ours:
             sketch: (B, 1, H, W), 1 = line, for a generator that takes one.
 
         Returns:
-            (B, 3, H, W) in [0, 1], not pasted, in dtype and on the device of ``image``; without meaning outside the hole.
+            (B, 3, H, W) in [0, 1], not pasted, in dtype and on the device of ``image``; outside the hole it has no
+                meaning.
         """
         parameter = next(self.generator.parameters())
         arguments = [x if x is None else x.to(parameter) for x in (image, mask, sketch)]
