@@ -379,3 +379,24 @@ def test_whole_process_without_terminal(files: dict[str, Path]) -> None:
     assert result.stderr.startswith("temperfill: error: ")
     assert result.stderr.count("\n") == 1
     assert not files["out"].exists()
+
+
+@pytest.mark.parametrize(
+    ("words", "expected"),
+    [
+        (["inpaint", "a.png", "--mask", "m.png", "--output", "o.png", "--featherr", "3"], "--featherr"),
+        (["inpaint", "a.png", "--mask", "m.png"], "--output"),
+        (["inpaint", "a.png", "--mask", "m.png", "--output", "o.png", "--feather", "x"], "--feather"),
+        (["inpaint", "a.png", "--mask", "m.png", "--output", "o.png", "--precision", "fp8"], "fp32"),
+        (["train", "tiny", "--run-dir", "r", "--data.trian", "x"], "--data.train"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else value[-1],
+)
+def test_wrong_flags_end_in_one_line(words: list[str], expected: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        cli.main(words)
+    said = capsys.readouterr().err
+    assert end.value.code == 2
+    assert said.count("\n") == 1
+    assert said.startswith("temperfill: error: ")
+    assert expected in said

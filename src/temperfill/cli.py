@@ -1,8 +1,11 @@
 """The command line: arguments to calls, errors to one line and exit status 2; parsing imports nothing heavy."""
 
+import contextlib
 import dataclasses
 import difflib
+import io
 import json
+import re
 import shlex
 import sys
 import time
@@ -179,7 +182,20 @@ def _parse(options: type[T], command: str, words: list[str], default: T | None =
     import tyro
 
     extra: Any = {} if default is None else {"default": default}
-    return tyro.cli(options, prog=f"temperfill {command}", args=words, **extra)
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(options, prog=f"temperfill {command}", args=words, **extra)
+    except SystemExit as end:
+        if not end.code:  # help
+            raise
+        raise ValueError(_one_line(said.getvalue()) + f"; see temperfill {command} --help") from None
+
+
+def _one_line(box: str) -> str:
+    """What tyro says in its box, without the frame, its title, and the help that it repeats."""
+    text = " ".join(re.sub(r"[^\x00-\x7f]", " ", " ".join(box.splitlines()[1:])).split())
+    return re.split(r" For full helptext| Argument helptext", text)[0].rstrip(" .")
 
 
 def _inpaint(words: list[str]) -> None:
