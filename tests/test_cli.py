@@ -233,7 +233,7 @@ def test_errors_become_exit_codes(
     def fail(words: list[str]) -> None:
         raise error
 
-    monkeypatch.setitem(cli.COMMANDS, "models", fail)
+    monkeypatch.setattr("temperfill.cli.models.run", fail)
     with pytest.raises(SystemExit) as caught:
         cli.main(["models"])
     assert caught.value.code == code
@@ -246,7 +246,7 @@ def test_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(words: list[str]) -> None:
         raise RuntimeError("a bug")
 
-    monkeypatch.setitem(cli.COMMANDS, "models", fail)
+    monkeypatch.setattr("temperfill.cli.models.run", fail)
     with pytest.raises(RuntimeError, match="a bug"):
         cli.main(["models"])
 

@@ -1,0 +1,85 @@
+"""The command line: arguments to calls, errors to one line and exit status 2; parsing imports nothing heavy.
+
+Each command is a module of this package with its options and ``run(words)``; it is imported when it is called.
+"""
+
+import sys
+import traceback
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from typing import Any
+
+from temperfill.cli.parsing import near, say
+
+USAGE_ERROR = 2
+INTERRUPTED = 130
+COMMANDS = {
+    "inpaint": "Fill the hole of a picture.",
+    "train": "Train a model, or go on with a run.",
+    "evaluate": "Compare methods on pictures.",
+    "bundle": "Write a trained generator in half precision.",
+    "models": "List models and methods.",
+    "sample": "Copy the bundled photograph and its mask into a folder.",
+}
+"""Commands, each the name of its module, and what they do."""
+# Optional packages by the extra that brings them.
+_EXTRAS = {"lightning_fabric": "train", "lightning": "train", "cv2": "baselines"}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command and ends the process: status 0, 2 after an error, 130 after an interruption.
+
+    Args:
+        arguments: words after the program's name; None for those of the process.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    try:
+        with warnings.catch_warnings():
+            warnings.showwarning = _show_warning
+            _run(words)
+    except KeyboardInterrupt:
+        say("interrupted")
+        raise SystemExit(INTERRUPTED) from None
+    except (ValueError, OSError, ModuleNotFoundError) as error:
+        if "--debug" in words:
+            traceback.print_exc()
+        say(f"error: {_explain(error)}")
+        raise SystemExit(USAGE_ERROR) from None
+
+
+def _run(words: list[str]) -> None:
+    name = words[0] if words else "--help"
+    if name in ("-h", "--help"):
+        print(_overview())
+    elif name == "--version":
+        import temperfill
+
+        print(temperfill.__version__)
+    elif name in COMMANDS:
+        import_module(f"temperfill.cli.{name}").run(words[1:])
+    else:
+        raise ValueError(f"unknown command {name!r}{near(name, COMMANDS)}; see temperfill --help")
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    rows = [f"  {name:{width}}  {summary}" for name, summary in COMMANDS.items()]
+    head = ["usage: temperfill [-h] [--version] COMMAND ...", "", "Fills holes in pictures.", "", "commands:"]
+    return "\n".join([*head, *rows, "", "temperfill COMMAND --help shows the options of a command."])
+
+
+def _explain(error: Exception) -> str:
+    """An error in one line."""
+    if isinstance(error, ModuleNotFoundError):
+        package = (error.name or "").split(".")[0]
+        extra = _EXTRAS.get(package)
+        remedy = f"pip install 'temperfill[{extra}]'" if extra else f"pip install {package}"
+        return f"this needs the package {package}, which is not installed: {remedy}"
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+def _show_warning(message: Warning | str, *_: Any, **__: Any) -> None:
+    say(f"warning: {message}")

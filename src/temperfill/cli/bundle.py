@@ -1,0 +1,30 @@
+"""``temperfill bundle``: write a trained generator in half precision."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from temperfill.cli.parsing import parse, require, say
+
+
+@dataclass(frozen=True)
+class BundleOptions:
+    """Writes a trained generator in half precision, half the size, to ship or to share."""
+
+    weights: Positional[Path]
+    """The generator.safetensors of a run."""
+    output: Path
+    """File to write, .safetensors."""
+    debug: bool = False
+    """Show the trace of an error."""
+
+
+def run(words: list[str]) -> None:
+    """Runs the command on the words after its name."""
+    options = parse(BundleOptions, "bundle", words)
+    require(options.output.suffix == ".safetensors", f"--output must end in .safetensors, got {options.output}")
+    from temperfill.checkpoint import halve_generator
+
+    halve_generator(options.weights, options.output)
+    say(f"wrote {options.output} ({options.output.stat().st_size / 1e6:.1f} MB)")

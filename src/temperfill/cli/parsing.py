@@ -1,0 +1,48 @@
+"""What the commands share: words to options, refusals, and lines on stderr."""
+
+import contextlib
+import difflib
+import io
+import re
+import sys
+from typing import Any, TypeVar
+
+T = TypeVar("T")
+
+
+def parse(options: type[T], command: str, words: list[str], default: T | None = None) -> T:
+    """The options of one command; only its parser is built, to start fast."""
+    import tyro
+
+    extra: Any = {} if default is None else {"default": default}
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            return tyro.cli(options, prog=f"temperfill {command}", args=words, **extra)
+    except SystemExit as end:
+        if not end.code:  # help
+            raise
+        raise ValueError(_one_line(said.getvalue()) + f"; see temperfill {command} --help") from None
+
+
+def _one_line(box: str) -> str:
+    """What tyro says in its box, without the frame, its title, and the help that it repeats."""
+    text = " ".join(re.sub(r"[^\x00-\x7f]", " ", " ".join(box.splitlines()[1:])).split())
+    return re.split(r" For full helptext| Argument helptext", text)[0].rstrip(" .")
+
+
+def require(condition: bool, message: str) -> None:
+    """Raises ValueError with the message unless the condition holds."""
+    if not condition:
+        raise ValueError(message)
+
+
+def near(name: str, known: Any) -> str:
+    """A question with the known name that is nearest, or nothing."""
+    nearest = difflib.get_close_matches(name, list(known), 1)
+    return f", did you mean {nearest[0]}?" if nearest else ""
+
+
+def say(text: str) -> None:
+    """Writes a line to stderr, where it does not mix with results."""
+    print(f"temperfill: {text}", file=sys.stderr, flush=True)
