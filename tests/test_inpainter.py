@@ -350,6 +350,27 @@ def test_windows_cover_the_hole_once(shape: tuple[int, int]) -> None:
         assert np.array_equal(count, hole.astype(int)), kind
 
 
+@pytest.mark.parametrize("shape", [(300, 400), (61, 7), (1, 1)])
+def test_boxes_hold_the_hole_and_join_what_is_near(shape: tuple[int, int]) -> None:
+    rng = np.random.default_rng(1)
+    for share in (0.0, 0.001, 0.3):
+        hole = rng.random(shape) < share
+        left = hole.copy()
+        for top, first, bottom, last in regions.hole_boxes(hole, 40):
+            assert 0 <= top < bottom <= shape[0]
+            assert 0 <= first < last <= shape[1]
+            left[top:bottom, first:last] = False
+        assert not left.any()
+
+
+def test_boxes_are_joined_where_that_is_less_work() -> None:
+    hole = np.zeros((1000, 1000), bool)
+    hole[10:20, 10:20] = hole[60:70, 50:60] = hole[900:940, 900:901] = True
+    boxes = regions.hole_boxes(hole, 100)
+    assert sorted(boxes) == [(8, 8, 72, 64), (896, 896, 944, 904)]
+    assert len(regions.hole_boxes(hole, 0)) == 3
+
+
 def test_windows_have_context() -> None:
     hole = np.zeros((2000, 2000), bool)
     hole[900:1300, 900:1000] = True

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from temperfill.tensors import Box
+
 Hole = NDArray[np.bool_]
-Box = tuple[int, int, int, int]
-"""Top, left, bottom, right in pixels; the last two lie outside."""
 
 CONTEXT = 128
 """Known pixels wanted on each side of a hole."""
@@ -102,6 +102,40 @@ def windows(hole: Hole, multiple: int = 4) -> list[Window]:
         part = hole[box[0] : box[2], box[1] : box[3]] & (lookup[labels[box[0] : box[2], box[1] : box[3]]] == group)
         found += [_window(piece_box, piece, hole.shape, multiple) for piece_box, piece in _pieces(box, part)]
     return found
+
+
+def hole_boxes(hole: Hole, margin: int) -> list[Box]:
+    """Boxes that together hold the hole, few where work on them with a margin around each is shared.
+
+    Args:
+        hole: (H, W).
+        margin: pixels that are worked on around each box, which decides whether two boxes or one around both is less.
+
+    Returns:
+        Boxes in pixels; none for an empty hole.
+    """
+    labels, _ = _label(hole)
+    height, width = hole.shape
+    boxes = np.empty((0, 4), np.int64)
+    for rows, columns in ndimage.find_objects(labels):
+        box = np.array([rows.start, columns.start, min(rows.stop, height), min(columns.stop, width)])
+        merged = True
+        while merged and len(boxes):  # a box that grew may swallow others
+            union = np.concatenate([np.minimum(boxes[:, :2], box[:2]), np.maximum(boxes[:, 2:], box[2:])], 1)
+            saved = _work(boxes, margin, hole.shape) + _work(box[None], margin, hole.shape)
+            saved -= _work(union, margin, hole.shape)
+            best = int(saved.argmax())
+            merged = bool(saved[best] >= 0)
+            if merged:
+                box, boxes = union[best], np.delete(boxes, best, 0)
+        boxes = np.concatenate([boxes, box[None]])
+    return [(int(a), int(b), int(c), int(d)) for a, b, c, d in boxes]
+
+
+def _work(boxes: NDArray[np.int64], margin: int, shape: tuple[int, ...]) -> NDArray[np.int64]:
+    """Pixels of boxes with their margins inside the picture."""
+    sides = np.minimum(boxes[:, 2:] + margin, shape[:2]) - np.maximum(boxes[:, :2] - margin, 0)
+    return sides[:, 0] * sides[:, 1]
 
 
 def _bounds(hole: Hole, margin: int) -> Box:

@@ -20,6 +20,9 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+Box = tuple[int, int, int, int]
+"""Top, left, bottom, right of a part of a picture or map; the last two lie outside."""
+
 
 def check_image_mask(image: Tensor, mask: Tensor, sketch: Tensor | None = None) -> None:
     """Checks the tensors that cross a boundary of the package.

@@ -111,8 +111,8 @@ DECODER = [
 @pytest.mark.parametrize(
     ("name", "refinement"),
     [
-        ("none", [*ENCODER, *ATTENTION_BRANCH, *DECODER]),
-        ("contextual", [*ENCODER, *ATTENTION_BRANCH, *DECODER]),
+        ("none", [*ATTENTION_BRANCH[:6], *ENCODER, *ATTENTION_BRANCH[6:], *DECODER]),
+        ("contextual", [*ATTENTION_BRANCH[:6], *ENCODER, *ATTENTION_BRANCH[6:], *DECODER]),
         ("no convolution branch", None),
         ("no attention branch", [*ENCODER, *DECODER]),
     ],
@@ -280,8 +280,7 @@ def test_other_sizes_are_refused(size: tuple[int, int]) -> None:
 def test_a_scratch_of_one_pixel_reaches_the_attention() -> None:
     generator = build(TINY)
     seen: list[Tensor] = []
-    branch = generator.refinement.attention_branch
-    branch.register_forward_pre_hook(lambda _, given: seen.append(given[1]))  # type: ignore[union-attr]
+    generator.refinement.register_forward_pre_hook(lambda _, given: seen.append(given[1]))
     mask = torch.zeros(1, 1, 24, 24)
     mask[..., 13, 5] = 1
     generator(torch.rand(1, 3, 24, 24), mask)
@@ -334,25 +333,45 @@ def test_weights_are_all_that_the_state_holds() -> None:
     assert set(generator.state_dict()) == {name for name, _ in generator.named_parameters()}
 
 
-@pytest.mark.parametrize("patch_size", [1, 2, 3, 4])
-@pytest.mark.parametrize("detail", [False, True])
-def test_hole_only_gives_the_same_composite(patch_size: int, detail: bool) -> None:
-    """Matching only where the hole's pixels depend on it changes nothing in the hole, and does less elsewhere."""
-    torch.manual_seed(patch_size)
-    config = GeneratorConfig(width=4, head_dim=4, patch_size=patch_size, detail=detail, temperature_init=0.5)
-    generator = Generator(config).double().eval()
-    image = torch.rand(2, 3, 120, 136, dtype=torch.float64)
-    mask = torch.zeros(2, 1, 120, 136, dtype=torch.float64)
-    mask[0, :, 41:50, 60:63] = 1
-    mask[1, :, 37:44, 59:75] = 1
-    whole, part = (generator(image, mask, hole_only=hole_only).refined for hole_only in (False, True))
+HOLES = {
+    "compact": [(200, 184, 221, 215)],
+    "corner": [(0, 0, 30, 17), (2, 300, 9, 336)],
+    "two far apart": [(8, 5, 20, 31), (310, 320, 339, 333)],
+    "across": [(0, 166, 340, 169)],
+}
+FAR = {
+    "mhtma": {},
+    "patches of 1": {"patch_size": 1},
+    "even patches": {"patch_size": 4},
+    "detail": {"detail": True},
+    "atma": {"attention": "atma"},
+    "one branch": {"convolution_branch": False},
+    "convolutions alone": {"attention_branch": False},
+}
+
+
+@pytest.mark.parametrize("case", HOLES)
+@pytest.mark.parametrize("name", FAR)
+def test_holes_alone_give_the_same_composite(name: str, case: str) -> None:
+    """Cut out with what they depend on, holes are filled as in the whole picture, and less is computed elsewhere."""
+    torch.manual_seed(0)
+    changes: dict[str, Any] = FAR[name]
+    attention = replace(GeneratorConfig(width=2, head_dim=2, temperature_init=0.5, key_stride=2), **changes)
+    generator = Generator(attention).double().eval()
+    image = torch.rand(2, 3, 340, 336, dtype=torch.float64)
+    mask = torch.zeros(2, 1, 340, 336, dtype=torch.float64)
+    for top, left, bottom, right in HOLES[case]:
+        mask[0, :, top:bottom, left:right] = 1
+        mask[1, :, top + 2 : bottom - 1, left : right - 2] = 1
+    with torch.inference_mode():
+        whole, part = (generator(image, mask, holes=holes).refined for holes in (None, HOLES[case]))
     inside = mask.bool().expand_as(whole)
     torch.testing.assert_close(part[inside], whole[inside], rtol=0, atol=1e-12)
-    assert (part - whole).abs().max() > 1e-6  # far away nothing was matched
+    assert (part - whole).abs().max() > 1e-6  # elsewhere nothing was computed
 
 
-def test_hole_only_takes_empty_and_full_masks() -> None:
+def test_holes_take_empty_and_full_masks() -> None:
     generator = Generator(GeneratorConfig(width=4, head_dim=4)).eval()
-    for value in (0.0, 1.0):
-        refined = generator(torch.rand(1, 3, 32, 32), torch.full((1, 1, 32, 32), value), hole_only=True).refined
+    for value, holes in ((0.0, []), (1.0, [(0, 0, 32, 32)])):
+        refined = generator(torch.rand(1, 3, 32, 32), torch.full((1, 1, 32, 32), value), holes=holes).refined
         assert refined.isfinite().all()

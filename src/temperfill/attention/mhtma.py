@@ -4,7 +4,7 @@ Two exact implementations of the same function: ``reference_attention`` writes t
 (queries x keys) matrix; ``fused_attention`` goes through ``scaled_dot_product_attention`` and never holds it.
 """
 
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from temperfill.attention.patches import key_mask, pad_to_patch, reduce_mask, roll, unroll_keys, unroll_queries
 from temperfill.attention.temperature import TemperatureNetwork
+from temperfill.tensors import Box
 
 
 def normalise(patches: Tensor) -> Tensor:
@@ -94,6 +95,22 @@ def fused_attention(
     return F.scaled_dot_product_attention(queries, keys, values, scale=1.0)[..., :value_dim]
 
 
+class Memory(NamedTuple):
+    """What all queries of a batch share.
+
+    Attributes:
+        per_head: (B * heads, c, h, w), the projected map.
+        keys: (B, heads, M, d).
+        values: (B, heads, M, d) or, with an extra map, (B, heads, M, d + E).
+        masked: (B, M), 1 = the key touches the hole.
+    """
+
+    per_head: Tensor
+    keys: Tensor
+    values: Tensor
+    masked: Tensor
+
+
 class MHTMA(nn.Module):
     """Every head projects the features, matches k x k patches by cosine similarity, and copies what matches.
 
@@ -174,42 +191,80 @@ class MHTMA(nn.Module):
         """
         if temperatures is None:
             temperatures = self.temperatures(features)
+        return self.look_up(self.memorise(features, mask, extra), temperatures, needed=needed)
+
+    def memorise(self, features: Tensor, mask: Tensor, extra: Tensor | None = None) -> Memory:
+        """What all queries of a batch share: the projected map, its keys and values; arguments as for ``attend``."""
         embedded = self.project_in(features)
         with torch.autocast(features.device.type, enabled=False):
-            embedded = embedded.to(temperatures.dtype)  # similarities and their normalisation stay in float32
+            # Similarities and their normalisation stay in float32, like the temperatures.
+            embedded = embedded.to(self.temperature.linear.weight.dtype)
             batch, _, height, width = embedded.shape
             per_head = embedded.reshape(batch * self.heads, -1, height, width)
-            queries = unroll_queries(per_head, self.patch_size)
-            padded = pad_to_patch(per_head, self.patch_size)
-            keys = unroll_keys(padded, self.patch_size, self.key_stride)
+            keys = unroll_keys(pad_to_patch(per_head, self.patch_size), self.patch_size, self.key_stride)
             small_mask = pad_to_patch(reduce_mask(mask, (height, width)).to(embedded.dtype), self.patch_size)
             masked = key_mask(small_mask, self.patch_size, self.key_stride)
-        queries, keys = (x.reshape(batch, self.heads, *x.shape[1:]) for x in (queries, keys))
-        values = keys
-        if extra is not None:
-            carried = self._centres(extra.to(keys.dtype))[:, None].expand(-1, self.heads, -1, -1)
-            values = torch.cat([keys, carried], -1)
-        index = slice(None) if needed is None else self._needed_patches(needed)
+        keys = keys.reshape(batch, self.heads, *keys.shape[1:])
+        if extra is None:
+            return Memory(per_head, keys, keys, masked)
+        carried = self._centres(extra.to(keys.dtype))[:, None].expand(-1, self.heads, -1, -1)
+        return Memory(per_head, keys, torch.cat([keys, carried], -1), masked)
+
+    def look_up(
+        self, memory: Memory, temperatures: Tensor, box: Box | None = None, needed: Tensor | None = None
+    ) -> tuple[Tensor, Tensor | None]:
+        """Refines a part of the map from all keys.
+
+        Args:
+            memory: from ``memorise``.
+            temperatures: (B, heads).
+            box: top, left, bottom, right of the part in cells; None for the whole map.
+            needed: as for ``attend``.
+
+        Returns:
+            Of the part, (B, C, height, width) refined features, and (B, heads, E, height, width) carried maps or None.
+        """
+        size = tuple(memory.per_head.shape[2:])
+        top, left, bottom, right = box or (0, 0, *size)
+        # Every patch that covers a cell of the box.
+        first = [max(low - self.patch_size // 2, 0) for low in (top, left)]
+        last = [min(high + (self.patch_size - 1) // 2, side) for high, side in zip((bottom, right), size, strict=True)]
+        rows, columns = slice(first[0], last[0]), slice(first[1], last[1])
+        index: slice | Tensor = slice(None)
+        if needed is not None:
+            index = self._needed_patches(needed, rows, columns)
+        batch, patch_dim = len(temperatures), memory.keys.shape[-1]
+        with torch.autocast(memory.per_head.device.type, enabled=False):
+            queries = unroll_queries(memory.per_head, self.patch_size, rows, columns).reshape(
+                batch, self.heads, -1, patch_dim
+            )
         result = self.attention(
-            queries[:, :, index], keys, values, masked, temperatures, self.masked_score, self.masked_score_scaled
+            queries[:, :, index],
+            memory.keys,
+            memory.values,
+            memory.masked,
+            temperatures,
+            self.masked_score,
+            self.masked_score_scaled,
         )
         if needed is not None:
             found, result = result, result.new_zeros(*queries.shape[:3], result.shape[-1])
             result[:, :, index] = found
-        patch_dim = keys.shape[-1]
+        part = (last[0] - first[0], last[1] - first[1])
+        inner = (..., slice(top - first[0], bottom - first[0]), slice(left - first[1], right - first[1]))
         # The average over overlapping patches is taken in float32; the maps then go on in the network's precision.
-        rolled = roll(result[..., :patch_dim].flatten(0, 1).to(embedded.dtype), (height, width), self.patch_size)
-        refined = self.project_out(rolled.reshape(batch, -1, height, width).to(embedded.dtype))
-        if extra is None:
+        rolled = roll(result[..., :patch_dim].flatten(0, 1).to(queries.dtype), part, self.patch_size)[inner]
+        refined = self.project_out(rolled.reshape(batch, -1, *rolled.shape[2:]))
+        if result.shape[-1] == patch_dim:
             return refined, None
-        maps = result[..., patch_dim:].transpose(-2, -1)
-        return refined, maps.reshape(batch, self.heads, -1, height, width)
+        return refined, result[..., patch_dim:].transpose(-2, -1).unflatten(-1, part)[inner]
 
-    def _needed_patches(self, needed: Tensor) -> Tensor:
-        """Indices of the query patches that cover a needed cell of any image; at least one."""
+    def _needed_patches(self, needed: Tensor, rows: slice, columns: slice) -> Tensor:
+        """Indices, within a part, of the query patches that cover a needed cell of any image; at least one."""
         before, after = (self.patch_size - 1) // 2, self.patch_size // 2
         padded = F.pad(needed.amax(0, keepdim=True), (before, after, before, after))
-        index = F.max_pool2d(padded, self.patch_size, 1).flatten().nonzero().squeeze(1)
+        touched = F.max_pool2d(padded, self.patch_size, 1)[:, :, rows, columns]
+        index = touched.flatten().nonzero().squeeze(1)
         return index if len(index) else index.new_zeros(1)
 
     def _centres(self, extra: Tensor) -> Tensor:

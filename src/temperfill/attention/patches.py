@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+ALL = slice(None)
+
 
 def reduce_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
     """Reduces a mask to feature size by maximum: a cell is missing if any of its pixels is.
@@ -26,18 +28,22 @@ def pad_to_patch(features: Tensor, patch_size: int) -> Tensor:
     return F.pad(features, (0, max(patch_size - width, 0), 0, max(patch_size - height, 0)))
 
 
-def unroll_queries(features: Tensor, patch_size: int) -> Tensor:
+def unroll_queries(features: Tensor, patch_size: int, rows: slice = ALL, columns: slice = ALL) -> Tensor:
     """One patch around every cell, zero padding at the border; for even sizes the extra row and column go after.
 
     Args:
         features: (B, C, h, w).
         patch_size: side k of the patches.
+        rows: of the cells.
+        columns: of the cells.
 
     Returns:
-        (B, h*w, C*k*k), row by row.
+        (B, N, C*k*k), row by row.
     """
     before, after = (patch_size - 1) // 2, patch_size // 2
-    return unroll_keys(F.pad(features, (before, after, before, after)), patch_size, 1)
+    padded = F.pad(features, (before, after, before, after))
+    (top, bottom, _), (left, right, _) = rows.indices(features.shape[2]), columns.indices(features.shape[3])
+    return unroll_keys(padded[:, :, top : bottom + patch_size - 1, left : right + patch_size - 1], patch_size, 1)
 
 
 def unroll_keys(features: Tensor, patch_size: int, stride: int) -> Tensor:

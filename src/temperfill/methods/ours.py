@@ -5,13 +5,15 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from temperfill import methods
+from temperfill import methods, regions
 from temperfill.checkpoint import load_generator
 from temperfill.nets.generator import Generator
 from temperfill.tensors import SizeRule
 
 DEFAULT = "base"
 """Bundled weights that the method takes when none are named."""
+MARGIN = 160
+"""About the pixels around a hole that the convolutions need, by which boxes around holes are joined."""
 
 
 class Ours:
@@ -48,7 +50,8 @@ class Ours:
         """
         parameter = next(self.generator.parameters())
         arguments = [x if x is None else x.to(parameter) for x in (image, mask, sketch)]
-        return self.generator(*arguments, hole_only=True).refined.to(image)
+        holes = regions.hole_boxes((mask > 0.5).any(0)[0].cpu().numpy(), MARGIN)
+        return self.generator(*arguments, holes=holes).refined.to(image)
 
 
 def load(device: str = "cpu", path: Path | None = None) -> Ours:

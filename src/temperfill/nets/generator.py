@@ -3,6 +3,8 @@
 Widths are channels after gating; w is the width at full resolution, features are 4w wide at a quarter of it.
 """
 
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -13,14 +15,12 @@ from temperfill.attention import ATMA, MHTMA, ContextualAttention
 from temperfill.attention.patches import reduce_mask
 from temperfill.config import GeneratorConfig
 from temperfill.nets.layers import GatedConv2d, UpGatedConv2d
-from temperfill.tensors import composite
+from temperfill.nets.parts import Interval, Part, crop, inputs_of, surround
+from temperfill.tensors import Box, composite
 
 # Mean colour of ImageNet in [0, 1], with which the hole is filled before the first convolution.
 HOLE_COLOUR = (0.485, 0.456, 0.406)
 STRIDE = 4
-# Cells around the hole whose attended features the hole's pixels depend on: 2 for the convolutions after the attention,
-# 2 for the decoder's first two, and 2 for its rest, whose 3 pixels at full and 1 at half size are less than 8 pixels.
-REACH = 6
 
 
 class GeneratorOutput(NamedTuple):
@@ -76,6 +76,10 @@ class CoarseNetwork(nn.Sequential):
         )
 
 
+Attended = Callable[[Box | None, Tensor | None], tuple[Tensor, Tensor | None]]
+"""Box in cells (None for all) and needed cells to the attention's features there and the carried detail."""
+
+
 class AttentionBranch(nn.Module):
     """Gated convolutions, attention, gated convolutions: captures distant context."""
 
@@ -93,21 +97,21 @@ class AttentionBranch(nn.Module):
         self.attention = _attention(config)
         self.after = nn.Sequential(GatedConv2d(4 * w, 4 * w), GatedConv2d(4 * w, 4 * w))
 
-    def forward(
-        self, x: Tensor, mask: Tensor, temperature_scale: float, detail: Tensor | None, hole_only: bool
-    ) -> tuple[Tensor, Tensor, Tensor | None]:
-        """Features (B, 4w, h, w), temperatures (B, heads), and the carried detail (B, heads, E, h, w) or None."""
-        features = self.before(x)
-        if self.attention is None:
-            return self.after(features), x.new_zeros(len(x), 0), None
-        temperatures = self.attention.temperatures(features)
-        scaled = temperatures * temperature_scale
-        if isinstance(self.attention, MHTMA):
-            needed = F.max_pool2d(mask, 2 * REACH + 1, 1, REACH) if hole_only else None
-            features, carried = self.attention.attend(features, mask, scaled, detail, needed)
-        else:
-            features, carried = self.attention(features, mask, scaled), None
-        return self.after(features), temperatures, carried
+    def attended(self, features: Tensor, mask: Tensor, temperatures: Tensor, detail: Tensor | None) -> "Attended":
+        """The attention's result, to be had part by part.
+
+        Args:
+            features: (B, 4w, h, w).
+            mask: (B, 1, h, w), 1 = missing.
+            temperatures: (B, heads).
+            detail: (B, E, h, w) to carry along the attention's weights, or None.
+        """
+        attention = self.attention
+        if isinstance(attention, MHTMA):
+            memory = attention.memorise(features, mask, detail)
+            return lambda box, needed: attention.look_up(memory, temperatures, box, needed)
+        result = features if attention is None else attention(features, mask, temperatures)
+        return lambda box, needed: (result if box is None else crop(result, box), None)
 
 
 def _attention(config: GeneratorConfig) -> MHTMA | ATMA | ContextualAttention | None:
@@ -169,19 +173,81 @@ class RefinementNetwork(nn.Module):
         self.decoder = Decoder(4 * w * branches, w, config.heads if config.detail else 0)
         self.detail = config.detail
 
-    def forward(self, x: Tensor, mask: Tensor, temperature_scale: float, hole_only: bool) -> tuple[Tensor, Tensor]:
-        """Input (B, 4 or 5, H, W) with the pasted image first, to the refined image in [-1, 1] and temperatures."""
-        branches, carried = [], None
-        temperatures = x.new_zeros(len(x), 0)
-        if self.convolution_branch is not None:
-            branches.append(self.convolution_branch(x))
+    def forward(
+        self, x: Tensor, mask: Tensor, temperature_scale: float, parts: list[Part] | None
+    ) -> tuple[Tensor, Tensor]:
+        """Refines the pasted picture.
+
+        Args:
+            x: (B, 4 or 5, H, W), the pasted image first.
+            mask: (B, 1, h, w) at feature size.
+            temperature_scale: factor on the learned temperatures.
+            parts: what is wanted, as from ``parts``; None for the whole picture.
+
+        Returns:
+            The refined image in [-1, 1], without meaning outside the holes of the parts, and (B, heads) temperatures.
+        """
+        temperatures, attended = x.new_zeros(len(x), 0), None
         if self.attention_branch is not None:
+            features = self.attention_branch.before(x)
+            if self.attention_branch.attention is not None:
+                temperatures = self.attention_branch.attention.temperatures(features)
             # Detached: only known pixels are carried, which have no gradient.
             detail = F.pixel_unshuffle(high_frequencies(x[:, :3].detach()), STRIDE) if self.detail else None
-            features, temperatures, carried = self.attention_branch(x, mask, temperature_scale, detail, hole_only)
-            branches.append(features)
-        maps = None if carried is None else F.pixel_shuffle(carried, STRIDE)
-        return self.decoder(torch.cat(branches, 1), maps), temperatures
+            attended = self.attention_branch.attended(features, mask, temperatures * temperature_scale, detail)
+        if parts is None:
+            return self._decode(x, attended, None, None), temperatures
+        refined = torch.zeros_like(x[:, :3])
+        for part in parts:
+            needed = None if attended is None else self._needed(mask, part)
+            decoded = self._decode(crop(x, part.around), attended, part.cells(STRIDE), needed)
+            crop(refined, part.hole).copy_(crop(decoded, part.inner))
+        return refined, temperatures
+
+    def _decode(self, x: Tensor, attended: Attended | None, cells: Box | None, needed: Tensor | None) -> Tensor:
+        branches, maps = [], None
+        if self.convolution_branch is not None:
+            branches.append(self.convolution_branch(x))
+        if self.attention_branch is not None and attended is not None:
+            features, carried = attended(cells, needed)
+            branches.append(self.attention_branch.after(features))
+            maps = None if carried is None else F.pixel_shuffle(carried, STRIDE)
+        return self.decoder(torch.cat(branches, 1), maps)
+
+    def _reach(self) -> int:
+        """Cells around the hole's cells whose attended features the hole's pixels depend on."""
+        assert self.attention_branch is not None
+        low, high = self._cells((0, STRIDE - 1))
+        low, high = inputs_of(self.attention_branch.after, (low, high))
+        return max(-low, high)
+
+    def _cells(self, pixels: Interval) -> Interval:
+        """The features that a range of pixels depends on through the decoder."""
+        last = inputs_of(self.decoder.last, inputs_of(self.decoder.output, pixels))
+        low, high = inputs_of(self.decoder.up, last)
+        return min(low, last[0] // STRIDE), max(high, last[1] // STRIDE)  # the second by the carried detail
+
+    def _needed(self, mask: Tensor, part: Part) -> Tensor:
+        """(B, 1, h, w), 1 = the hole within a part depends on the attention's result at this cell."""
+        inside = torch.zeros_like(mask)
+        top, left, bottom, right = part.hole
+        box = (top // STRIDE, left // STRIDE, -(-bottom // STRIDE), -(-right // STRIDE))
+        crop(inside, box).copy_(crop(mask, box))
+        reach = self._reach()
+        return F.max_pool2d(inside, 2 * reach + 1, 1, reach)
+
+    def surroundings(self, pixels: Interval) -> Interval:
+        """The pixels of the pasted picture that a range of refined pixels depends on, other than through attention."""
+        cells = self._cells(pixels)
+        branches = [self.convolution_branch] if self.convolution_branch is not None else []
+        if self.attention_branch is not None:
+            # The attention's result is known everywhere, but only whole cells are cut out.
+            low, high = inputs_of(self.attention_branch.after, cells)
+            reached = [(low * STRIDE, high * STRIDE + STRIDE - 1)]
+        else:
+            reached = []
+        reached += [inputs_of(branch, cells) for branch in branches]
+        return min(low for low, _ in reached), max(high for _, high in reached)
 
 
 def high_frequencies(image: Tensor) -> Tensor:
@@ -216,7 +282,7 @@ class Generator(nn.Module):
         mask: Tensor,
         sketch: Tensor | None = None,
         temperature_scale: float = 1.0,
-        hole_only: bool = False,
+        holes: Sequence[Box] | None = None,
     ) -> GeneratorOutput:
         """Completes images.
 
@@ -225,8 +291,9 @@ class Generator(nn.Module):
             mask: (B, 1, H, W), 1 = missing.
             sketch: (B, 1, H, W), 1 = line; used inside the hole if the generator takes a sketch.
             temperature_scale: factor on the learned temperatures.
-            hole_only: match patches only where the hole's pixels depend on them (MHTMA). The composite is the same and
-                takes less time; outside the hole ``refined`` has no meaning.
+            holes: boxes that together hold every missing pixel of the batch. Only what the pixels of the hole depend on
+                is computed, each box by itself: the composite is the same and takes less time; ``coarse`` and
+                ``refined`` have no meaning outside the hole. None computes all.
 
         Raises:
             ValueError: a sketch for a generator that takes none, or a size that is no multiple of SIZE_MULTIPLE.
@@ -239,10 +306,24 @@ class Generator(nn.Module):
         if self.config.sketch:
             conditions.append(torch.zeros_like(mask) if sketch is None else sketch * mask)
         known = torch.where(mask > 0.5, self.hole_colour.to(image.dtype), image) * 2 - 1
-        coarse = self.coarse(torch.cat([known, *conditions], 1))
+        coarse = self._coarse(torch.cat([known, *conditions], 1), holes)
         pasted = composite(coarse, known, mask)
-        small_mask = reduce_mask(mask, (image.shape[2] // STRIDE, image.shape[3] // STRIDE))
+        size = (image.shape[2], image.shape[3])
+        small_mask = reduce_mask(mask, (size[0] // STRIDE, size[1] // STRIDE))
+        parts = (
+            None if holes is None else [surround(hole, self.refinement.surroundings, size, STRIDE) for hole in holes]
+        )
         x = torch.cat([pasted, *conditions], 1)
-        refined, temperatures = self.refinement(x, small_mask, temperature_scale, hole_only)
+        refined, temperatures = self.refinement(x, small_mask, temperature_scale, parts)
         coarse, refined = ((x.to(image.dtype) + 1) / 2 for x in (coarse, refined))
         return GeneratorOutput(coarse, refined.clamp(0, 1) if not self.training else refined, temperatures)
+
+    def _coarse(self, x: Tensor, holes: Sequence[Box] | None) -> Tensor:
+        """The coarse image in [-1, 1]; where ``holes`` are given, only in them."""
+        if holes is None:
+            return self.coarse(x)
+        coarse = torch.zeros_like(x[:, :3])
+        for hole in holes:
+            part = surround(hole, partial(inputs_of, self.coarse), (x.shape[2], x.shape[3]), STRIDE)
+            crop(coarse, hole).copy_(crop(self.coarse(crop(x, part.around)), part.inner))
+        return coarse
