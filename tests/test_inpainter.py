@@ -16,12 +16,12 @@ from PIL import ExifTags, Image
 from torch import Tensor
 
 import temperfill
-from temperfill import methods, regions
+from temperfill import images, methods, regions
 from temperfill.checkpoint import save_generator
 from temperfill.config import GeneratorConfig
 from temperfill.inpainter import Inpainter, choose_device, fill, load_method
 from temperfill.methods.ours import Ours
-from temperfill.nets.generator import Generator
+from temperfill.nets.generator import Generator, Matches
 from temperfill.tensors import SizeRule
 
 log = logging.getLogger(__name__)
@@ -402,9 +402,142 @@ def test_huge_hole_is_filled_small_and_enlarged() -> None:
 
     result = Inpainter(method, "cpu")(image, mask, output_type="np")
     assert len(method.sizes) == 1
-    assert max(method.sizes[0]) == regions.LIMIT
+    # A circle 1000 pixels across is shrunk to THICK; the window is as wide as the shrunk picture lets it be.
+    assert method.sizes == [(1200 // 4, 1600 // 4)]
     assert np.array_equal(result[~mask], image[~mask])
     assert np.all(np.diff(result[110:1090, 700, 0]) >= -1e-4)  # smooth, without steps
+
+
+class Copier:
+    """Copies texture that repeats, at any size, and says from where."""
+
+    name = "copier"
+    size_rule = SizeRule(4)
+    has_matches = True
+
+    def __init__(self, away: int) -> None:
+        self.away = away  # pixels to the right at full size
+
+    def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
+        self.width = image.shape[3]
+        return torch.roll(image, -self.away * self.width // WIDE, 3)
+
+    def matches(self, image: Tensor, mask: Tensor, *, temperature: float, top: int) -> Matches:
+        small = torch.nn.functional.max_pool2d(mask, 4)
+        cells = small.flatten().nonzero().squeeze(1)
+        sources = (cells + self.away * self.width // WIDE // 4).clamp(max=small.numel() - 1)
+        wrong = torch.zeros_like(sources)  # the warmer head, which must not be taken
+        sources = torch.stack([wrong, sources])[..., None].expand(2, -1, top)
+        return Matches(cells, torch.ones(sources.shape), sources, torch.tensor([1.0, 0.1]), 4, 3)
+
+
+WIDE = 1536
+
+
+def test_multiscale_carries_detail_from_where_the_attention_points() -> None:
+    """Texture finer than the small picture can show comes back exactly, for it repeats."""
+    tile = picture(48, 48)
+    image = np.tile(tile, (20, WIDE // 48, 1))
+    mask = np.zeros(image.shape[:2], bool)
+    mask[200:720, 100:620] = True
+    damaged = np.where(mask[..., None], 0, image).astype(np.uint8)
+    options: dict[str, Any] = {"output_type": "np", "strategy": "multiscale"}
+    result = Inpainter(Copier(48 * 12), "cpu")(damaged, mask, **options)
+    error = np.abs(result.astype(int) - image)
+    assert np.array_equal(result[~mask], image[~mask])
+    assert error[240:680, 140:580].max() <= 1
+    plain = Inpainter(Stub(Copier(48 * 12).__call__), "cpu")(damaged, mask, **options)
+    assert np.abs(plain.astype(int) - image)[240:680, 140:580].mean() > 10  # without, it is lost
+
+
+@pytest.mark.parametrize("strategy", ["auto", "full", "crop", "multiscale"])
+@pytest.mark.parametrize("context", ["auto", "full"])
+def test_every_strategy_fills(inpainter: Inpainter, strategy: Any, context: Any) -> None:
+    image, mask = picture(700, 650), np.zeros((700, 650), bool)
+    mask[300:341, 200:217] = mask[5:9, 600:650] = True
+    done: list[tuple[int, int]] = []
+
+    def note(number: int, total: int) -> None:
+        done.append((number, total))
+
+    result = inpainter(image, mask, strategy=strategy, context=context, on_progress=note, output_type="np")
+    assert np.array_equal(result[~mask], image[~mask])
+    assert not np.array_equal(result[mask], image[mask])
+    whole = strategy == "full" or context == "full"
+    assert done == [(i, 1 if whole else 2) for i in range(2 if whole else 3)]
+
+
+def test_full_context_sees_what_windows_do_not(inpainter: Inpainter) -> None:
+    image, mask = picture(1000, 700), np.zeros((1000, 700), bool)
+    mask[100:130, 100:130] = True
+    other = image.copy()
+    other[900:] = 255 - other[900:]
+    near, far = ([inpainter(i, mask, context=c, output_type="np") for i in (image, other)] for c in ("auto", "full"))
+    assert np.array_equal(near[0][mask], near[1][mask])
+    assert not np.array_equal(far[0][mask], far[1][mask])
+
+
+def test_what_the_caller_of_progress_raises_ends_the_work() -> None:
+    class Enough(Exception):
+        pass
+
+    def stop(done: int, total: int) -> None:
+        if done == 1:
+            raise Enough
+
+    method = Stub(grey)
+    image, mask = picture(100, 3000), np.zeros((100, 3000), bool)
+    mask[40:60, [100, 1500, 2900]] = True
+    with pytest.raises(Enough):
+        Inpainter(method, "cpu")(image, mask, on_progress=stop)
+    assert len(method.sizes) == 1
+
+
+def test_temperature_scales_the_learned_one(inpainter: Inpainter) -> None:
+    image, mask = picture(40, 40), np.zeros((40, 40), bool)
+    mask[10:20, 10:20] = True
+    plain, same, warm = (inpainter(image, mask, temperature=t, output_type="pt") for t in (1.0, 1.0, 10.0))
+    assert torch.equal(plain, same)
+    assert not torch.equal(plain, warm)
+    with pytest.raises(ValueError, match="has no temperatures"):
+        Inpainter(Stub(grey), "cpu")(image, mask, temperature=2.0)
+
+
+@pytest.mark.parametrize(
+    ("wish", "text"),
+    [
+        ({"temperature": 0.0}, "0.1 to 10"),
+        ({"temperature": float("nan")}, "0.1 to 10"),
+        ({"strategy": "fast"}, "auto, full, crop, multiscale"),
+        ({"context": "some"}, "auto, full"),
+    ],
+)
+def test_wishes_out_of_range_are_refused(inpainter: Inpainter, wish: dict[str, Any], text: str) -> None:
+    with pytest.raises(ValueError, match=text):
+        inpainter(picture(20, 20), np.eye(20) > 0, **wish)
+
+
+def test_sources_lie_in_the_known_part_and_weigh_at_most_one(inpainter: Inpainter) -> None:
+    source = images.open_picture(picture(300, 2000))
+    hole = np.zeros((300, 2000), bool)
+    hole[100:140, 1500:1530] = True
+    heads = inpainter.sources(source, hole, 120, 1510, top=5)
+    assert len(heads) == 2
+    for head in heads:
+        assert head.temperature > 0
+        weights = [match.weight for match in head.matches]
+        assert weights == sorted(weights, reverse=True)
+        assert 0 < sum(weights) <= 1 + 1e-5
+        for match in head.matches:
+            top, left, bottom, right = match.box
+            assert (bottom - top, right - left) == (12, 12)
+            assert not hole[top:bottom, left:right].any()
+    warm = inpainter.sources(source, hole, 120, 1510, temperature=10.0)
+    assert [h.temperature for h in warm] == pytest.approx([10 * h.temperature for h in heads])
+    with pytest.raises(ValueError, match="not in the hole"):
+        inpainter.sources(source, hole, 10, 10)
+    with pytest.raises(ValueError, match="cannot tell"):
+        Inpainter(Stub(grey), "cpu").sources(source, hole, 120, 1510)
 
 
 def test_shrinking_leaks_nothing_of_the_hole() -> None:
@@ -430,7 +563,7 @@ def test_memory_running_out_shrinks_the_window(error: BaseException) -> None:
     result = Inpainter(method, "cpu")(image, mask, output_type="np")
     assert (result[120:280, 120:280] == 64).all()  # the rim is interpolated
     assert np.array_equal(result[~mask], image[~mask])
-    assert [max(size) for size in method.sizes] == [500, 250, 125]
+    assert [max(size) for size in method.sizes] == [500, 252, 128]
 
 
 def test_memory_running_out_for_good_gives_advice() -> None:

@@ -201,12 +201,19 @@ def _pieces(box: Box, part: Hole) -> list[tuple[Box, Hole]]:
     return found
 
 
-def _window(box: Box, part: Hole, shape: tuple[int, ...], multiple: int) -> Window:
-    """The window of a part: with context on each side, and at least WINDOW long where the picture allows."""
+def widen(window: Window, shape: tuple[int, ...], side: int, multiple: int) -> Window:
+    """The same hole in a window whose sides are at least ``side`` pixels, where the picture allows."""
+    return _window(window.box, window.hole, shape, multiple, 0, side)
+
+
+def _window(
+    box: Box, part: Hole, shape: tuple[int, ...], multiple: int, context: int = CONTEXT, side: int = WINDOW
+) -> Window:
+    """The window of a part: with context on each side, and at least ``side`` long where the picture allows."""
     starts, stops = [], []
     for axis in range(2):
         low, high, size = box[axis], box[axis + 2], shape[axis]
-        length = max(high - low + 2 * CONTEXT + multiple, WINDOW)
+        length = max(high - low + 2 * context + multiple, side)
         length = min(length + -length % multiple, size)
         start = min(max((low + high - length) // 2, 0), size - length)
         stop = size if start + length == size else start - start % multiple + length

@@ -403,3 +403,31 @@ def test_peak_memory_of_forward_and_backward_at_128_by_128() -> None:
     done = subprocess.run([sys.executable, "-c", PEAK_MEMORY], capture_output=True, text=True, env=dict(os.environ))
     assert done.returncode == 0, done.stderr
     assert int(done.stdout) * 1024 < 1.5e9
+
+
+@pytest.mark.parametrize("patch_size", [1, 2, 3])
+@pytest.mark.parametrize("key_stride", [1, 2])
+@pytest.mark.parametrize("scaled", [False, True])
+def test_matches_are_the_weights_of_the_attention(patch_size: int, key_stride: int, scaled: bool) -> None:
+    """Averaging an extra map by all matches gives what the attention carries."""
+    torch.manual_seed(0)
+    attention = MHTMA(6, 2, 4, patch_size, key_stride, masked_score_scaled=scaled).double()
+    features = torch.randn(2, 6, 7, 9, dtype=torch.float64)
+    mask = torch.zeros(2, 1, 7, 9, dtype=torch.float64)
+    mask[0, :, 2:4, 3:6] = mask[1, :, 5:, 1:2] = 1
+    extra = torch.rand(2, 1, 7, 9, dtype=torch.float64)
+    temperatures = torch.tensor([[0.1, 0.5], [1.0, 0.05]], dtype=torch.float64)
+    memory = attention.memorise(features, mask, extra)
+    _, carried = attention.look_up(memory, temperatures)
+    assert carried is not None
+    queries = torch.tensor([0, 24, 25, 62])
+    keys = memory.keys.shape[2]
+    weights, cells = attention.matches(memory, temperatures, queries, keys + 3, chunk=keys * 4 * 2)
+    assert weights.shape == cells.shape == (2, 2, 4, keys)
+    assert (weights.diff(dim=-1) <= 0).all()
+    values = torch.stack([extra[i].flatten()[cells[i]] for i in range(2)])
+    torch.testing.assert_close((weights * values).sum(-1), carried.flatten(3)[..., queries].squeeze(2))
+    # No key that touches the hole has weight.
+    touched = torch.nn.functional.max_pool2d(mask, patch_size, key_stride).flatten(1).sum(1)
+    if not scaled:
+        assert ((weights > 0).sum(-1).amax((1, 2)) <= keys - touched).all()

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor, nn
 
 from temperfill.config import GeneratorConfig
-from temperfill.nets.generator import Generator, high_frequencies
+from temperfill.nets.generator import Generator
 from temperfill.nets.layers import GatedConv2d, UpGatedConv2d
+from temperfill.nets.refinement import high_frequencies
 from temperfill.tensors import composite
 
 TINY = GeneratorConfig(width=4, head_dim=4)

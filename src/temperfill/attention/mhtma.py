@@ -259,6 +259,42 @@ class MHTMA(nn.Module):
             return refined, None
         return refined, result[..., patch_dim:].transpose(-2, -1).unflatten(-1, part)[inner]
 
+    def matches(
+        self, memory: Memory, temperatures: Tensor, queries: Tensor, top: int, chunk: int = 2**24
+    ) -> tuple[Tensor, Tensor]:
+        """The keys that chosen queries copy from, with the weights of the softmax over all keys (Eq. 10).
+
+        Args:
+            memory: from ``memorise``.
+            temperatures: (B, heads).
+            queries: (N,) numbers of the query cells, row by row.
+            top: largest weights to give, at most as many as there are keys.
+            chunk: scores that are held at once.
+
+        Returns:
+            Weights (B, heads, N, top), largest first, and the centre cells of the keys (same shape), numbered row by
+            row.
+        """
+        batch, heads, number, patch_dim = memory.keys.shape
+        side = self.patch_size
+        width = max(memory.per_head.shape[3], side)
+        keys = normalise(memory.keys)
+        patches = unroll_queries(memory.per_head, side).reshape(batch, heads, -1, patch_dim)
+        masked = memory.masked[:, None, None, :].to(keys.dtype)
+        found = []
+        for part in queries.split(max(chunk // (batch * heads * number), 1)):
+            scores = normalise(patches[:, :, part]) @ keys.transpose(-2, -1) * (1 - masked)
+            scores = scores / temperatures[:, :, None, None]
+            constant = self.masked_score * (masked - masked.amin(-1, keepdim=True))
+            if self.masked_score_scaled:
+                constant = constant / temperatures[:, :, None, None]
+            found.append(torch.softmax(scores + constant, -1).topk(min(top, number), -1))
+        weights, index = (torch.cat(list(x), 2) for x in zip(*found, strict=True))
+        columns, before = (width - side) // self.key_stride + 1, (side - 1) // 2
+        rows, columns_of = index // columns * self.key_stride + before, index % columns * self.key_stride + before
+        last_row, last_column = (length - 1 for length in memory.per_head.shape[2:])
+        return weights, rows.clamp(max=last_row) * (last_column + 1) + columns_of.clamp(max=last_column)
+
     def _needed_patches(self, needed: Tensor, rows: slice, columns: slice) -> Tensor:
         """Indices, within a part, of the query patches that cover a needed cell of any image; at least one."""
         before, after = (self.patch_size - 1) // 2, self.patch_size // 2

@@ -7,7 +7,7 @@ from typing import Literal
 
 from tyro.conf import Positional
 
-from temperfill.cli.parsing import parse, require, say
+from temperfill.cli.parsing import parse, progress, require, say
 
 
 @dataclass(frozen=True)
@@ -28,6 +28,13 @@ class InpaintOptions:
     """Pixels by which the hole grows on all sides."""
     feather: int = 0
     """Pixels inside the rim of the hole over which the nearest known pixel fades into the result."""
+    temperature: float = 1.0
+    """Factor on the learned temperatures, 0.1 to 10: above 1 blends more, below 1 copies more."""
+    strategy: Literal["auto", "full", "crop", "multiscale"] = "auto"
+    """auto chooses by the size of picture and hole; full: the whole picture at its own size; crop: windows around the
+    holes at theirs; multiscale: structure from a smaller picture, detail copied at full size."""
+    context: Literal["auto", "full"] = "auto"
+    """auto lets large pictures be seen in windows around their holes, full lets all of them be seen."""
     model: str = "base"
     """Name of a model or method (see temperfill models), or path of a .safetensors file."""
     device: str = "auto"
@@ -48,6 +55,7 @@ def run(words: list[str]) -> None:
     require(1 <= options.quality <= 100, f"--quality must lie in 1 to 100, got {options.quality}")
     for flag, value in (("--mask-dilate", options.mask_dilate), ("--feather", options.feather)):
         require(value >= 0, f"{flag} must not be negative, got {value}")
+    require(0.1 <= options.temperature <= 10, f"--temperature must lie in 0.1 to 10, got {options.temperature}")
     from temperfill import images
 
     images.check_output(options.output)
@@ -65,6 +73,16 @@ def run(words: list[str]) -> None:
 
     inpainter = Inpainter.from_pretrained(options.model, options.device, options.precision)
     say(f"filling {hole.mean():.1%} of {options.image} ({picture.size[1]}x{picture.size[0]}) with {options.model}")
-    result = inpainter.complete(picture, hole, mask_dilate=options.mask_dilate, feather=options.feather)
+    with progress() as on_progress:
+        result = inpainter.complete(
+            picture,
+            hole,
+            mask_dilate=options.mask_dilate,
+            feather=options.feather,
+            temperature=options.temperature,
+            strategy=options.strategy,
+            context=options.context,
+            on_progress=on_progress,
+        )
     images.save_picture(options.output, result, options.quality)
     say(f"wrote {options.output} after {time.monotonic() - start:.1f} s")

@@ -1,14 +1,15 @@
 """The coarse-to-fine network with temperature masked self-attention (Zhou et al. 2023)."""
 
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
 from temperfill import methods, regions
 from temperfill.checkpoint import load_generator
-from temperfill.nets.generator import Generator
-from temperfill.tensors import SizeRule
+from temperfill.nets.generator import Generator, Matches
+from temperfill.tensors import Box, SizeRule
 
 DEFAULT = "base"
 """Bundled weights that the method takes when none are named."""
@@ -27,6 +28,8 @@ class Ours:
         name: of the method.
         size_rule: sizes it takes.
         takes_sketch: whether a third argument, the sketch, is understood.
+        takes_temperature: whether there are temperatures to scale.
+        has_matches: whether ``matches`` can tell where the attention copies from.
     """
 
     def __init__(self, generator: Generator, name: str = "ours") -> None:
@@ -34,24 +37,52 @@ class Ours:
         self.name = name
         self.size_rule = SizeRule(multiple=Generator.SIZE_MULTIPLE, minimum=Generator.SIZE_MULTIPLE)
         self.takes_sketch = generator.config.sketch
+        attends = generator.config.attention_branch
+        self.takes_temperature = attends and generator.config.attention != "none"
+        self.has_matches = attends and generator.config.attention == "mhtma"
 
     @torch.inference_mode()
-    def __call__(self, image: Tensor, mask: Tensor, sketch: Tensor | None = None) -> Tensor:
+    def __call__(
+        self, image: Tensor, mask: Tensor, sketch: Tensor | None = None, *, temperature: float = 1.0
+    ) -> Tensor:
         """Fills the holes of a batch.
 
         Args:
             image: (B, 3, H, W) in [0, 1], on any device; content of the hole does not matter.
             mask: (B, 1, H, W), 1 = missing.
             sketch: (B, 1, H, W), 1 = line, for a generator that takes one.
+            temperature: factor on the learned temperatures.
 
         Returns:
             (B, 3, H, W) in [0, 1], not pasted, in dtype and on the device of ``image``; outside the hole it has no
                 meaning.
         """
-        parameter = next(self.generator.parameters())
-        arguments = [x if x is None else x.to(parameter) for x in (image, mask, sketch)]
-        holes = regions.hole_boxes((mask > 0.5).any(0)[0].cpu().numpy(), MARGIN)
-        return self.generator(*arguments, holes=holes).refined.to(image)
+        planes = [self._own(plane) for plane in (image, mask, sketch)]
+        return self.generator(*planes, temperature, _boxes(mask)).refined.to(image)
+
+    @torch.inference_mode()
+    def matches(
+        self,
+        image: Tensor,
+        mask: Tensor,
+        sketch: Tensor | None = None,
+        *,
+        temperature: float = 1.0,
+        cells: Tensor | None = None,
+        top: int = 4,
+    ) -> Matches:
+        """Where the cells of a hole are copied from; as :meth:`temperfill.nets.generator.Generator.matches`."""
+        holes = _boxes(mask)
+        image, mask, sketch = (self._own(plane) for plane in (image, mask, sketch))
+        return self.generator.matches(image, mask, sketch, temperature, holes, cells, top)
+
+    def _own(self, plane: Any) -> Any:
+        """A plane in the generator's type and on its device; None stays None."""
+        return plane if plane is None else plane.to(next(self.generator.parameters()))
+
+
+def _boxes(mask: Tensor) -> list[Box]:
+    return regions.hole_boxes((mask > 0.5).any(0)[0].cpu().numpy(), MARGIN)
 
 
 def load(device: str = "cpu", path: Path | None = None) -> Ours:

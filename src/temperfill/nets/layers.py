@@ -67,3 +67,24 @@ def double(x: Tensor) -> Tensor:
     batch, channels, height, width = x.shape
     x = x.permute(0, 2, 3, 1)[:, :, None, :, None].expand(batch, height, 2, width, 2, channels)
     return x.reshape(batch, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
+
+
+def encoder(in_channels: int, w: int) -> list[nn.Module]:
+    """The table through the dilated block, shared by the coarse network and the convolution branch."""
+    return [
+        GatedConv2d(in_channels, w, 5, gain=1.0),
+        GatedConv2d(w, 2 * w, stride=2),
+        GatedConv2d(2 * w, 2 * w),
+        GatedConv2d(2 * w, 4 * w, stride=2),
+        GatedConv2d(4 * w, 4 * w),
+        GatedConv2d(4 * w, 4 * w),
+        *(GatedConv2d(4 * w, 4 * w, dilation=rate) for rate in (2, 4, 8, 16)),
+    ]
+
+
+def plain_output(in_channels: int, out_channels: int) -> nn.Conv2d:
+    """The last 3x3 convolution, with small weights so that training starts from a grey image."""
+    convolution = nn.Conv2d(in_channels, out_channels, 3, padding=1)
+    nn.init.normal_(convolution.weight, std=0.02)
+    nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+    return convolution

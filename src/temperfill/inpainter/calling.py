@@ -1,0 +1,98 @@
+"""``fill``, the one guarded call of every method; loading methods and choosing devices."""
+
+import math
+from pathlib import Path
+from typing import Any, Protocol
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from temperfill.methods import load
+from temperfill.tensors import SizeRule, check_image_mask, composite
+
+
+class Method(Protocol):
+    """A method of inpainting; see :mod:`temperfill.methods`."""
+
+    @property
+    def name(self) -> str:
+        """Short name."""
+
+    @property
+    def size_rule(self) -> SizeRule:
+        """Sizes that calls must have."""
+
+    def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
+        """(B, 3, H, W) in [0, 1] and (B, 1, H, W), 1 = missing, to (B, 3, H, W)."""
+
+
+def load_method(name_or_path: str | Path, device: str = "auto") -> Method:
+    """Loads a method by name or path; raises as :func:`temperfill.methods.load` and :func:`choose_device`."""
+    method: Method = load(name_or_path, choose_device(device))
+    return method
+
+
+def choose_device(device: str = "auto") -> str:
+    """A device that is there; auto takes CUDA if it can.
+
+    Raises:
+        ValueError: no such device.
+    """
+    if device == "auto":
+        return "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        chosen = torch.device(device)
+        if chosen.type not in ("cpu", "cuda", "mps"):
+            raise RuntimeError(f"{chosen.type} is not supported")
+        torch.empty(1, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        reason = str(error).splitlines()[0]
+        raise ValueError(f"device {device!r} cannot be used ({reason}); take auto, cpu or cuda:N") from None
+    return str(chosen)
+
+
+@torch.inference_mode()
+def fill(method: Method, image: Tensor, mask: Tensor, sketch: Tensor | None = None, temperature: float = 1.0) -> Tensor:
+    """Calls a method on what it accepts, and returns known pixels bit for bit.
+
+    Args:
+        method: sees the picture with a grey hole, padded by edge replication to its size rule.
+        image: (B, 3, H, W) in [0, 1].
+        mask: (B, 1, H, W), 1 = missing.
+        sketch: (B, 1, H, W), 1 = line, for methods with ``takes_sketch``.
+        temperature: factor on learned temperatures, for methods with ``takes_temperature``.
+
+    Returns:
+        The composite, (B, 3, H, W) in [0, 1].
+
+    Raises:
+        ValueError: arguments as ``check_image_mask`` says, a sketch or a temperature for a method that takes none, or
+            a result that is not finite or has another shape.
+    """
+    check_image_mask(image, mask, sketch)
+    if sketch is not None and not getattr(method, "takes_sketch", False):
+        raise ValueError(f"method {method.name} takes no sketch; leave it out, or use a model trained with sketches")
+    options: dict[str, Any] = {}
+    if temperature != 1:
+        if not getattr(method, "takes_temperature", False):
+            raise ValueError(f"method {method.name} has no temperatures; leave the temperature at 1")
+        options["temperature"] = temperature
+    height, width = image.shape[2:]
+    hidden = torch.where(mask > 0.5, 0.5, image)
+    planes = [hidden, mask] if sketch is None else [hidden, mask, sketch * mask]
+    padding = (0, _padding(width, method.size_rule), 0, _padding(height, method.size_rule))
+    if any(padding):
+        planes = [F.pad(plane, padding, mode="replicate") for plane in planes]
+    result = method(*planes, **options)
+    if result.shape != planes[0].shape:
+        raise ValueError(f"method {method.name} gave shape {tuple(result.shape)} for {tuple(planes[0].shape)}")
+    result = result[:, :, :height, :width]
+    if not result.isfinite().all():
+        raise ValueError(f"method {method.name} gave values that are not finite; its weights may be damaged")
+    return composite(result.clamp(0, 1), image, mask)
+
+
+def _padding(size: int, rule: SizeRule) -> int:
+    """Pixels to add to a side."""
+    return max(math.ceil(size / rule.multiple), math.ceil(rule.minimum / rule.multiple)) * rule.multiple - size
