@@ -630,12 +630,22 @@ def test_devices() -> None:
 def test_precision(weights: Path) -> None:
     image, mask = picture(24, 24), np.zeros((24, 24), bool)
     mask[5:15, 5:15] = True
-    full = Inpainter.from_pretrained(weights, "cpu")(image, mask, output_type="np").astype(int)
+    full = Inpainter.from_pretrained(weights, "cpu", "fp32")(image, mask, output_type="np").astype(int)
     half = Inpainter.from_pretrained(weights, "cpu", "bf16")(image, mask, output_type="np").astype(int)
     assert np.array_equal(full[~mask], half[~mask])
     assert np.abs(full - half).max() <= 24
     with pytest.raises(ValueError, match="precision"):
         Inpainter.from_pretrained(weights, "cpu", "fp16")  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("units", "expected"), [({"amx_bf16": True}, "bf16"), ({"avx512_bf16": False}, "fp32")])
+def test_precision_follows_the_hardware(
+    units: dict[str, bool], expected: str, weights: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: units, raising=False)
+    assert Inpainter.from_pretrained(weights, "cpu").precision == expected
+    monkeypatch.delattr(torch.cpu, "get_capabilities")  # older versions of torch
+    assert Inpainter.from_pretrained(weights, "cpu").precision == "fp32"
 
 
 def test_package_offers_the_api(weights: Path) -> None:

@@ -72,3 +72,14 @@ def test_variance_is_preserved_through_depth(depth: int) -> None:
 
 def test_without_the_gain_the_signal_dies() -> None:
     assert deviation_after(20, gain=1.0) < 1e-3
+
+
+@pytest.mark.parametrize("layer", [GatedConv2d(5, 3, 5, stride=2), GatedConv2d(5, 3, dilation=2), UpGatedConv2d(5, 3)])
+def test_without_gradients_the_result_is_the_same(layer: GatedConv2d) -> None:
+    """Inference goes another way, which leaves its input alone."""
+    x = torch.randn(2, 5, 12, 10)
+    given = x.clone()
+    with torch.no_grad():
+        found = layer(x)
+    torch.testing.assert_close(found, layer(x))
+    assert torch.equal(x, given)

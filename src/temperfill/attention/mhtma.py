@@ -233,7 +233,7 @@ class MHTMA(nn.Module):
         index: slice | Tensor = slice(None)
         if needed is not None:
             index = self._needed_patches(needed, rows, columns)
-        batch, patch_dim = len(temperatures), memory.keys.shape[-1]
+        batch, patch_dim = temperatures.shape[0], memory.keys.shape[-1]
         with torch.autocast(memory.per_head.device.type, enabled=False):
             queries = unroll_queries(memory.per_head, self.patch_size, rows, columns).reshape(
                 batch, self.heads, -1, patch_dim

@@ -95,7 +95,7 @@ def roll(patches: Tensor, size: tuple[int, int], patch_size: int) -> Tensor:
     """
     height, width = size
     before = (patch_size - 1) // 2
-    pieces = patches.transpose(1, 2).reshape(len(patches), -1, patch_size**2, height, width).unbind(2)
+    pieces = patches.transpose(1, 2).reshape(patches.shape[0], -1, patch_size**2, height, width).unbind(2)
     total = torch.zeros_like(pieces[0])
     for index, piece in enumerate(pieces):
         # Element (i, j) of the patch around a cell lies (i - before, j - before) away from it.

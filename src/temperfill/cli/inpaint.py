@@ -39,8 +39,8 @@ class InpaintOptions:
     """Name of a model or method (see temperfill models), or path of a .safetensors file."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
-    precision: Literal["fp32", "bf16"] = "fp32"
-    """Arithmetic of the network."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Arithmetic of the network; auto takes bf16 where the hardware computes in it."""
     quality: int = 95
     """Quality of JPEG, WebP and AVIF, 1 to 100; WebP at 100 is lossless."""
     max_pixels: int = 256_000_000

@@ -2,7 +2,7 @@
 
 import math
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol, get_args
 
 import torch
 import torch.nn.functional as F
@@ -10,6 +10,8 @@ from torch import Tensor
 
 from temperfill.methods import load
 from temperfill.tensors import SizeRule, check_image_mask, composite
+
+Precision = Literal["auto", "fp32", "bf16"]
 
 
 class Method(Protocol):
@@ -50,6 +52,23 @@ def choose_device(device: str = "auto") -> str:
         reason = str(error).splitlines()[0]
         raise ValueError(f"device {device!r} cannot be used ({reason}); take auto, cpu or cuda:N") from None
     return str(chosen)
+
+
+def choose_precision(precision: Precision, device: str) -> Literal["fp32", "bf16"]:
+    """The arithmetic to use; auto takes bf16 where the hardware computes in it.
+
+    Raises:
+        ValueError: no such precision.
+    """
+    if precision not in get_args(Precision):
+        raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}, got {precision!r}")
+    if precision != "auto":
+        return precision
+    if device.startswith("cuda"):
+        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
+    # Without units for it a CPU computes in float32 and rounds, which is slower than float32 alone.
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)() if device == "cpu" else {}
+    return "bf16" if capabilities.get("amx_bf16") or capabilities.get("avx512_bf16") else "fp32"
 
 
 @torch.inference_mode()

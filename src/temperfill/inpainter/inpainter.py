@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 
 from temperfill import images, regions
 from temperfill.images import MAX_PIXELS, MaskChannel, Picture, Source
-from temperfill.inpainter.calling import Method, choose_device, load_method
-from temperfill.inpainter.strategies import Context, Filler, OnProgress, Precision, Strategy, Wishes
+from temperfill.inpainter.calling import Method, Precision, choose_device, choose_precision, load_method
+from temperfill.inpainter.strategies import Context, Filler, OnProgress, Strategy, Wishes
 from temperfill.tensors import Box
 
 OutputType = Literal["pil", "np", "pt"]
@@ -53,17 +53,18 @@ class Inpainter:
     Args:
         method: does the work.
         device: of the tensors that it gets.
-        precision: bf16 halves the work of the network's arithmetic where the hardware knows it.
+        precision: of the network's arithmetic; auto takes bf16 where the hardware computes in it, else fp32.
     """
 
-    def __init__(self, method: Method, device: str = "auto", precision: Precision = "fp32") -> None:
+    def __init__(self, method: Method, device: str = "auto", precision: Precision = "auto") -> None:
         self.method = method
         self.device = torch.device(choose_device(device))
-        self._filler = Filler(method, self.device, precision)
+        self.precision = choose_precision(precision, str(self.device))
+        self._filler = Filler(method, self.device, self.precision)
 
     @classmethod
     def from_pretrained(
-        cls, name_or_path: str | Path = "base", device: str = "auto", precision: Precision = "fp32"
+        cls, name_or_path: str | Path = "base", device: str = "auto", precision: Precision = "auto"
     ) -> "Inpainter":
         """An inpainter for bundled weights, another method's name, or a .safetensors file.
 

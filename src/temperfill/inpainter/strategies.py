@@ -33,7 +33,6 @@ from temperfill.tensors import Box, composite
 
 Strategy = Literal["auto", "full", "crop", "multiscale"]
 Context = Literal["auto", "full"]
-Precision = Literal["fp32", "bf16"]
 OnProgress = Callable[[int, int], None]
 """Called with the parts that are done and their number."""
 
@@ -82,12 +81,10 @@ class Filler:
     Args:
         method: does the work.
         device: of the tensors that it gets.
-        precision: bf16 halves the work of the network's arithmetic where the hardware knows it.
+        precision: arithmetic of its network.
     """
 
-    def __init__(self, method: Method, device: torch.device, precision: Precision) -> None:
-        if precision not in get_args(Precision):
-            raise ValueError(f"precision must be fp32 or bf16, got {precision!r}")
+    def __init__(self, method: Method, device: torch.device, precision: Literal["fp32", "bf16"]) -> None:
         self.method = method
         self.device = device
         self.precision = precision
