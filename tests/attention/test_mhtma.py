@@ -431,3 +431,23 @@ def test_matches_are_the_weights_of_the_attention(patch_size: int, key_stride: i
     touched = torch.nn.functional.max_pool2d(mask, patch_size, key_stride).flatten(1).sum(1)
     if not scaled:
         assert ((weights > 0).sum(-1).amax((1, 2)) <= keys - touched).all()
+
+
+@pytest.mark.parametrize("changes", [{}, {"masked_score_scaled": True}, {"masked_score": -5.0}])
+def test_keys_without_weight_can_be_left_out(changes: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    attention = MHTMA(6, 2, 4, **changes).double()
+    features = torch.randn(2, 6, 7, 9, dtype=torch.float64)
+    temperatures = torch.tensor([[0.1, 5.0], [1.0, 0.05]], dtype=torch.float64)
+    for corner in (3, 9):  # a part of the keys is masked in both images, then all keys of one
+        mask = torch.zeros(2, 1, 7, 9, dtype=torch.float64)
+        mask[0, :, :4, :3] = mask[1, :, :corner, :corner] = 1
+        memory = attention.memorise(features, mask, torch.rand(2, 3, 7, 9, dtype=torch.float64))
+        fewer = attention.known_only(memory)
+        assert (fewer.keys.shape[2] < memory.keys.shape[2]) == (not changes and corner == 3)
+        for whole, part in zip(
+            attention.look_up(memory, temperatures), attention.look_up(fewer, temperatures), strict=True
+        ):
+            assert whole is not None
+            assert part is not None
+            torch.testing.assert_close(part, whole, rtol=0, atol=1e-12)

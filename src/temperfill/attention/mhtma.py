@@ -210,6 +210,20 @@ class MHTMA(nn.Module):
         carried = self._centres(extra.to(keys.dtype))[:, None].expand(-1, self.heads, -1, -1)
         return Memory(per_head, keys, torch.cat([keys, carried], -1), masked)
 
+    def known_only(self, memory: Memory) -> Memory:
+        """The memory without the keys that touch the hole of every image: they have no weight, and cost time.
+
+        Their weight underflows to nothing beside any key of the known part, unless the masked score is divided by the
+        temperature; a memory without a key of the known part stays as it is.
+        """
+        known = (memory.masked.amin(0) < 0.5).nonzero().squeeze(1)
+        some = (memory.masked < 0.5).any(1).all()
+        if self.masked_score_scaled or self.masked_score > -1000 or not some:
+            return memory
+        keys = memory.keys[:, :, known]
+        values = keys if memory.values is memory.keys else memory.values[:, :, known]
+        return Memory(memory.per_head, keys, values, memory.masked[:, known])
+
     def look_up(
         self, memory: Memory, temperatures: Tensor, box: Box | None = None, needed: Tensor | None = None
     ) -> tuple[Tensor, Tensor | None]:

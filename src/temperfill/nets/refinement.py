@@ -36,7 +36,9 @@ class AttentionBranch(nn.Module):
         self.attention = _attention(config)
         self.after = nn.Sequential(GatedConv2d(4 * w, 4 * w), GatedConv2d(4 * w, 4 * w))
 
-    def attended(self, features: Tensor, mask: Tensor, temperatures: Tensor, detail: Tensor | None) -> "Attended":
+    def attended(
+        self, features: Tensor, mask: Tensor, temperatures: Tensor, detail: Tensor | None, known_only: bool
+    ) -> Attended:
         """The attention's result, to be had part by part.
 
         Args:
@@ -44,10 +46,12 @@ class AttentionBranch(nn.Module):
             mask: (B, 1, h, w), 1 = missing.
             temperatures: (B, heads).
             detail: (B, E, h, w) to carry along the attention's weights, or None.
+            known_only: leave out keys without weight.
         """
         attention = self.attention
         if isinstance(attention, MHTMA):
             memory = attention.memorise(features, mask, detail)
+            memory = attention.known_only(memory) if known_only else memory
             return lambda box, needed: attention.look_up(memory, temperatures, box, needed)
         result = features if attention is None else attention(features, mask, temperatures)
         return lambda box, needed: (result if box is None else crop(result, box), None)
@@ -133,7 +137,8 @@ class RefinementNetwork(nn.Module):
                 temperatures = self.attention_branch.attention.temperatures(features)
             # Detached: only known pixels are carried, which have no gradient.
             detail = F.pixel_unshuffle(high_frequencies(x[:, :3].detach()), STRIDE) if self.detail else None
-            attended = self.attention_branch.attended(features, mask, temperatures * temperature_scale, detail)
+            heat, known_only = temperatures * temperature_scale, parts is not None
+            attended = self.attention_branch.attended(features, mask, heat, detail, known_only)
         if parts is None:
             return self._decode(x, attended, None, None), temperatures
         refined = torch.zeros_like(x[:, :3])
