@@ -585,3 +585,43 @@ def test_resize_short_side(height: int, width: int, size: int) -> None:
 def test_picture_of_float_array_becomes_bytes() -> None:
     image = Picture(np.array([[0.0, 0.5, 1.0]]), "float", {}).to_image()
     assert np.asarray(image).tolist() == [[0, 128, 255]]
+
+
+# Open files and headers
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF", "BMP", "GIF", "PPM", "AVIF"])
+def test_open_files_are_read_as_paths_are(tmp_path: Path, kind: str) -> None:
+    path = tmp_path / "a.bin"
+    sample("RGB").save(path, kind)
+    file = io.BytesIO(path.read_bytes())
+    header = images.read_header(file)
+    assert (header.kind, header.size, header.animated) == (kind, (9, 13), False)
+    assert np.array_equal(images.open_picture(file).pixels, images.open_picture(path).pixels)
+    assert np.array_equal(images.to_mask(file, (9, 13)), images.to_mask(path, (9, 13)))
+
+
+@pytest.mark.parametrize("kind", ["PNG", "WEBP", "TIFF", "GIF"])
+def test_headers_tell_of_several_frames(kind: str) -> None:
+    file = io.BytesIO()
+    sample("RGB").save(file, kind, save_all=True, append_images=[sample("RGB", seed=1)])
+    assert images.read_header(file).animated
+
+
+def test_errors_of_open_files_carry_the_name_that_was_given() -> None:
+    for read in (images.read_header, lambda file, name: images.open_picture(file, name=name)):
+        with pytest.raises(ValueError, match="the sketch is not a supported picture"):
+            read(io.BytesIO(b"text"), "the sketch")
+    file = io.BytesIO()
+    sample("L").save(file, "PNG")
+    with pytest.raises(ValueError, match="the sketch is 13x9 but the image is 5x5"):
+        images.to_mask(file, (5, 5), name="the sketch")
+
+
+def test_encoded_pictures_are_the_bytes_that_would_be_saved(tmp_path: Path) -> None:
+    picture = images.open_picture(sample("RGB"))
+    for name in ("a.png", "a.jpg", "a.webp", "a.tif"):
+        images.save_picture(tmp_path / name, picture, 80)
+        assert images.encode_picture(picture, Path(name), 80) == (tmp_path / name).read_bytes()
+    with pytest.raises(ValueError, match="quality"):
+        images.encode_picture(picture, Path("a.png"), 0)

@@ -7,30 +7,38 @@ into the decoded array, so every known pixel keeps its bytes, and alpha keeps th
 
 from temperfill.images.picture import Picture, paste, to_rgb
 from temperfill.images.reading import (
+    FORMATS,
     MAX_PIXELS,
     SUFFIXES,
+    Header,
     MaskChannel,
     Source,
     open_picture,
+    read_header,
     read_rgb,
     resize_short_side,
     to_mask,
 )
-from temperfill.images.writing import QUALITY, check_output, save_picture
+from temperfill.images.writing import QUALITY, check_output, encode_picture, save_picture, storable
 
 __all__ = [
+    "FORMATS",
     "MAX_PIXELS",
     "QUALITY",
     "SUFFIXES",
+    "Header",
     "MaskChannel",
     "Picture",
     "Source",
     "check_output",
+    "encode_picture",
     "open_picture",
     "paste",
+    "read_header",
     "read_rgb",
     "resize_short_side",
     "save_picture",
+    "storable",
     "to_mask",
     "to_rgb",
 ]

@@ -1,5 +1,6 @@
 """Picture and mask files: what is let in, and how its bytes are read."""
 
+import io
 import re
 import struct
 import threading
@@ -7,8 +8,9 @@ import warnings
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, BinaryIO, Literal
+from typing import Any, BinaryIO, Literal, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +18,7 @@ from PIL import ExifTags, Image, ImageOps, JpegImagePlugin
 
 from temperfill.images.picture import MODES, Array, Picture, luminance, to_bytes, to_rgb
 
-Source = str | Path | Image.Image | Array
+Source = str | Path | BinaryIO | Image.Image | Array
 MaskChannel = Literal["luminance", "alpha"]
 
 MAX_PIXELS = 256_000_000
@@ -64,13 +66,29 @@ _STRUCTURAL_TAGS = frozenset(
 _LIMIT_LOCK = threading.Lock()
 
 
-def open_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
+@dataclass(frozen=True)
+class Header:
+    """What a picture file says before its pixels.
+
+    Attributes:
+        kind: its format, a value of FORMATS.
+        size: height and width as stored, before the EXIF orientation, pixels.
+        animated: whether it has more than one frame.
+    """
+
+    kind: str
+    size: tuple[int, int]
+    animated: bool
+
+
+def open_picture(source: Source, max_pixels: int = MAX_PIXELS, name: str = "the file") -> Picture:
     """Decodes a picture and turns it upright (EXIF orientation).
 
     Args:
-        source: file, Pillow image, or array: uint8 (H, W) or (H, W, 1, 3 or 4), uint16 (H, W), bool (H, W), or float in
-            [0, 1] with 1 or 3 channels.
+        source: path, file open for reading bytes, Pillow image, or array: uint8 (H, W) or (H, W, 1, 3 or 4), uint16
+            (H, W), bool (H, W), or float in [0, 1] with 1 or 3 channels.
         max_pixels: largest width times height of a file.
+        name: of an open file in errors.
 
     Raises:
         OSError: the file cannot be read.
@@ -81,8 +99,30 @@ def open_picture(source: Source, max_pixels: int = MAX_PIXELS) -> Picture:
     if isinstance(source, Image.Image):
         return _from_image(source, "the image")
     if isinstance(source, str | Path):
-        return _from_file(Path(source), max_pixels)
-    raise ValueError(f"expected a path, a Pillow image or a numpy array, got {type(source).__name__}")
+        with Path(source).open("rb") as file:
+            return _from_file(file, str(source), max_pixels)
+    if isinstance(source, io.IOBase):
+        return _from_file(cast(BinaryIO, source), name, max_pixels)
+    raise ValueError(f"expected a path, an open file, a Pillow image or a numpy array, got {type(source).__name__}")
+
+
+def read_header(file: BinaryIO, name: str = "the file") -> Header:
+    """What a picture file says before anything of it is decoded.
+
+    Args:
+        file: open for reading; it is read from its start and left at any place.
+        name: of the file in errors.
+
+    Raises:
+        ValueError: not a supported picture, or its header is damaged.
+    """
+    image = _identify(file, name)
+    try:
+        animated = image.format != "MPO" and bool(getattr(image, "is_animated", False))
+    except (OSError, MemoryError, *DECODER_ERRORS) as error:
+        raise ValueError(f"{name} is damaged or truncated: {error}") from None
+    kind = "JPEG" if image.format == "MPO" else str(image.format)
+    return Header(kind, (image.height, image.width), animated)
 
 
 def read_rgb(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
@@ -110,6 +150,7 @@ def to_mask(
     invert: bool = False,
     channel: MaskChannel = "luminance",
     max_pixels: int = MAX_PIXELS,
+    name: str = "the mask",
 ) -> NDArray[np.bool_]:
     """Reads a mask: white (above 127 of 255, above 0.5 for floats) = fill; bool arrays as they are.
 
@@ -119,6 +160,7 @@ def to_mask(
         invert: black = fill.
         channel: "luminance" looks at the brightness of the colours, "alpha" at the opacity.
         max_pixels: largest width times height of a file.
+        name: of the mask in errors.
 
     Returns:
         (H, W), True = missing.
@@ -128,10 +170,10 @@ def to_mask(
         ValueError: unreadable as ``open_picture``, another size, all information in alpha without being asked for it,
             or an array that holds only 0 and 1 as integers.
     """
-    name = f"the mask {source}" if isinstance(source, str | Path) else "the mask"
+    name = f"{name} {source}" if isinstance(source, str | Path) else name
     if isinstance(source, np.ndarray) and np.issubdtype(source.dtype, np.integer) and source.size and source.max() == 1:
         raise ValueError(f"{name} holds only 0 and 1 as {source.dtype}; pass mask.astype(bool), or 255 for white")
-    picture = open_picture(source, max_pixels)
+    picture = open_picture(source, max_pixels, name)
     if picture.size != tuple(size):
         raise ValueError(
             f"{name} is {picture.size[1]}x{picture.size[0]} but the image is {size[1]}x{size[0]} (width x height, "
@@ -150,39 +192,38 @@ def to_mask(
     return (values > 0.5) != invert
 
 
-def _from_file(path: Path, max_pixels: int) -> Picture:
+def _from_file(file: BinaryIO, name: str, max_pixels: int) -> Picture:
     """The first frame of a picture file, decoded in full."""
-    with path.open("rb") as file:
-        image = _identify(file, path)
-        width, height = image.size
-        if width * height > max_pixels:
-            raise ValueError(
-                f"{path} has {width}x{height} pixels, {width * height / 1e6:.0f} million, above the limit of "
-                f"{max_pixels / 1e6:g} million; raise it with max_pixels (--max-pixels)"
-            )
-        try:
-            if image.format == "PNG":
-                # Decoding alone skips the checksums.
-                image.verify()
-                file.seek(0)
-                image = _identify(file, path)
-            _warn_of_losses(image, path)
-            image.load()
-        except MemoryError:
-            raise ValueError(f"{path} cannot be decoded: not enough memory, or its header is damaged") from None
-        except (OSError, *DECODER_ERRORS) as error:
-            raise ValueError(f"{path} is damaged or truncated: {error}") from None
-        return _from_image(image, str(path))
+    image = _identify(file, name)
+    width, height = image.size
+    if width * height > max_pixels:
+        raise ValueError(
+            f"{name} has {width}x{height} pixels, {width * height / 1e6:.0f} million, above the limit of "
+            f"{max_pixels / 1e6:g} million; raise it with max_pixels (--max-pixels)"
+        )
+    try:
+        if image.format == "PNG":
+            # Decoding alone skips the checksums.
+            image.verify()
+            image = _identify(file, name)
+        _warn_of_losses(image, name)
+        image.load()
+    except MemoryError:
+        raise ValueError(f"{name} cannot be decoded: not enough memory, or its header is damaged") from None
+    except (OSError, *DECODER_ERRORS) as error:
+        raise ValueError(f"{name} is damaged or truncated: {error}") from None
+    return _from_image(image, name)
 
 
-def _identify(file: BinaryIO, path: Path) -> Image.Image:
-    """Reads the header."""
+def _identify(file: BinaryIO, name: str) -> Image.Image:
+    """Reads the header, at the start of the file."""
+    file.seek(0)
     try:
         with _no_foreign_limit():
             return Image.open(file, formats=sorted(set(FORMATS.values())))
     except (OSError, MemoryError, *DECODER_ERRORS):
         known = ", ".join(sorted(set(FORMATS.values())))
-        raise ValueError(f"{path} is not a supported picture, or is damaged; supported are {known}") from None
+        raise ValueError(f"{name} is not a supported picture, or is damaged; supported are {known}") from None
 
 
 @contextmanager
@@ -197,12 +238,12 @@ def _no_foreign_limit() -> Iterator[None]:
             Image.MAX_IMAGE_PIXELS = before
 
 
-def _warn_of_losses(image: Image.Image, path: Path) -> None:
+def _warn_of_losses(image: Image.Image, name: str) -> None:
     # MPO is a JPEG with previews behind it.
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        warnings.warn(f"{path} has several frames; only the first is used", UserWarning, stacklevel=4)
+        warnings.warn(f"{name} has several frames; only the first is used", UserWarning, stacklevel=4)
     if image.mode in ("RGB", "RGBA", "LA") and re.search(r";16", str(getattr(image, "tile", ""))):
-        warnings.warn(f"{path} has 16 bits per colour; it is read and written with 8", UserWarning, stacklevel=4)
+        warnings.warn(f"{name} has 16 bits per colour; it is read and written with 8", UserWarning, stacklevel=4)
 
 
 def _from_image(image: Image.Image, name: str) -> Picture:

@@ -102,22 +102,42 @@ def save_picture(path: Path, picture: Picture, quality: int = QUALITY) -> None:
         OSError: cannot be written; an old file is intact.
         ValueError: as ``check_output``, or a quality out of range.
     """
-    if not 1 <= quality <= 100:
-        raise ValueError(f"quality must lie in 1 to 100, got {quality}")
+    _check_quality(quality)
     check_output(path)
+    encoded = encode_picture(picture, path, quality)
+    atomic_write(path, lambda file: file.write(encoded))
+
+
+def encode_picture(picture: Picture, path: Path, quality: int = QUALITY) -> bytes:
+    """The bytes of a picture file, as ``save_picture`` writes them; no file is touched.
+
+    Args:
+        picture: what to encode.
+        path: its suffix says the format.
+        quality: as for ``save_picture``.
+
+    Raises:
+        ValueError: a format that cannot hold the picture, or a quality out of range.
+    """
+    _check_quality(quality)
     image = storable(picture, path)
     kind = FORMATS[path.suffix.lower()]
     options = _options(kind, picture, quality)
     if picture.mode in ("1", "L", "LA") and image.mode in ("RGB", "RGBA"):
         options.pop("icc_profile", None)  # describes grey, which the format forced into RGB
     image.info = {key: value for key, value in image.info.items() if key == "transparency"}
-    # Into memory first: some of Pillow's writers seek, and one that fails must not leave a file.
+    # Into memory: some of Pillow's writers seek, and one that fails must not leave a file.
     encoded = io.BytesIO()
     try:
         image.save(encoded, kind, **options)
     except (OSError, *DECODER_ERRORS) as error:
         raise ValueError(f"cannot write {path} as {kind}: {error}") from None
-    atomic_write(path, lambda file: file.write(encoded.getbuffer()))
+    return encoded.getvalue()
+
+
+def _check_quality(quality: int) -> None:
+    if not 1 <= quality <= 100:
+        raise ValueError(f"quality must lie in 1 to 100, got {quality}")
 
 
 def _options(kind: str, picture: Picture, quality: int) -> dict[str, Any]:

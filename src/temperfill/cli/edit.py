@@ -1,0 +1,70 @@
+"""``temperfill edit``: the editor in a browser."""
+
+import threading
+import webbrowser
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Literal
+
+from tyro.conf import Positional, arg
+
+from temperfill.cli.parsing import parse, require, say
+
+
+@dataclass(frozen=True)
+class EditOptions:
+    """Opens the editor in a browser. All work is done on this machine, until the command is interrupted."""
+
+    image: Annotated[Positional[Path | None], arg(metavar="[IMAGE]")] = None
+    """Picture to begin with."""
+    model: str = "base"
+    """Name of a model or method (see temperfill models), or path of a .safetensors file."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Arithmetic of the network; auto takes bf16 where the hardware computes in it."""
+    port: int = 0
+    """Port to listen on; 0 takes one that is free."""
+    max_pixels: int = 256_000_000
+    """Largest width times height that is opened."""
+    timeout: float = 1800
+    """Seconds that the work on one picture may take."""
+    browser: bool = True
+    """Open the browser; else the address is printed alone."""
+    debug: bool = False
+    """Show the trace of an error."""
+
+
+def run(words: list[str]) -> None:
+    """Runs the command on the words after its name."""
+    options = parse(EditOptions, "edit", words)
+    require(0 <= options.port <= 65535, f"--port must lie in 0 to 65535, got {options.port}")
+    from temperfill.service.settings import Settings
+
+    settings = Settings(max_bytes=1_000_000_000, max_pixels=options.max_pixels, timeout=options.timeout)
+    from temperfill.service.app import create_app
+    from temperfill.service.server import address_of, listen, serve
+    from temperfill.service.work import loader, model_name
+
+    if options.image is not None:
+        _check(options.image, options.max_pixels)
+    load = loader(options.model, options.device, options.precision)
+    listener = listen("127.0.0.1", options.port)
+    app = create_app(load, model_name(options.model), settings, start_image=options.image)
+    address = address_of(listener)
+    say(f"the editor is at {address}; Ctrl-C stops")
+    if options.browser:
+        # The socket takes connections already. Some browsers return when they are closed.
+        threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
+    serve(app, listener, grace=0)
+    say("stopped")
+
+
+def _check(path: Path, max_pixels: int) -> None:
+    """Raises an error for a file that the editor could not open."""
+    from temperfill import images
+
+    with path.open("rb") as file:
+        height, width = images.read_header(file, str(path)).size
+    limit = f"above the limit of {max_pixels / 1e6:g} million; raise it with --max-pixels"
+    require(height * width <= max_pixels, f"{path} has {width}x{height} pixels, {limit}")

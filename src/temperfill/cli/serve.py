@@ -1,0 +1,77 @@
+"""``temperfill serve``: fill pictures over HTTP."""
+
+import os
+from dataclasses import dataclass
+from typing import Literal
+
+from temperfill.cli.parsing import parse, require, say
+from temperfill.service.settings import Settings
+
+TOKEN_VARIABLE = "TEMPERFILL_TOKEN"
+
+
+@dataclass(frozen=True)
+class ServeOptions:
+    """Serves the HTTP interface and the editor until it is interrupted. One picture is worked on at a time."""
+
+    host: str = "127.0.0.1"
+    """Address to listen on; the default can be reached from this machine alone, 0.0.0.0 from all networks."""
+    port: int = 8017
+    """Port to listen on; 0 takes one that is free."""
+    model: str = "base"
+    """Name of a model or method (see temperfill models), or path of a .safetensors file."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    """Arithmetic of the network; auto takes bf16 where the hardware computes in it."""
+    max_bytes: int = Settings.max_bytes
+    """Largest request, bytes."""
+    max_pixels: int = Settings.max_pixels
+    """Largest width times height of a picture."""
+    queue: int = Settings.queue
+    """Requests that may wait while one is worked on; more are turned away."""
+    timeout: float = Settings.timeout
+    """Seconds that the work on one picture may take, without waiting."""
+    upload_timeout: float = Settings.upload_timeout
+    """Seconds in which a request must arrive."""
+    grace: float = 10.0
+    """Seconds for the work at hand after SIGTERM or Ctrl-C, before it is cancelled."""
+    token: str = ""
+    """Token that requests must bear; better given in the environment, as TEMPERFILL_TOKEN, which other users of the
+    machine cannot see."""
+    allowed_hosts: tuple[str, ...] = ()
+    """More names under which the service is asked for, such as the one of a proxy; * for any."""
+    access_log: bool = False
+    """Print a line for each request."""
+    debug: bool = False
+    """Show the trace of an error."""
+
+
+def run(words: list[str]) -> None:
+    """Runs the command on the words after its name."""
+    options = parse(ServeOptions, "serve", words)
+    require(0 <= options.port <= 65535, f"--port must lie in 0 to 65535, got {options.port}")
+    require(0 <= options.grace <= 3600, f"--grace must lie in 0 to 3600, got {options.grace}")
+    token = options.token or os.environ.get(TOKEN_VARIABLE, "")
+    is_open = options.host in ("0.0.0.0", "::")
+    settings = Settings(
+        max_bytes=options.max_bytes,
+        max_pixels=options.max_pixels,
+        queue=options.queue,
+        timeout=options.timeout,
+        upload_timeout=options.upload_timeout,
+        token=token,
+        hosts=(*options.allowed_hosts, "addresses" if is_open else options.host),
+    )
+    from temperfill.service.app import create_app
+    from temperfill.service.server import address_of, is_local, listen, serve
+    from temperfill.service.work import loader, model_name
+
+    load = loader(options.model, options.device, options.precision)
+    listener = listen(options.host, options.port)
+    if not is_local(listener) and not token:
+        say(f"warning: other machines can use this service without a token; set {TOKEN_VARIABLE}")
+    app = create_app(load, model_name(options.model), settings)
+    say(f"serving {options.model} on {address_of(listener)}; Ctrl-C stops")
+    serve(app, listener, options.grace, options.access_log)
+    say("stopped")

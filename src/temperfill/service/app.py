@@ -1,0 +1,277 @@
+"""Routes of the service."""
+
+import asyncio
+import contextlib
+import io
+from collections.abc import AsyncIterator, Callable
+from concurrent.futures import Future
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fastapi import FastAPI, Request
+from fastapi.responses import FileResponse, JSONResponse, Response
+from starlette.concurrency import run_in_threadpool
+from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
+
+import temperfill
+from temperfill import images
+from temperfill.service import forms, openapi, work
+from temperfill.service.jobs import Jobs
+from temperfill.service.limits import SECURITY_HEADERS, BodyLimit, Gate, SecurityHeaders
+from temperfill.service.refusals import Refusal, internal
+from temperfill.service.settings import Settings
+
+if TYPE_CHECKING:  # torch is imported while the model is loaded, behind the first answers
+    from temperfill.inpainter import Inpainter
+
+PAGE = Path(__file__).parent / "page"
+"""Folder of the editor's page."""
+PAGE_TYPES = {
+    ".html": "text/html",
+    ".css": "text/css",
+    ".js": "text/javascript",
+    ".json": "application/json",
+    ".svg": "image/svg+xml",
+    ".png": "image/png",
+    ".webp": "image/webp",
+    ".woff2": "font/woff2",
+}
+"""Content types of the page's files, whatever the system thinks of their suffixes; no other file is served."""
+PICTURE_TYPES = {
+    "PNG": "image/png",
+    "JPEG": "image/jpeg",
+    "WEBP": "image/webp",
+    "AVIF": "image/avif",
+    "TIFF": "image/tiff",
+    "BMP": "image/bmp",
+    "GIF": "image/gif",
+    "PPM": "image/x-portable-anymap",
+}
+"""Content type of each format of pictures."""
+SECONDS_TO_LOAD = 30.0
+"""How long a question for the model waits while it is being loaded."""
+SECONDS_TO_CLOSE = 5.0
+"""How long the end of the service waits for work that was told to end."""
+
+
+class Service:
+    """What the routes share: the model, the jobs and the settings.
+
+    Args:
+        load: gives the inpainter; called once, in the thread of the jobs.
+        name: of the model, as users know it.
+        settings: limits.
+        start_image: picture that the editor opens at its start.
+        page: folder of the editor's page.
+    """
+
+    def __init__(
+        self, load: "Callable[[], Inpainter]", name: str, settings: Settings, start_image: Path | None, page: Path
+    ) -> None:
+        self.load = load
+        self.name = name
+        self.settings = settings
+        self.start_image = start_image
+        self.page_folder = page
+        self.jobs = Jobs(settings.queue, settings.timeout)
+        self.is_closed = False  # whether all work came to its end
+        self._loading: Future[Inpainter] | None = None
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, _: FastAPI) -> AsyncIterator[None]:
+        """Loads the model behind the first answers; ends all work at the end."""
+        self._loading = self.jobs.prepare(self._load)
+        try:
+            yield
+        finally:
+            self.is_closed = await self.jobs.close(SECONDS_TO_CLOSE)
+
+    def _load(self) -> "Inpainter":
+        inpainter = self.load()
+        work.warm(inpainter)
+        return inpainter
+
+    @property
+    def failure(self) -> BaseException | None:
+        """Why the model could not be loaded, if so."""
+        loading = self._loading
+        return loading.exception() if loading is not None and loading.done() and not loading.cancelled() else None
+
+    @property
+    def inpainter(self) -> "Inpainter | None":
+        """The model once it is loaded and warm."""
+        loading = self._loading
+        ready = loading is not None and loading.done() and not loading.cancelled() and loading.exception() is None
+        return loading.result() if ready and loading is not None else None
+
+    def _ready(self) -> "Inpainter":
+        if self.inpainter is None:
+            text = "the model could not be loaded" if self.failure else "the model is being loaded"
+            raise Refusal(503, "loading", text, {"Retry-After": "2"})
+        return self.inpainter
+
+    async def inpaint(self, request: Request) -> Response:
+        """Fills the hole of a picture; the answer is a picture file."""
+        max_pixels = self.settings.max_pixels
+        async with (
+            self.jobs.admit(request.headers.get("x-job")) as job,
+            forms.read(request, forms.INPAINT_FIELDS, max_pixels) as form,
+        ):
+            suffix = form.fields["format"] or form.suffix
+            content, seconds = await self.jobs.run(
+                job,
+                lambda on_progress: work.fill(self._ready(), form, max_pixels, on_progress),
+                lambda: _leaves(request),
+            )
+        kind = images.FORMATS[suffix]
+        return Response(content, media_type=PICTURE_TYPES[kind], headers={"X-Seconds": f"{seconds:.3f}"})
+
+    async def sources(self, request: Request) -> Response:
+        """Where a place of the hole is copied from."""
+        max_pixels = self.settings.max_pixels
+        async with (
+            self.jobs.admit(request.headers.get("x-job")) as job,
+            forms.read(request, forms.SOURCES_FIELDS, max_pixels) as form,
+        ):
+            found, seconds = await self.jobs.run(
+                job, lambda _: work.sources(self._ready(), form, max_pixels), lambda: _leaves(request)
+            )
+        return JSONResponse(found, headers={"X-Seconds": f"{seconds:.3f}"})
+
+    async def job(self, name: str) -> dict[str, Any]:
+        """State and progress of a job."""
+        return self.jobs.describe(self.jobs.find(name))
+
+    async def cancel(self, name: str) -> Response:
+        """Cancels a job; one that has ended stays as it is."""
+        self.jobs.cancel(self.jobs.find(name))
+        return Response(status_code=204)
+
+    async def models(self) -> dict[str, Any]:
+        """The model that is served; waits for its loading."""
+        from temperfill.methods import bundled
+
+        if self._loading is not None:
+            loading = asyncio.wrap_future(self._loading)
+            await asyncio.wait({loading}, timeout=SECONDS_TO_LOAD)
+            if loading.done() and not loading.cancelled():
+                loading.exception()  # looked at, so that asyncio does not report it as forgotten
+        method = self._ready().method
+        entry = {
+            "name": self.name,
+            "takes_sketch": bool(getattr(method, "takes_sketch", False)),
+            "takes_temperature": bool(getattr(method, "takes_temperature", False)),
+            "has_sources": bool(getattr(method, "has_matches", False)),
+            "bundled": self.name in bundled(),
+        }
+        return {"models": [entry], "current": self.name}
+
+    async def health(self) -> JSONResponse:
+        """Whether requests are worked on: 200 and ok, or 503 and loading or failed."""
+        status = "failed" if self.failure else "ok" if self.inpainter else "loading"
+        device = "" if self.inpainter is None else str(self.inpainter.device)
+        body = {"status": status, "model": self.name, "device": device}
+        return JSONResponse(body, 200 if status == "ok" else 503, {} if status == "ok" else {"Retry-After": "2"})
+
+    async def start(self) -> dict[str, Any]:
+        """What the page needs to know at its start."""
+        image = None if self.start_image is None else {"name": self.start_image.name}
+        limits = {"max_pixels": self.settings.max_pixels, "max_bytes": self.settings.max_bytes}
+        return {"image": image, **limits, "version": temperfill.__version__}
+
+    async def start_picture(self) -> Response:
+        """The picture that the editor was started with."""
+        path = self.start_image
+        if path is None or not path.is_file():
+            raise Refusal(404, "not_found", "the editor was started without a picture")
+        content = await run_in_threadpool(path.read_bytes)
+        return Response(content, media_type=PICTURE_TYPES[images.read_header(io.BytesIO(content)).kind])
+
+    async def index(self) -> FileResponse:
+        """The editor's page."""
+        return await self.page("index.html")
+
+    async def page(self, name: str) -> FileResponse:
+        """A file of the editor's page."""
+        folder = self.page_folder.resolve()
+        path = (folder / name).resolve() if "\0" not in name else folder
+        if not path.is_relative_to(folder) or path.suffix not in PAGE_TYPES or not path.is_file():
+            raise Refusal(404, "not_found", "there is no such page")
+        return FileResponse(path, media_type=PAGE_TYPES[path.suffix], headers={"Cache-Control": "no-cache"})
+
+
+def create_app(
+    load: "Callable[[], Inpainter]",
+    name: str = "base",
+    settings: Settings | None = None,
+    *,
+    start_image: Path | None = None,
+    page: Path = PAGE,
+) -> FastAPI:
+    """The ASGI application; its ``state.service`` is the ``Service``.
+
+    Args:
+        load: gives the inpainter; called once, behind the first answers.
+        name: of the model, as users know it.
+        settings: limits; None for the defaults.
+        start_image: picture that the editor opens at its start.
+        page: folder of the editor's page.
+    """
+    settings = settings or Settings()
+    service = Service(load, name, settings, start_image, page)
+    app = FastAPI(
+        title="temperfill",
+        version=temperfill.__version__,
+        docs_url=None,  # their pages load scripts from elsewhere
+        redoc_url=None,
+        lifespan=service.lifespan,
+        responses=openapi.ERRORS,
+    )
+    app.state.service = service
+    post: dict[str, Any] = {"methods": ["POST"], "response_class": Response}
+    app.add_api_route("/v1/inpaint", service.inpaint, **post, **openapi.INPAINT)
+    app.add_api_route("/v1/sources", service.sources, **post, **openapi.SOURCES)
+    app.add_api_route("/v1/jobs/{name}", service.job, methods=["GET"])
+    app.add_api_route("/v1/jobs/{name}", service.cancel, methods=["DELETE"], status_code=204)
+    app.add_api_route("/v1/models", service.models, methods=["GET"])
+    app.add_api_route("/healthz", service.health, methods=["GET"])
+    app.add_api_route("/start", service.start, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/start/image", service.start_picture, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/", service.index, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/page/{name:path}", service.page, methods=["GET"], include_in_schema=False)
+    app.add_exception_handler(Refusal, _refuse)
+    app.add_exception_handler(HTTPException, _refuse)
+    app.add_exception_handler(ClientDisconnect, _refuse)
+    app.add_exception_handler(Exception, _fail)
+    # The last one added meets a request first.
+    app.add_middleware(BodyLimit, max_bytes=settings.max_bytes, seconds=settings.upload_timeout)
+    app.add_middleware(Gate, hosts=settings.hosts, token=settings.token)
+    app.add_middleware(SecurityHeaders)
+    return app
+
+
+async def _leaves(request: Request) -> None:
+    """Returns when the client is no longer there; the body must have been read."""
+    while (await request.receive())["type"] != "http.disconnect":
+        pass
+
+
+async def _refuse(_: Request, error: Exception) -> Response:
+    if isinstance(error, Refusal):
+        return error.response()
+    if isinstance(error, HTTPException):  # of the routes
+        codes = {
+            404: ("not_found", "there is nothing at this address"),
+            405: ("bad_method", "this method has no use here"),
+        }
+        code, text = codes.get(error.status_code, ("bad_request", "the request cannot be served"))
+        return Refusal(error.status_code, code, text, error.headers).response()
+    return Refusal(400, "gone", "the client left").response()
+
+
+async def _fail(_: Request, error: Exception) -> Response:
+    """For what nothing else answers; the server writes the error to its log."""
+    response = internal().response()
+    response.headers.update(SECURITY_HEADERS)
+    return response

@@ -1,0 +1,187 @@
+"""Multipart forms to checked requests. Names that clients give their files are never looked at."""
+
+import contextlib
+import math
+import re
+from collections.abc import AsyncIterator, Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, BinaryIO
+
+import python_multipart  # noqa: F401 - Starlette would miss it at the first form only
+from starlette.concurrency import run_in_threadpool
+from starlette.datastructures import FormData, UploadFile
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+
+from temperfill import images
+from temperfill.service.refusals import Refusal
+
+FILES = ("image", "mask", "sketch")
+"""Parts that are picture files; only the sketch may be left out."""
+FORMATS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
+"""Formats that a client may ask for, and their suffixes."""
+LARGEST_GROWTH = 1024
+"""Largest mask_dilate and feather, pixels."""
+_FIELD_BYTES = 1000
+_SUFFIXES = {kind: suffix for suffix, kind in reversed(images.FORMATS.items())}
+
+Parser = Callable[[str, str], Any]
+
+
+@dataclass(frozen=True)
+class Form:
+    """A form whose pictures are known by their headers alone.
+
+    Attributes:
+        image: file of the picture.
+        mask: file of its mask.
+        sketch: file of its lines, if there is one.
+        suffix: of the image's format.
+        fields: name to value, checked, with defaults.
+    """
+
+    image: BinaryIO
+    mask: BinaryIO
+    sketch: BinaryIO | None
+    suffix: str
+    fields: Mapping[str, Any]
+
+
+def whole(low: int, high: int) -> Parser:
+    """A parser of whole numbers from ``low`` to ``high``."""
+
+    def parse(name: str, text: str) -> int:
+        if not re.fullmatch(r"-?[0-9]{1,9}", text) or not low <= int(text) <= high:
+            raise _out_of_range(name, f"a whole number from {low} to {high}", text)
+        return int(text)
+
+    return parse
+
+
+def real(low: float, high: float) -> Parser:
+    """A parser of numbers from ``low`` to ``high``."""
+
+    def parse(name: str, text: str) -> float:
+        value = math.nan
+        with contextlib.suppress(ValueError):
+            value = float(text)
+        if not low <= value <= high:  # as NaN is not
+            raise _out_of_range(name, f"a number from {low:g} to {high:g}", text)
+        return value
+
+    return parse
+
+
+def choice(values: Mapping[str, Any]) -> Parser:
+    """A parser of words, to what a table has for them."""
+
+    def parse(name: str, text: str) -> Any:
+        if text not in values:
+            raise _out_of_range(name, f"one of {', '.join(values)}", text)
+        return values[text]
+
+    return parse
+
+
+# Each with its default; None for a field that must be given.
+INPAINT_FIELDS: dict[str, tuple[Parser, Any]] = {
+    "feather": (whole(0, LARGEST_GROWTH), 0),
+    "mask_dilate": (whole(0, LARGEST_GROWTH), 0),
+    "temperature": (real(0.1, 10), 1.0),
+    "format": (choice(FORMATS), ""),
+    "quality": (whole(1, 100), images.QUALITY),
+}
+"""Fields of a request to fill."""
+SOURCES_FIELDS: dict[str, tuple[Parser, Any]] = {
+    "row": (whole(0, 10**9 - 1), None),
+    "column": (whole(0, 10**9 - 1), None),
+    "temperature": (real(0.1, 10), 1.0),
+}
+"""Fields of a request for sources."""
+
+
+@contextlib.asynccontextmanager
+async def read(request: Request, fields: dict[str, tuple[Parser, Any]], max_pixels: int) -> AsyncIterator[Form]:
+    """Reads and checks a form; its files are closed at the end.
+
+    Args:
+        request: with a body that was not read.
+        fields: that it may have.
+        max_pixels: largest width times height of a picture.
+
+    Raises:
+        Refusal: not a form, parts that are missing, too many or unknown (400); pictures that are too large (413), of no
+            supported kind (415) or animated, or values out of range (422).
+    """
+    if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
+        raise _bad_form("the request must be a form, multipart/form-data")
+    try:
+        data = await request.form(max_files=len(FILES), max_fields=len(fields), max_part_size=_FIELD_BYTES)
+    except HTTPException as error:
+        raise _bad_form(f"the form cannot be read: {error.detail}") from None
+    except ValueError:  # of decoders of names in odd character sets
+        raise _bad_form("the form cannot be read: its names or values are not text") from None
+    try:
+        names = [name for name, _ in data.multi_items()]
+        for name in names:
+            if name not in FILES and name not in fields:
+                raise _bad_form(f"unknown part {name[:40]!r}; known are {', '.join((*FILES, *fields))}")
+            if names.count(name) > 1:
+                raise _bad_form(f"part {name} is given twice")
+        values = _values(data, fields)
+        files = _files(data)
+        suffix = await run_in_threadpool(_check_pictures, files, max_pixels)
+        yield Form(files["image"], files["mask"], files.get("sketch"), suffix, values)
+    finally:
+        await data.close()
+
+
+def _values(data: FormData, fields: dict[str, tuple[Parser, Any]]) -> dict[str, Any]:
+    values = {}
+    for name, (parse, default) in fields.items():
+        given = data.get(name)
+        if isinstance(given, UploadFile):
+            raise _bad_form(f"part {name} must be text, not a file")
+        if given is None and default is None:
+            raise _bad_form(f"part {name} is missing")
+        values[name] = default if given is None else parse(name, given.strip())
+    return values
+
+
+def _files(data: FormData) -> dict[str, BinaryIO]:
+    files = {}
+    for name in FILES:
+        given = data.get(name)
+        if isinstance(given, UploadFile):
+            files[name] = given.file
+        elif given is not None:
+            raise _bad_form(f"part {name} must be a file, with a filename")
+        elif name != "sketch":
+            raise _bad_form(f"part {name} is missing")
+    return files
+
+
+def _check_pictures(files: dict[str, BinaryIO], max_pixels: int) -> str:
+    """Checks what the headers of pictures say; gives the suffix of the image's format."""
+    suffix = ""
+    for name, file in files.items():
+        try:
+            header = images.read_header(file, f"the {name}")
+        except ValueError as error:
+            raise Refusal(415, "unsupported_picture", str(error)) from None
+        height, width = header.size
+        if height * width > max_pixels:
+            limit = f"the limit is {max_pixels / 1e6:g} million pixels"
+            raise Refusal(413, "too_large", f"the {name} has {width}x{height} pixels; {limit}")
+        if header.animated:
+            raise Refusal(422, "animated", f"the {name} has several frames; send one of them")
+        suffix = suffix or _SUFFIXES[header.kind]
+    return suffix
+
+
+def _bad_form(message: str) -> Refusal:
+    return Refusal(400, "bad_form", message)
+
+
+def _out_of_range(name: str, expected: str, text: str) -> Refusal:
+    return Refusal(422, "out_of_range", f"{name} must be {expected}, got {text[:40]!r}")

@@ -1,0 +1,76 @@
+"""What /openapi.json says of forms and errors, which the routes read and write by themselves."""
+
+from typing import Any
+
+from temperfill.service.forms import FORMATS, LARGEST_GROWTH
+
+_FILE = {"type": "string", "format": "binary"}
+_GROWTH = {"type": "integer", "minimum": 0, "maximum": LARGEST_GROWTH, "default": 0}
+_TEMPERATURE = {"type": "number", "minimum": 0.1, "maximum": 10, "default": 1.0}
+_PLACE = {"type": "integer", "minimum": 0}
+_ERROR = {
+    "type": "object",
+    "required": ["error"],
+    "properties": {
+        "error": {
+            "type": "object",
+            "required": ["code", "message"],
+            "properties": {"code": {"type": "string"}, "message": {"type": "string"}},
+        }
+    },
+}
+_JOB = {
+    "name": "X-Job",
+    "in": "header",
+    "required": False,
+    "description": "A name for the job, made by the client, to ask for its progress or to cancel it.",
+    "schema": {"type": "string", "pattern": "^[A-Za-z0-9-]{8,64}$"},
+}
+
+ERRORS: dict[int | str, dict[str, Any]] = {
+    "default": {"description": "An error.", "content": {"application/json": {"schema": _ERROR}}}
+}
+"""The answer to a request that is turned down."""
+
+
+def _form(required: list[str], properties: dict[str, Any]) -> dict[str, Any]:
+    schema = {"type": "object", "required": required, "properties": properties, "additionalProperties": False}
+    return {"required": True, "content": {"multipart/form-data": {"schema": schema}}}
+
+
+_FILES = {
+    "image": {**_FILE, "description": "The picture."},
+    "mask": {**_FILE, "description": "White marks what to fill; of the size of the image, upright."},
+    "sketch": {**_FILE, "description": "White marks lines, for models that take them; of the size of the image."},
+}
+INPAINT: dict[str, Any] = {
+    "summary": "Fill the hole of a picture.",
+    "openapi_extra": {
+        "parameters": [_JOB],
+        "requestBody": _form(
+            ["image", "mask"],
+            {
+                **_FILES,
+                "feather": {**_GROWTH, "description": "Pixels inside the rim over which known pixels fade in."},
+                "mask_dilate": {**_GROWTH, "description": "Pixels by which the hole grows."},
+                "temperature": {**_TEMPERATURE, "description": "Factor on the learned temperatures."},
+                "format": {"type": "string", "enum": list(FORMATS), "description": "Default: the image's."},
+                "quality": {"type": "integer", "minimum": 1, "maximum": 100, "default": 95},
+            },
+        ),
+    },
+    "responses": {200: {"description": "The filled picture.", "content": {"image/*": {"schema": _FILE}}}},
+}
+"""Of the route that fills."""
+SOURCES: dict[str, Any] = {
+    "summary": "Where a place of the hole is copied from.",
+    "openapi_extra": {
+        "parameters": [_JOB],
+        "requestBody": _form(
+            ["image", "mask", "row", "column"],
+            {**_FILES, "row": _PLACE, "column": _PLACE, "temperature": _TEMPERATURE},
+        ),
+    },
+    "responses": {200: {"description": "Temperature and matches of each head.", "content": {"application/json": {}}}},
+}
+"""Of the route that tells sources."""

@@ -1,0 +1,38 @@
+"""What a service allows, as data."""
+
+import math
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Limits and names of a service; checked when built.
+
+    Attributes:
+        max_bytes: largest body of a request.
+        max_pixels: largest width times height of a picture.
+        queue: pictures that may wait while one is worked on.
+        timeout: seconds that the work on one picture may take; waiting is not counted.
+        upload_timeout: seconds in which the body of a request must arrive.
+        token: that requests must bear; empty for none.
+        hosts: names under which the service is asked for, besides those of this machine alone; "*" for any.
+    """
+
+    max_bytes: int = 64_000_000
+    max_pixels: int = 64_000_000
+    queue: int = 8
+    timeout: float = 120
+    upload_timeout: float = 60
+    token: str = ""
+    hosts: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a value out of range."""
+        for name in ("max_bytes", "max_pixels", "timeout", "upload_timeout"):
+            value = getattr(self, name)
+            if not (value > 0 and math.isfinite(value)):
+                raise ValueError(f"{name} must be above 0, got {value!r}")
+        if self.queue < 0:
+            raise ValueError(f"queue must be 0 or more, got {self.queue!r}")
+        if not all("!" <= character <= "~" for character in self.token):
+            raise ValueError("token must consist of printable ASCII characters without spaces")

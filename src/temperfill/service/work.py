@@ -1,0 +1,143 @@
+"""What is done with a request, in the thread of the jobs: decode, fill, encode."""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from temperfill import images
+from temperfill.service.forms import Form
+from temperfill.service.refusals import Refusal
+
+if TYPE_CHECKING:  # torch is imported while the model is loaded, behind the first answers
+    from temperfill.inpainter import Inpainter
+
+OnProgress = Callable[[int, int], None]
+Hole = NDArray[np.bool_]
+
+KEPT = ("icc_profile", "transparency", "subsampling")
+"""Metadata of answers: what pixels mean. Places, times, names and texts are left out."""
+
+
+def fill(inpainter: "Inpainter", form: Form, max_pixels: int, on_progress: OnProgress) -> bytes:
+    """A filled picture as a file in the format that was asked for, or the image's.
+
+    Args:
+        inpainter: does the work.
+        form: with the fields of ``INPAINT_FIELDS``.
+        max_pixels: largest width times height.
+        on_progress: as for ``Inpainter.complete``.
+
+    Raises:
+        Refusal: the pictures are damaged or do not fit together (422), or too little memory (413).
+        ValueError: a method that fails.
+    """
+    fields = form.fields
+    suffix = fields["format"] or form.suffix
+    with _memory():
+        picture, hole, sketch = _pictures(inpainter, form, max_pixels)
+        if fields["temperature"] != 1 and not getattr(inpainter.method, "takes_temperature", False):
+            raise _invalid("this model has no temperatures; leave the temperature at 1")
+        path = Path(f"the result{suffix}")
+        with _invalid_input():
+            images.storable(picture, path)  # before the work
+        wishes = {name: fields[name] for name in ("mask_dilate", "feather", "temperature")}
+        filled = inpainter.complete(picture, hole, sketch, **wishes, on_progress=on_progress)
+        plain = replace(filled, info={key: filled.info[key] for key in KEPT if key in filled.info})
+        return images.encode_picture(plain, path, fields["quality"])
+
+
+def sources(inpainter: "Inpainter", form: Form, max_pixels: int) -> dict[str, Any]:
+    """Where a place of the hole is copied from, for each head.
+
+    Args:
+        inpainter: does the work.
+        form: with the fields of ``SOURCES_FIELDS``.
+        max_pixels: largest width times height.
+
+    Raises:
+        Refusal: as ``fill``, a place outside the hole, or a model that cannot tell (422).
+    """
+    row, column, temperature = (form.fields[name] for name in ("row", "column", "temperature"))
+    with _memory():
+        picture, hole, sketch = _pictures(inpainter, form, max_pixels)
+        if not getattr(inpainter.method, "has_matches", False):
+            raise _invalid("this model cannot tell where it copies from")
+        if row >= hole.shape[0] or column >= hole.shape[1] or not hole[row, column]:
+            raise _invalid(f"the pixel at row {row}, column {column} is not in the hole")
+        found = inpainter.sources(picture, hole, row, column, sketch, temperature=temperature)
+    heads = [
+        {
+            "temperature": head.temperature,
+            "matches": [{"box": list(match.box), "weight": match.weight} for match in head.matches],
+        }
+        for head in found
+    ]
+    return {"heads": heads}
+
+
+def loader(model: str, device: str, precision: str) -> "Callable[[], Inpainter]":
+    """A function that loads a model, and raises as ``Inpainter.from_pretrained``."""
+
+    def load() -> "Inpainter":
+        from temperfill.inpainter import Inpainter
+
+        return Inpainter.from_pretrained(model, device, precision)  # type: ignore[arg-type]  # checked there
+
+    return load
+
+
+def model_name(model: str) -> str:
+    """What a model is called; of the path of a file, nothing but the file's name is told to clients."""
+    return Path(model).stem if model.endswith(".safetensors") else Path(model).name
+
+
+def warm(inpainter: "Inpainter") -> None:
+    """Fills a small picture, so that the first request does not wait for what is done once."""
+    pixels = np.full((128, 128, 3), 128, np.uint8)
+    hole = np.zeros((128, 128), np.bool_)
+    hole[48:80, 48:80] = True
+    inpainter.complete(images.open_picture(pixels), hole)
+
+
+def _pictures(inpainter: "Inpainter", form: Form, max_pixels: int) -> tuple[images.Picture, Hole, Hole | None]:
+    if form.sketch is not None and not getattr(inpainter.method, "takes_sketch", False):
+        raise _invalid("this model takes no sketch; leave it out")
+    with _invalid_input():
+        picture = images.open_picture(form.image, max_pixels, "the image")
+        hole = images.to_mask(form.mask, picture.size, max_pixels=max_pixels)
+        sketch = None
+        if form.sketch is not None:
+            sketch = images.to_mask(form.sketch, picture.size, max_pixels=max_pixels, name="the sketch")
+    return picture, hole, sketch
+
+
+@contextmanager
+def _invalid_input() -> Iterator[None]:
+    """Errors of what a client sent, as refusals."""
+    try:
+        yield
+    except ValueError as error:
+        raise _invalid(str(error)) from None
+
+
+@contextmanager
+def _memory() -> Iterator[None]:
+    """Errors of too little memory, as refusals."""
+    from temperfill.inpainter.strategies import OUT_OF_MEMORY
+
+    try:
+        yield
+    except (MemoryError, RuntimeError, ValueError) as error:
+        if not isinstance(error, MemoryError) and not any(text in str(error) for text in OUT_OF_MEMORY):
+            raise
+        text = "the service has too little memory for this picture; send a smaller one, or a smaller hole"
+        raise Refusal(413, "out_of_memory", text) from None
+
+
+def _invalid(message: str) -> Refusal:
+    return Refusal(422, "invalid", message)

@@ -1,0 +1,320 @@
+"""The routes: answers are what the inpainter gives, in the format and size of the question, without its metadata."""
+
+import asyncio
+import dataclasses
+import io
+import json
+import re
+import threading
+from pathlib import Path
+from typing import Any
+
+import httpx
+import numpy as np
+import pytest
+from PIL import ExifTags, Image, ImageCms, PngImagePlugin
+
+import temperfill
+from service.clients import HEIGHT, WIDTH, Held, code, decode, encode, form, hole, pixels, running, tiny
+from temperfill import images
+from temperfill.service.app import PAGE, PAGE_TYPES, create_app
+from temperfill.service.forms import FILES, INPAINT_FIELDS, SOURCES_FIELDS
+from temperfill.service.settings import Settings
+
+ROOT = Path(__file__).parents[2]
+KNOWN = hole() == 0
+
+
+def palette_image() -> Image.Image:
+    return Image.fromarray(pixels()).quantize(16)
+
+
+def with_alpha() -> Image.Image:
+    return Image.fromarray(np.dstack([pixels(), pixels(seed=1)[..., :1]]))
+
+
+LOSSLESS: list[tuple[str, Any]] = [
+    ("PNG", pixels()),
+    ("PNG", pixels()[..., 0]),
+    ("PNG", pixels()[..., 0].astype(np.uint16) * 257),
+    ("PNG", with_alpha()),
+    ("PNG", palette_image()),
+    ("TIFF", pixels()),
+    ("BMP", pixels()),
+    ("GIF", palette_image()),
+    ("PPM", pixels()),
+]
+
+
+def test_lossless_answers_keep_format_size_mode_and_known_pixels() -> None:
+    async def main() -> None:
+        async with running() as (client, _):
+            for kind, source in LOSSLESS:
+                sent = encode(source, kind)
+                response = await client.post("/v1/inpaint", files=form(sent))
+                assert response.status_code == 200, (kind, response.text)
+                before, after = decode(sent), decode(response.content)
+                assert (after.format, after.size) == (kind, before.size)
+                assert response.headers["content-type"] == Image.MIME[kind] or kind == "PPM"
+                before, after = (i.convert("RGBA") if i.mode == "P" else i for i in (before, after))
+                assert after.mode == before.mode
+                assert np.array_equal(np.asarray(after)[KNOWN], np.asarray(before)[KNOWN])
+                assert not np.array_equal(np.asarray(after), np.asarray(before))
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize("kind", ["JPEG", "WEBP", "AVIF"])
+def test_lossy_answers_keep_format_and_size(kind: str) -> None:
+    smooth = np.linspace(0, 255, HEIGHT * WIDTH * 3).reshape(HEIGHT, WIDTH, 3).astype(np.uint8)
+
+    async def main() -> None:
+        async with running() as (client, _):
+            response = await client.post("/v1/inpaint", files=form(encode(smooth, kind)))
+            assert response.headers["content-type"] == Image.MIME[kind]
+            after = decode(response.content)
+            assert (after.format, after.size) == (kind, (WIDTH, HEIGHT))
+            far = np.asarray(after)[30:].astype(int) - smooth[30:]
+            assert np.abs(far).mean() < 8
+
+    asyncio.run(main())
+
+
+def test_answer_is_what_the_inpainter_gives() -> None:
+    wishes: dict[str, Any] = {"mask_dilate": 2, "feather": 3, "temperature": 2.5}
+
+    async def main() -> bytes:
+        async with running() as (client, _):
+            response = await client.post("/v1/inpaint", files=form(), data=wishes)
+            assert float(response.headers["x-seconds"]) >= 0
+            return response.content
+
+    expected = tiny().complete(images.open_picture(pixels()), hole() > 0, **wishes)
+    assert np.array_equal(np.asarray(decode(asyncio.run(main()))), expected.pixels)
+
+
+@pytest.mark.parametrize(("wanted", "kind"), [("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP"), ("tiff", "TIFF")])
+def test_format_can_be_chosen(wanted: str, kind: str) -> None:
+    async def main() -> None:
+        async with running() as (client, _):
+            response = await client.post("/v1/inpaint", files=form(), data={"format": wanted, "quality": "100"})
+            assert response.headers["content-type"] == Image.MIME[kind]
+            after = decode(response.content)
+            assert after.format == kind
+            if kind != "JPEG":  # WebP is lossless at 100
+                assert np.array_equal(np.asarray(after)[KNOWN], pixels()[KNOWN])
+
+    asyncio.run(main())
+
+
+def test_format_that_cannot_hold_the_picture_is_refused_before_the_work() -> None:
+    held = Held()
+
+    async def main() -> None:
+        async with running(lambda: held) as (client, _):
+            response = await client.post("/v1/inpaint", files=form(encode(with_alpha())), data={"format": "jpeg"})
+            assert (response.status_code, code(response)) == (422, "invalid")
+
+    asyncio.run(main())
+    assert not held.started.is_set()
+
+
+@pytest.mark.parametrize("kind", ["PNG", "JPEG", "WEBP", "TIFF"])
+def test_metadata_is_stripped_and_the_colour_profile_kept(kind: str) -> None:
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "a name of a person"
+    exif[ExifTags.Base.Orientation] = 6
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitude] = (52.0, 31.0, 12.0)
+    options: dict[str, Any] = {"exif": exif, "icc_profile": profile, "dpi": (300, 300)}
+    if kind == "PNG":
+        options["pnginfo"] = PngImagePlugin.PngInfo()
+        options["pnginfo"].add_text("Comment", "a name of a person")
+    turned = encode(np.rot90(pixels()), kind, **options)  # upright it is as high and wide as the mask
+
+    async def main() -> bytes:
+        async with running() as (client, _):
+            response = await client.post("/v1/inpaint", files=form(turned))
+            assert response.status_code == 200, response.text
+            return response.content
+
+    content = asyncio.run(main())
+    after = decode(content)
+    assert after.size == (WIDTH, HEIGHT)
+    assert after.info["icc_profile"] == profile
+    assert b"a name of a person" not in content
+    found = after.getexif()
+    assert not found.get_ifd(ExifTags.IFD.GPSInfo)
+    assert ExifTags.Base.Orientation not in found or found[ExifTags.Base.Orientation] == 1
+    assert ExifTags.Base.Artist not in found
+    assert not set(after.info) & {"exif", "xmp", "Comment", "comment"}
+
+
+def test_empty_mask_gives_the_picture_itself() -> None:
+    async def main() -> None:
+        async with running() as (client, _):
+            response = await client.post("/v1/inpaint", files=form(mask=encode(np.zeros((HEIGHT, WIDTH), np.uint8))))
+            assert np.array_equal(np.asarray(decode(response.content)), pixels())
+
+    with pytest.warns(UserWarning, match="nothing to fill"):
+        asyncio.run(main())
+
+
+def test_sources_are_those_of_the_inpainter() -> None:
+    async def main() -> Any:
+        async with running() as (client, _):
+            data = {"row": "12", "column": "15", "temperature": "0.5"}
+            response = await client.post("/v1/sources", files=form(), data=data)
+            assert response.status_code == 200, response.text
+            outside = await client.post("/v1/sources", files=form(), data={"row": "0", "column": "0"})
+            beyond = await client.post("/v1/sources", files=form(), data={"row": "12", "column": "5000"})
+            missing = await client.post("/v1/sources", files=form(), data={"row": "12"})
+            assert [(r.status_code, code(r)) for r in (outside, beyond, missing)] == [
+                (422, "invalid"),
+                (422, "invalid"),
+                (400, "bad_form"),
+            ]
+            return response.json()["heads"]
+
+    heads = asyncio.run(main())
+    expected = tiny().sources(images.open_picture(pixels()), hole() > 0, 12, 15, temperature=0.5)
+    assert [head["temperature"] for head in heads] == pytest.approx([head.temperature for head in expected])
+    for head, wanted in zip(heads, expected, strict=True):
+        assert [match["box"] for match in head["matches"]] == [list(match.box) for match in wanted.matches]
+        assert [m["weight"] for m in head["matches"]] == pytest.approx([m.weight for m in wanted.matches])
+
+
+def test_models_health_and_start_tell_what_is_served(tmp_path: Path) -> None:
+    photo = tmp_path / "holidays in Ünterwössen.jpg"
+    photo.write_bytes(encode(pixels(), "PNG"))  # the suffix is not what counts
+
+    async def main() -> None:
+        async with running(start_image=photo) as (client, service):
+            models = (await client.get("/v1/models")).json()
+            assert models["current"] == "tiny"
+            assert [(m["name"], m["takes_sketch"], m["bundled"]) for m in models["models"]] == [("tiny", False, False)]
+            health = await client.get("/healthz")
+            assert (health.status_code, health.json()) == (200, {"status": "ok", "model": "tiny", "device": "cpu"})
+            start = (await client.get("/start")).json()
+            assert start == {
+                "image": {"name": photo.name},
+                "max_pixels": service.settings.max_pixels,
+                "max_bytes": service.settings.max_bytes,
+                "version": temperfill.__version__,
+            }
+            picture = await client.get("/start/image")
+            assert picture.headers["content-type"] == "image/png"
+            assert picture.content == photo.read_bytes()
+        async with running() as (client, _):
+            assert (await client.get("/start")).json()["image"] is None
+            assert (await client.get("/start/image")).status_code == 404
+
+    asyncio.run(main())
+
+
+def test_health_is_loading_until_the_model_is_warm_and_requests_wait() -> None:
+    loaded = threading.Event()
+
+    def load() -> Any:
+        assert loaded.wait(60)
+        return tiny()
+
+    async def main() -> None:
+        app = create_app(load, "tiny")
+        transport = httpx.ASGITransport(app)
+        async with (
+            app.router.lifespan_context(app),
+            httpx.AsyncClient(transport=transport, base_url="http://localhost", timeout=60) as client,
+        ):
+            health = await client.get("/healthz")
+            assert (health.status_code, health.json()["status"]) == (503, "loading")
+            assert (await client.get("/")).status_code == 200
+            waiting = asyncio.ensure_future(client.post("/v1/inpaint", files=form()))
+            await asyncio.sleep(0.05)
+            assert not waiting.done()
+            loaded.set()
+            assert (await waiting).status_code == 200
+            assert (await client.get("/healthz")).json()["status"] == "ok"
+
+    asyncio.run(main())
+
+
+def test_model_that_cannot_be_loaded_is_told_without_details() -> None:
+    def load() -> Any:
+        raise ValueError("secret/path is damaged")
+
+    async def main() -> None:
+        async with running(load) as (client, service):
+            health = await client.get("/healthz")
+            assert (health.status_code, health.json()["status"]) == (503, "failed")
+            response = await client.post("/v1/inpaint", files=form())
+            assert (response.status_code, code(response)) == (503, "loading")
+            assert str(service.failure) == "secret/path is damaged"
+
+    asyncio.run(main())
+
+
+def test_page_is_served_with_types_and_nothing_beside_it(tmp_path: Path) -> None:
+    page = tmp_path / "page"
+    (page / "deep").mkdir(parents=True)
+    kinds = {"index.html": "text/html", "a.js": "text/javascript", "a.css": "text/css", "deep/a.svg": "image/svg+xml"}
+    for name in kinds:
+        (page / name).write_text(name)
+    (tmp_path / "secret.html").write_text("secret")
+    (page / "notes.txt").write_text("secret")
+
+    async def main() -> None:
+        async with running(page=page) as (client, _):
+            assert (await client.get("/")).text == "index.html"
+            for name, kind in kinds.items():
+                response = await client.get(f"/page/{name}")
+                assert response.text == name
+                assert response.headers["content-type"].split(";")[0] == kind
+            for name in (
+                "../secret.html",
+                "..%2fsecret.html",
+                "%2e%2e/secret.html",
+                "notes.txt",
+                "",
+                "deep",
+                "a%00.js",
+            ):
+                response = await client.get(f"/page/{name}")
+                assert response.status_code == 404, name
+                assert "secret" not in response.text
+            (page / "out.html").symlink_to(tmp_path / "secret.html")
+            assert (await client.get("/page/out.html")).status_code == 404
+
+    asyncio.run(main())
+
+
+def test_bundled_page_has_only_files_that_are_served() -> None:
+    assert {path.suffix for path in PAGE.rglob("*") if path.is_file()} <= set(PAGE_TYPES)
+
+
+def test_openapi_describes_forms_and_errors() -> None:
+    async def main() -> Any:
+        async with running() as (client, _):
+            return json.load(io.BytesIO((await client.get("/openapi.json")).content))
+
+    paths = asyncio.run(main())["paths"]
+    assert set(paths) == {"/v1/inpaint", "/v1/sources", "/v1/jobs/{name}", "/v1/models", "/healthz"}
+    for path, fields in (("/v1/inpaint", INPAINT_FIELDS), ("/v1/sources", SOURCES_FIELDS)):
+        schema = paths[path]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+        assert set(schema["properties"]) == {*FILES, *fields}
+        required = {"image", "mask"} | {name for name, (_, default) in fields.items() if default is None}
+        assert set(schema["required"]) == required
+        for name, (parse, _) in fields.items():
+            for bound in ("minimum", "maximum"):
+                if bound in schema["properties"][name]:
+                    parse(name, str(schema["properties"][name][bound]))
+
+
+def test_page_of_the_documentation_names_every_code_part_and_option() -> None:
+    page = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
+    source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src/temperfill/service").glob("*.py"))
+    codes = set(re.findall(r'Refusal\(\s*\d+, "(\w+)"', source)) - {"gone", "failed"}  # told to nobody
+    assert len(codes) > 10
+    names = codes | set(FILES) | set(INPAINT_FIELDS) | set(SOURCES_FIELDS)
+    options = {f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(Settings)} - {"--hosts"}
+    assert {name for name in names | options if name not in page} == set()
