@@ -24,11 +24,23 @@ from temperfill.checkpoint import (
     load_generator,
     load_state,
     load_tensors,
+    method_in,
     read_metadata,
     save_generator,
     save_state,
 )
-from temperfill.config import GeneratorConfig, LossConfig, MachineConfig, TrainConfig, from_json, to_json
+from temperfill.config import (
+    ATMAConfig,
+    GeneratorConfig,
+    LossConfig,
+    MachineConfig,
+    PartialConvConfig,
+    TrainConfig,
+    WaveFillConfig,
+    from_json,
+    to_json,
+)
+from temperfill.nets.building import build
 from temperfill.nets.generator import Generator
 
 CONFIG = GeneratorConfig(width=4, head_dim=4)
@@ -83,6 +95,50 @@ def test_saved_generator_gives_the_same_output(generator: Generator, path: Path)
     assert not any(parameter.requires_grad for parameter in loaded.parameters())
     assert torch.equal(output(loaded), output(generator))
     assert torch.equal(output(load_generator(path, "cpu")), output(generator))
+
+
+def test_file_names_its_method_and_one_that_names_none_is_ours(path: Path, tmp_path: Path) -> None:
+    assert read_metadata(path)["method"] == method_in(path) == "ours"
+    metadata = read_metadata(path)
+    del metadata["method"]
+    old = tmp_path / "old.safetensors"
+    safetensors.torch.save_file(safetensors.torch.load_file(path), old, metadata)
+    assert method_in(old) == "ours"
+    assert same_weights(load_generator(old, method="ours"), load_generator(path))
+    other = tampered(path, lambda t: t, method="deepfillv2")
+    with pytest.raises(ValueError, match=r"tampered\.safetensors: config\.attention: unknown key"):
+        load_generator(other)
+    for load in (method_in, load_generator):
+        with pytest.raises(ValueError, match="holds a generator of the method 'gan'; known are ours, partialconv"):
+            load(tampered(path, lambda t: t, method="gan"))
+    with pytest.raises(ValueError, match="of the method ours, not of wavefill"):
+        load_generator(path, method="wavefill")
+
+
+def same_weights(one: torch.nn.Module, two: torch.nn.Module) -> bool:
+    states = one.state_dict(), two.state_dict()
+    return all(torch.equal(tensor, states[1][name]) for name, tensor in states[0].items())
+
+
+@pytest.mark.parametrize("config", [PartialConvConfig(width=2), ATMAConfig(width=2), WaveFillConfig(width=4)])
+def test_generators_of_other_methods_are_stored_with_their_statistics(config: Any, tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    generator = build(config).train()
+    generator(torch.rand(2, 3, 72, 72), torch.zeros(2, 1, 72, 72))  # moves statistics
+    for name, buffer in generator.named_buffers():
+        if name.endswith("num_batches_tracked"):
+            buffer.fill_(10**6)  # beyond half precision
+    for dtype in (torch.float32, torch.float16):
+        save_generator(tmp_path / "weights.safetensors", generator, dtype=dtype)
+        loaded = load_generator(tmp_path / "weights.safetensors")
+        assert loaded.config == config
+        assert not loaded.training
+        for name, tensor in loaded.state_dict().items():
+            expected = generator.state_dict()[name]
+            assert tensor.dtype == expected.dtype
+            assert torch.equal(
+                tensor, expected.to(dtype).to(expected.dtype) if expected.is_floating_point() else expected
+            )
 
 
 def test_channels_last_weights_are_saved_alike(generator: Generator, path: Path, tmp_path: Path) -> None:

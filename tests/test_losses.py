@@ -146,3 +146,46 @@ def test_two_halves_average_to_the_whole_batch() -> None:
 
     whole, halves = every(slice(0, 4)), (every(slice(0, 2)) + every(slice(2, 4))) / 2
     torch.testing.assert_close(halves, whole, rtol=1e-5, atol=1e-7)
+
+
+def test_relative_reconstruction_weighs_parts_by_their_own_size() -> None:
+    pred, target, mask = pictures()
+    difference = (pred - target).abs()
+    holes = mask.expand_as(pred) > 0
+    expected = [6 * d[h].mean() + d[~h].mean() for d, h in zip(difference, holes, strict=True)]
+    torch.testing.assert_close(losses.relative_reconstruction(pred, target, mask, 6.0), torch.stack(expected).mean())
+    empty = losses.relative_reconstruction(pred, target, torch.zeros_like(mask), 6.0)
+    torch.testing.assert_close(empty, difference.mean())
+    torch.testing.assert_close(losses.relative_reconstruction(pred, target, torch.ones_like(mask), 6.0), 6 * empty)
+
+
+def test_gram_matrix_is_that_of_the_channels() -> None:
+    features = torch.randn(2, 3, 4, 5)
+    expected = torch.einsum("bchw,bdhw->bcd", features, features) / (3 * 4 * 5)
+    torch.testing.assert_close(losses.gram(features), expected)
+    moved = features.roll((1, 2), (2, 3))
+    assert losses.style([features], [moved]).item() == pytest.approx(0, abs=1e-6)  # where things are does not matter
+    other = torch.randn(2, 3, 4, 5)
+    torch.testing.assert_close(
+        losses.style([features, other], [other, features]), 2 * (expected - losses.gram(other)).abs().mean()
+    )
+
+
+def test_total_variation_looks_at_the_hole_and_one_pixel_around_it() -> None:
+    image, mask = torch.rand(1, 3, 7, 8), torch.zeros(1, 1, 7, 8)
+    assert losses.total_variation(image, mask) == 0
+    mask[..., 3, 4] = 1
+    inside = image[..., 2:5, 3:6]
+    sums = inside.diff(dim=2).abs().sum() + inside.diff(dim=3).abs().sum()
+    torch.testing.assert_close(losses.total_variation(image, mask), sums / image.numel())
+    everything = image.diff(dim=2).abs().sum() + image.diff(dim=3).abs().sum()
+    torch.testing.assert_close(losses.total_variation(image, torch.ones_like(mask)), everything / image.numel())
+
+
+def test_feature_matching_trains_the_fake_alone() -> None:
+    fake, real = (torch.randn(2, 3, 4, 4, requires_grad=True) for _ in range(2))
+    loss = losses.feature_matching([[fake, fake * 2], [fake]], [[real, real * 2], [real]])
+    torch.testing.assert_close(loss, (fake - real).abs().mean() * 4 / 2)
+    loss.backward()
+    assert fake.grad is not None
+    assert real.grad is None

@@ -1,4 +1,4 @@
-"""The two tables of configurations."""
+"""The tables of configurations."""
 
 import dataclasses
 
@@ -7,7 +7,7 @@ import pytest
 from temperfill.config import GeneratorConfig, TrainConfig, from_json, to_json
 from temperfill.nets.discriminator import Discriminator
 from temperfill.nets.generator import Generator
-from temperfill.presets import ABLATIONS, PRESETS
+from temperfill.presets import ABLATIONS, BASELINES, PRESETS
 
 
 def count(module: object) -> int:
@@ -49,3 +49,15 @@ def test_every_ablation_changes_one_thing_of_base() -> None:
 
 def test_ablations_all_differ() -> None:
     assert len(set(ABLATIONS.values())) == len(ABLATIONS)
+
+
+def test_methods_of_comparison_are_trained_as_published() -> None:
+    assert set(BASELINES) == {"partialconv", "deepfillv2", "wavefill", "atma"}
+    assert all(run.method == name for name, run in BASELINES.items())
+    optimisers = {
+        n: (r.learning_rate, r.learning_rate * r.discriminator_rate, r.beta1, r.beta2) for n, r in BASELINES.items()
+    }
+    assert optimisers["partialconv"] == (2e-4, 2e-4, 0.9, 0.999)
+    assert optimisers["deepfillv2"] == optimisers["atma"] == (1e-4, 1e-4, 0.5, 0.999)
+    assert optimisers["wavefill"] == (1e-4, 4e-4, 0.0, 0.9)
+    assert BASELINES["wavefill"].schedule == "linear"

@@ -30,7 +30,8 @@ from temperfill.presets import PRESETS
 from temperfill.train import networks as networks_module
 from temperfill.train import train
 from temperfill.train.networks import Networks
-from temperfill.train.step import PerceptualLoss, learning_rate
+from temperfill.train.recipes.ours import PerceptualLoss
+from temperfill.train.step import learning_rate
 
 LOSSES = {"coarse", "refined", "discriminator", "adversarial"}
 
@@ -581,6 +582,10 @@ def test_learning_rate_is_a_function_of_the_step() -> None:
     assert rates[100] == pytest.approx(0.01)
     assert all(a > b for a, b in pairwise(rates))
     assert learning_rate(cosine, 10**9) == pytest.approx(0.01)
+    linear = replace(config, schedule="linear", warmup_steps=0, num_steps=100)
+    assert [learning_rate(linear, step) for step in (0, 50, 75, 99, 100, 10**9)] == pytest.approx(
+        [1, 1, 0.5, 0.02, 0, 0]
+    )
 
 
 def test_averaged_weights_follow_the_generator(config: TrainConfig) -> None:

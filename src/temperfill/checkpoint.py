@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 from safetensors.torch import save as save_bytes
 from torch import Tensor
 
-from temperfill.config import GeneratorConfig, TrainConfig, differences, from_json, load_json, to_json
+from temperfill.config import GENERATORS, RunConfig, differences, from_json, load_run, method_of, to_json
 from temperfill.files import atomic_write, exclusive, remove_partial
-from temperfill.nets.generator import Generator
+from temperfill.nets.building import Network, build
 
 FORMAT = "temperfill-generator-1"
 """Value of the metadata key ``format``; raised when a file of older kind can no longer be read as it is."""
@@ -39,7 +39,7 @@ _UNREADABLE = (
 
 def save_generator(
     path: Path,
-    generator: Generator,
+    generator: Network,
     tensors: dict[str, Tensor] | None = None,
     extra_metadata: dict[str, str] | None = None,
     dtype: torch.dtype = torch.float32,
@@ -51,20 +51,24 @@ def save_generator(
 
     Args:
         path: of the .safetensors file.
-        generator: gives the configuration, and the weights unless ``tensors`` does.
+        generator: of any method; gives the configuration, and the weights unless ``tensors`` does.
         tensors: state dict to write instead, such as averaged weights.
         extra_metadata: further strings for the file's metadata.
-        dtype: of the stored tensors.
+        dtype: of the stored tensors; whole numbers stay what they are.
 
     Raises:
         OSError: cannot be written; an old file is intact.
         ValueError: a weight is not finite, or not in this type; the file would not load.
     """
     state = generator.state_dict() if tensors is None else tensors
-    stored = {name: tensor.detach().to("cpu", dtype).contiguous() for name, tensor in state.items()}
+    stored = {
+        name: tensor.detach().to("cpu", dtype if tensor.is_floating_point() else tensor.dtype).contiguous()
+        for name, tensor in state.items()
+    }
     check_finite(stored, f"{path} is not written")
     config = json.dumps(to_json(generator.config))
-    metadata = {"format": FORMAT, "config": config, "sha256": digest(config, stored)} | (extra_metadata or {})
+    metadata = {"format": FORMAT, "method": method_of(generator.config), "config": config}
+    metadata |= {"sha256": digest(config, stored)} | (extra_metadata or {})
     content = save_bytes(stored, metadata)
     atomic_write(path, lambda file: file.write(content))
 
@@ -94,22 +98,47 @@ def read_metadata(path: Path) -> dict[str, str]:
         raise ValueError(f"{path} is not a safetensors file or is damaged ({error})") from None
 
 
-def load_generator(path: Path, device: torch.device | str = "cpu") -> Generator:
-    """Builds the generator that a weights file describes, in float32 and evaluation mode.
+def method_in(path: Path) -> str:
+    """The method whose generator a weights file holds; files that do not name one are of ours.
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: damaged (by its SHA-256 too), not a generator of this package, weights
-            that do not fit its configuration, or weights that are not finite.
+        ValueError: damaged, not a generator of this package, or of a method that it does not know.
     """
-    metadata = read_metadata(path)
+    return _method(read_metadata(path), path)
+
+
+def _method(metadata: dict[str, str], path: Path) -> str:
     if metadata.get("format") != FORMAT or "config" not in metadata:
         found = metadata.get("format", "none")
         raise ValueError(f"{path} is not a temperfill generator (format {found}, expected {FORMAT})")
+    method = metadata.get("method", "ours")
+    if method not in GENERATORS:
+        raise ValueError(f"{path} holds a generator of the method {method!r}; known are {', '.join(GENERATORS)}")
+    return method
+
+
+def load_generator(path: Path, device: torch.device | str = "cpu", method: str | None = None) -> Any:
+    """Builds the generator that a weights file describes, in float32 and evaluation mode.
+
+    Args:
+        path: of the .safetensors file.
+        device: of the generator.
+        method: that it must be of; None for any.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: damaged (by its SHA-256 too), not a generator of this package or of this method, weights
+            that do not fit its configuration, or weights that are not finite.
+    """
+    metadata = read_metadata(path)
+    found = _method(metadata, path)
+    if method not in (None, found):
+        raise ValueError(f"{path} holds a generator of the method {found}, not of {method}")
     tensors = load_file(path)
     if digest(metadata["config"], tensors) != metadata.get("sha256"):
         raise ValueError(f"{path} is damaged: its content does not match its SHA-256; copy it again")
-    generator = Generator(from_json(GeneratorConfig, _parse(metadata["config"], path), f"{path}: config"))
+    generator = build(from_json(GENERATORS[found], _parse(metadata["config"], path), f"{path}: config"))
     load_tensors(generator, tensors, str(path))
     return generator.to(device).eval().requires_grad_(False)
 
@@ -122,7 +151,7 @@ def halve_generator(source: Path, output: Path) -> None:
         ValueError: as ``load_generator``, or a weight is beyond half precision.
     """
     generator = load_generator(source)
-    own = ("format", "config", "sha256")
+    own = ("format", "method", "config", "sha256")
     extra = {key: value for key, value in read_metadata(source).items() if key not in own}
     save_generator(output, generator, extra_metadata=extra, dtype=torch.float16)
 
@@ -234,7 +263,7 @@ class RunFolder:
         self.generator_path = path / "generator.safetensors"
         self.log_path = path / "log.jsonl"
 
-    def read(self, config: TrainConfig) -> dict[str, Any] | None:
+    def read(self, config: RunConfig) -> dict[str, Any] | None:
         """The state that a run goes on from, or None where nothing has been trained yet; writes nothing.
 
         Raises:
@@ -246,7 +275,7 @@ class RunFolder:
             return None
         if not self.config_path.is_file():
             raise ValueError(f"{self.path} holds a trained model without its config.json; choose another run folder")
-        old, new = to_json(load_json(TrainConfig, self.config_path)), to_json(config)
+        old, new = to_json(load_run(self.config_path)), to_json(config)
         changes = differences(old | {"machine": None}, new | {"machine": None})
         if changes:
             lines = "\n  ".join(changes)
@@ -257,7 +286,7 @@ class RunFolder:
         return load_state(self.state_path) if self.state_path.exists() else None
 
     @contextlib.contextmanager
-    def opened(self, config: TrainConfig, step: int) -> Iterator[None]:
+    def opened(self, config: RunConfig, step: int) -> Iterator[None]:
         """Creates the folder for one process, or clears it of what a killed one left after its last state.
 
         Args:
@@ -298,7 +327,7 @@ class RunFolder:
     def sample_path(self, step: int) -> Path:
         return self.path / "samples" / f"{step:07d}.png"
 
-    def save_generator(self, generator: Generator, step: int) -> None:
+    def save_generator(self, generator: Network, step: int) -> None:
         save_generator(self.generator_path, generator, extra_metadata={"step": str(step)})
 
 

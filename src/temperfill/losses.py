@@ -59,3 +59,69 @@ def gradient_penalty(critic: Callable[[Tensor], Tensor], real: Tensor, fake: Ten
     (gradient,) = torch.autograd.grad(critic(mixed).sum(), mixed, create_graph=True)
     length = gradient.float().flatten(1).square().sum(1).add(1e-12).sqrt()
     return (length - 1).square().mean()
+
+
+def relative_reconstruction(pred: Tensor, target: Tensor, mask: Tensor, hole_weight: float) -> Tensor:
+    """Mean absolute difference over the hole, weighted, plus that over the known part, each by its own size (WaveFill).
+
+    Every picture has its own sizes, so that a batch split over ranks gives the same loss.
+
+    Args:
+        pred: (B, C, H, W).
+        target: (B, C, H, W).
+        mask: (B, 1, H, W), 1 = missing.
+        hole_weight: factor on the mean over the hole.
+
+    Returns:
+        Scalar; an empty part counts as 0.
+    """
+    difference = (pred - target).abs().mean(1, keepdim=True)
+    parts = [(difference * part).sum((1, 2, 3)) / part.sum((1, 2, 3)).clamp(min=1) for part in (mask, 1 - mask)]
+    return (hole_weight * parts[0] + parts[1]).mean()
+
+
+def gram(features: Tensor) -> Tensor:
+    """Inner products of the channels over all positions, divided by C * H * W (Gatys et al. 2016).
+
+    Args:
+        features: (B, C, H, W).
+
+    Returns:
+        (B, C, C), in float32.
+    """
+    with torch.autocast(features.device.type, enabled=False):
+        flat = features.float().flatten(2)
+        return flat @ flat.transpose(1, 2) / (flat.shape[1] * flat.shape[2])
+
+
+def style(pred_features: list[Tensor], target_features: list[Tensor]) -> Tensor:
+    """Sum over layers of the mean absolute difference of Gram matrices (Liu et al. 2018, Eqs. 4 and 5)."""
+    differences = [(gram(a) - gram(b)).abs().mean() for a, b in zip(pred_features, target_features, strict=True)]
+    return torch.stack(differences).sum()
+
+
+def total_variation(image: Tensor, mask: Tensor) -> Tensor:
+    """Absolute differences of neighbours that both lie in the hole or one pixel around it (Liu et al. 2018, Eq. 6).
+
+    Args:
+        image: (B, 3, H, W), the composite.
+        mask: (B, 1, H, W), 1 = missing.
+
+    Returns:
+        Scalar: their sum over the number of values of the image.
+    """
+    region = F.max_pool2d(mask, 3, 1, 1)
+    down = (image[:, :, 1:] - image[:, :, :-1]).abs() * (region[:, :, 1:] * region[:, :, :-1])
+    right = (image[..., 1:] - image[..., :-1]).abs() * (region[..., 1:] * region[..., :-1])
+    return (down.sum() + right.sum()) / image.numel()
+
+
+def feature_matching(fake: list[list[Tensor]], real: list[list[Tensor]]) -> Tensor:
+    """Mean absolute difference of a discriminator's features, summed over layers, mean over its parts.
+
+    Args:
+        fake: for each part of the discriminator the features of its layers.
+        real: likewise; they get no gradient.
+    """
+    sums = [perceptual(a, [x.detach() for x in b]) for a, b in zip(fake, real, strict=True)]
+    return torch.stack(sums).mean()

@@ -75,6 +75,23 @@ def test_a_whole_vgg19_is_not_mistaken_for_vgg16() -> None:
         assert torch.equal(a, b)
 
 
+def test_a_whole_vgg19_gives_five_activations_where_they_are_wanted(tmp_path: Path) -> None:
+    widths = VGG19 | {12: (256, 256), 14: (256, 256), 16: (256, 256), 19: (512, 256)}
+    widths |= dict.fromkeys((21, 23, 25, 28, 30, 32, 34), (512, 512))
+    tensors, image = tensors_of(widths), torch.rand(1, 3, 32, 48)
+    normalised = (image - MEAN[:, None, None]) / STD[:, None, None]
+    order: list[int | str] = [0, 2, "tap", "pool", 5, 7, "tap", "pool", 10, 12, "tap", 14, 16, "pool", 19, 21, "tap"]
+    expected = plain(tensors, normalised, [*order, 23, 25, "pool", 28, 30, "tap"])
+    save_file(tensors, tmp_path / "vgg19.safetensors")
+    got = VGGFeatures.from_file(tmp_path / "vgg19.safetensors", deep=True)(image)
+    assert [x.shape[1] for x in got] == [64, 128, 256, 512, 512]
+    for a, b in zip(got, expected, strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+    for short in (VGG19, VGG16):
+        with pytest.raises(ValueError, match=r"a whole VGG-19 .*vgg19-dcbb9e9d\.pth"):
+            VGGFeatures(tensors_of(short), deep=True)
+
+
 @pytest.mark.parametrize("suffix", [".safetensors", ".pth"])
 def test_loads_from_a_file_and_has_nothing_to_train(tmp_path: Path, suffix: str) -> None:
     tensors, path = tensors_of(VGG19, True), tmp_path / f"vgg{suffix}"

@@ -8,15 +8,17 @@ from typing import Annotated, Any
 from tyro.conf import arg
 
 from temperfill.cli.parsing import near, parse
-from temperfill.config import TrainConfig, load_json, to_json
-from temperfill.presets import PRESETS
+from temperfill.config import RunConfig, load_run, to_json
+from temperfill.presets import BASELINES, PRESETS
+
+KNOWN: dict[str, RunConfig] = {**PRESETS, **BASELINES}
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Trains a model, or goes on with the run of a folder. The first word is a preset or a config.json."""
+    """Trains a model, or goes on with the run of a folder. The first word is a preset, a method or a config.json."""
 
-    config: Annotated[TrainConfig, arg(name="")]
+    config: Annotated[RunConfig, arg(name="")]
     run_dir: Path
     """Folder of the run; the same command goes on where it stopped."""
     dry_run: bool = False
@@ -34,7 +36,8 @@ def run(words: list[str]) -> None:
     from temperfill import evaluate
     from temperfill.train import train
 
-    train(options.config, options.run_dir, evaluate.validation_score(options.config))
+    config: Any = options.config  # of the method's own class
+    train(config, options.run_dir, evaluate.validation_score(config))
 
 
 def _train_options(words: list[str]) -> TrainOptions:
@@ -42,20 +45,22 @@ def _train_options(words: list[str]) -> TrainOptions:
     import tyro
 
     name = words[0] if words else "--help"
+    config = KNOWN["base"]
+    methods = f"presets of our network: {', '.join(PRESETS)}\nmethods of comparison: {', '.join(BASELINES)}"
     if name in ("-h", "--help"):
-        print(f"usage: temperfill train PRESET|CONFIG.json --run-dir DIR [OPTIONS]\npresets: {', '.join(PRESETS)}\n")
-        config, words = PRESETS["base"], ["--help"]
-    elif name in PRESETS:
-        config, words = PRESETS[name], words[1:]
+        print(f"usage: temperfill train PRESET|METHOD|CONFIG.json --run-dir DIR [OPTIONS]\n{methods}\n")
+        words = ["--help"]
+    elif name in KNOWN:
+        config, words = KNOWN[name], words[1:]
     elif name.endswith(".json") or Path(name).is_file():
-        config, words = load_json(TrainConfig, Path(name)), words[1:]
+        config, words = load_run(Path(name)), words[1:]
     elif name.startswith("-"):
         raise ValueError(
-            f"the first word after train must be a preset ({', '.join(PRESETS)}) or a config.json, got {name}"
+            f"the first word after train must be a preset or method ({', '.join(KNOWN)}) or a config.json, got {name}"
         )
     else:
         raise ValueError(
-            f"unknown preset {name!r}{near(name, PRESETS)}; known are {', '.join(PRESETS)}, or give a config.json"
+            f"unknown preset {name!r}{near(name, KNOWN)}; known are {', '.join(KNOWN)}, or give a config.json"
         )
     default: Any = TrainOptions(config, run_dir=tyro.MISSING)
     return parse(TrainOptions, f"train {name}" if words != ["--help"] else "train PRESET", words, default)

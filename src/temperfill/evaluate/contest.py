@@ -19,7 +19,7 @@ from temperfill.methods.ours import DEFAULT
 
 _TAKEN = ("masks", "sheets", "truth")  # folders of a report, and a column of its sheets
 _LABEL = re.compile(r"[\w.+-]*\w[\w.+-]*")
-_LIBRARIES = ("opencv-python-headless", "opencv-python", "scikit-image")
+_LIBRARIES = ("opencv-python-headless", "opencv-python", "scikit-image", "PyPatchMatch")
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class Contestant:
         method: what fills holes.
         source: name of the method, or path of the weights.
         identity: what its composites depend on beside picture and mask: hash of the weights, or versions of libraries.
-        baseline: whether it is not a network of this package.
+        baseline: whether it is a method of comparison.
     """
 
     label: str
@@ -79,7 +79,7 @@ def _contestant(name: str, device: str) -> Contestant:
     label = (
         name if name in (*bundled, "ours") else path.resolve().parent.name if path.stem == "generator" else path.stem
     )
-    return Contestant(label, method, str(name), f"sha256 {_sha256(path.read_bytes())}", baseline=False)
+    return Contestant(label, method, str(name), f"sha256 {_sha256(path.read_bytes())}", method.name != "ours")
 
 
 class Composites:

@@ -9,10 +9,10 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from temperfill import images, masks, metrics
-from temperfill.config import TrainConfig
+from temperfill.config import RunConfig
 from temperfill.data import list_pictures
 from temperfill.evaluate.inputs import evenly
-from temperfill.nets.generator import Generator
+from temperfill.nets.building import Network
 from temperfill.nets.squeezenet import SqueezeNetFeatures
 from temperfill.nets.vgg import VGGFeatures
 from temperfill.tensors import composite
@@ -72,7 +72,7 @@ class Judge:
         return values | {"sharp": metrics.sharpness(image, target, mask)}
 
 
-def validation_score(config: TrainConfig, limit: int = 64) -> Callable[[Generator], dict[str, float]] | None:
+def validation_score(config: RunConfig, limit: int = 64) -> Callable[[Network], dict[str, float]] | None:
     """The score of a generator on fixed validation pictures and masks, for early stop and the choice of the best.
 
     Pictures: up to ``limit``, evenly spread over each folder, the short side resized to ``config.data.resize``, centre
@@ -107,7 +107,7 @@ def validation_score(config: TrainConfig, limit: int = 64) -> Callable[[Generato
     weights = config.loss.refined_weight / 100, config.loss.perceptual_weight
 
     @torch.inference_mode()
-    def score(generator: Generator) -> dict[str, float]:
+    def score(generator: Network) -> dict[str, float]:
         device = next(generator.parameters()).device
         judge.to(device)
         training = generator.training

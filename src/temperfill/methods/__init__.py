@@ -1,7 +1,8 @@
 """Methods of inpainting: our network is one of them, and a table says where each is.
 
 A method is a callable ``(image, mask) -> image`` on tensors ((B, 3, H, W) in [0, 1] and (B, 1, H, W), 1 = missing) with
-the attributes ``name`` and ``size_rule``. Every module of the table has ``load(device)``, which gives it.
+the attributes ``name`` and ``size_rule``. Every module of the tables has ``load(device)``, which gives it; those with
+weights have ``load(device, path)``.
 """
 
 import difflib
@@ -14,8 +15,16 @@ METHODS = {
     "telea": "temperfill.methods.telea:load",
     "navier-stokes": "temperfill.methods.navier_stokes:load",
     "biharmonic": "temperfill.methods.biharmonic:load",
+    "patchmatch": "temperfill.methods.patchmatch:load",
 }
 """Name to ``module:function``; a module is imported when its method is loaded."""
+TRAINED = {
+    "partialconv": "temperfill.methods.partialconv:load",
+    "deepfillv2": "temperfill.methods.deepfillv2:load",
+    "wavefill": "temperfill.methods.wavefill:load",
+    "atma": "temperfill.methods.atma:load",
+}
+"""The same for methods without bundled weights, which are loaded by the path of their weights."""
 SUFFIX = ".safetensors"
 
 
@@ -32,7 +41,7 @@ def load(name_or_path: str | Path, device: str = "cpu") -> Any:
     """Loads a method.
 
     Args:
-        name_or_path: a name of METHODS, of bundled weights, or the path of a .safetensors file of ours.
+        name_or_path: a name of METHODS, of bundled weights, or the path of a .safetensors file of any trained method.
         device: such as cpu or cuda:0.
 
     Raises:
@@ -40,9 +49,8 @@ def load(name_or_path: str | Path, device: str = "cpu") -> Any:
         ValueError: no such method, a damaged file, or an optional package is missing; says what to do.
     """
     name = str(name_or_path)
-    if isinstance(name_or_path, str) and name in METHODS:
-        module, function = METHODS[name].split(":")
-        return getattr(import_module(module), function)(device)
+    if isinstance(name_or_path, str) and name in METHODS | TRAINED:
+        return _function(name)(device)
     weights = bundled()
     if isinstance(name_or_path, str) and name in weights:
         path = weights[name]
@@ -53,6 +61,11 @@ def load(name_or_path: str | Path, device: str = "cpu") -> Any:
         near = difflib.get_close_matches(name, known, 1)
         hint = f", did you mean {near[0]}" if near else ""
         raise ValueError(f"unknown model {name!r}{hint}; known are {', '.join(known)}, and paths of {SUFFIX} files")
-    from temperfill.methods import ours
+    from temperfill.checkpoint import method_in
 
-    return ours.load(device, path)
+    return _function(method_in(path))(device, path)
+
+
+def _function(method: str) -> Any:
+    module, function = (METHODS | TRAINED)[method].split(":")
+    return getattr(import_module(module), function)

@@ -102,6 +102,6 @@ def load(device: str = "cpu", path: Path | None = None) -> Ours:
             raise ValueError(
                 f"this installation has no bundled weights {DEFAULT!r}; give the path of a .safetensors file"
             )
-    generator = load_generator(path, device)
-    generator.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+    generator = load_generator(path, device, "ours")
+    generator.to(memory_format=torch.channels_last)
     return Ours(generator)

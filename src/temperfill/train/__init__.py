@@ -15,9 +15,8 @@ from typing import Any, Literal
 import torch
 
 from temperfill.checkpoint import RunFolder, save_state
-from temperfill.config import TrainConfig
+from temperfill.config import RunConfig
 from temperfill.data import Batch, PictureFolders, batches
-from temperfill.nets.generator import Generator
 from temperfill.progress import Display, Interval
 from temperfill.report import contact_sheet
 from temperfill.tensors import composite
@@ -31,7 +30,7 @@ except ImportError:  # the full package, where it is what is installed
 
 __all__ = ["Progress", "Score", "train"]
 
-Score = Callable[[Generator], dict[str, float]]
+Score = Callable[[Any], dict[str, float]]
 """Gives the validation of a generator; ``loss`` (lower is better) is among its values."""
 
 
@@ -60,7 +59,7 @@ def _stop_on_signal() -> Iterator[threading.Event]:
         restore()
 
 
-def _resume(config: TrainConfig, folder: RunFolder, networks: Networks) -> Progress:
+def _resume(config: RunConfig, folder: RunFolder, networks: Networks) -> Progress:
     """Gives the networks the weights that the run goes on from, or starts with."""
     state = folder.read(config)
     if state is None:
@@ -100,7 +99,7 @@ def _write_samples(path: Path, networks: Networks, batch: Batch) -> None:
     contact_sheet(sheet, path)
 
 
-def train(config: TrainConfig, run_dir: Path, score: Score | None = None) -> Progress:  # noqa: C901 - the loop
+def train(config: RunConfig, run_dir: Path, score: Score | None = None) -> Progress:  # noqa: C901 - the loop
     """Trains until ``num_steps``, ``max_minutes``, or no better validation for ``patience`` of them.
 
     Args:
@@ -175,7 +174,7 @@ def train(config: TrainConfig, run_dir: Path, score: Score | None = None) -> Pro
     return progress
 
 
-def _check_place(config: TrainConfig, run_dir: Path) -> None:
+def _check_place(config: RunConfig, run_dir: Path) -> None:
     """Raises ValueError for a run folder whose sample sheets would be trained on."""
     for folder in config.data.train:
         if run_dir.resolve().is_relative_to(folder.resolve()):
@@ -183,7 +182,7 @@ def _check_place(config: TrainConfig, run_dir: Path) -> None:
 
 
 def _introduction(
-    config: TrainConfig,
+    config: RunConfig,
     run_dir: Path,
     progress: Progress,
     dataset: PictureFolders,
@@ -191,10 +190,11 @@ def _introduction(
     device: torch.device,
 ) -> Iterator[str]:
     """What is trained on what, where it is written, and how to stop and go on."""
-    size, attention = config.data.crop_size, config.generator.attention
+    size = config.data.crop_size
+    kind = f"attention {config.generator.attention}" if config.method == "ours" else config.method
     millions = sum(parameter.numel() for parameter in networks.generator.parameters()) / 1e6
     yield (
-        f"Training a generator of {millions:.1f} M parameters (attention {attention}) on {len(dataset):,} pictures, "
+        f"Training a generator of {millions:.1f} M parameters ({kind}) on {len(dataset):,} pictures, "
         f"{size}x{size} pixels each, {config.batch_size} a step, on {device} in {config.precision}."
     )
     yield f"Run folder {run_dir}: figures in log.jsonl, pictures in samples/, the model in generator.safetensors."
@@ -217,7 +217,7 @@ def _count_pictures(dataset: PictureFolders, progress: Progress) -> None:
     progress.pictures = len(dataset)
 
 
-def _ending(config: TrainConfig, run_dir: Path, progress: Progress, stopped: bool) -> str:
+def _ending(config: RunConfig, run_dir: Path, progress: Progress, stopped: bool) -> str:
     """Why training ended, and what there is now."""
     done = progress.step == config.num_steps
     if stopped:
@@ -238,7 +238,7 @@ def _ending(config: TrainConfig, run_dir: Path, progress: Progress, stopped: boo
     return "; ".join(parts) + "."
 
 
-def _stale(config: TrainConfig, progress: Progress) -> bool:
+def _stale(config: RunConfig, progress: Progress) -> bool:
     """Whether validation has not improved for long enough to stop (paper: 30 epochs)."""
     return 0 < config.patience <= progress.stale_validations
 
@@ -295,5 +295,5 @@ def _device(name: str) -> dict[str, Any]:
     return {"accelerator": "cuda", "devices": [index]}
 
 
-def _precision(config: TrainConfig) -> Literal["bf16-mixed", "32-true"]:
+def _precision(config: RunConfig) -> Literal["bf16-mixed", "32-true"]:
     return "bf16-mixed" if config.precision == "bf16" else "32-true"

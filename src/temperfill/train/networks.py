@@ -10,9 +10,11 @@ import torch
 from torch import nn
 
 from temperfill.checkpoint import check_finite, load_generator, load_state, load_tensors
-from temperfill.config import TrainConfig
-from temperfill.nets.discriminator import Discriminator
-from temperfill.nets.generator import Generator
+from temperfill.config import RunConfig
+from temperfill.nets.building import build
+from temperfill.train.recipes import RECIPES
+
+_AVERAGED_BUFFERS = ("running_mean", "running_var")
 
 
 @dataclass
@@ -39,17 +41,25 @@ class Progress:
 
 
 class Networks:
-    """Both networks, their optimizers, and the averaged generator: what a state file holds."""
+    """Both networks, their optimizers, and the averaged generator: what a state file holds.
 
-    def __init__(self, config: TrainConfig) -> None:
+    A method without a discriminator has None in its place and in that of its optimizer.
+    """
+
+    def __init__(self, config: RunConfig) -> None:
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
-            self.generator = Generator(config.generator)
-            self.discriminator = Discriminator(config.discriminator, normalised=config.loss.adversarial == "hinge")
+            self.generator = build(config.generator)
+            self.discriminator = RECIPES[config.method].discriminator(config)
         self.ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
-        betas = (config.beta1, config.beta2)
+        betas, judge = (config.beta1, config.beta2), self.discriminator
         self.generator_optimizer = torch.optim.Adam(self.generator.parameters(), config.learning_rate, betas)
-        self.discriminator_optimizer = torch.optim.Adam(self.discriminator.parameters(), config.learning_rate, betas)
+        self.discriminator_optimizer = (
+            None if judge is None else torch.optim.Adam(judge.parameters(), config.learning_rate, betas)
+        )
+
+    def _parts(self) -> dict[str, Any]:
+        return {name: part for name, part in vars(self).items() if part is not None}
 
     def start_from(self, path: Path) -> None:
         """Takes the weights of another run: its averaged generator and its discriminator; or a generator alone.
@@ -61,13 +71,14 @@ class Networks:
         if path.is_dir():
             state = load_state(path / "state.pt")["networks"]
             load_tensors(self.generator, state["ema"], f"{path}: generator")
-            load_tensors(self.discriminator, state["discriminator"], f"{path}: discriminator")
+            if self.discriminator is not None:
+                load_tensors(self.discriminator, state.get("discriminator", {}), f"{path}: discriminator")
         else:
             load_tensors(self.generator, load_generator(path).state_dict(), str(path))
         self.ema.load_state_dict(self.generator.state_dict())
 
     def state(self) -> dict[str, Any]:
-        return {name: part.state_dict() for name, part in vars(self).items()}
+        return {name: part.state_dict() for name, part in self._parts().items()}
 
     def load(self, state: dict[str, Any], where: str) -> None:
         """Takes over a state; call it after ``to``, as optimizers keep theirs where the weights are.
@@ -76,7 +87,7 @@ class Networks:
             ValueError: it does not fit.
         """
         try:
-            for name, part in vars(self).items():
+            for name, part in self._parts().items():
                 if isinstance(part, nn.Module):
                     load_tensors(part, state[name], f"{where}: {name}")
                 else:
@@ -86,15 +97,27 @@ class Networks:
 
     def check_finite(self, where: str) -> None:
         """Raises ValueError if a weight is not finite, naming it."""
-        for name in ("generator", "discriminator", "ema"):
-            check_finite(getattr(self, name).state_dict(), f"{where}: {name}")
+        for name, part in self._parts().items():
+            if isinstance(part, nn.Module):
+                check_finite(part.state_dict(), f"{where}: {name}")
 
     def to(self, device: torch.device) -> "Networks":
-        for part in (self.generator, self.discriminator, self.ema):
-            part.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        for part in self._parts().values():
+            if isinstance(part, nn.Module):
+                part.to(device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         return self
 
     @torch.no_grad()
     def average(self, decay: float) -> None:
+        """Moves the averaged generator towards the trained one.
+
+        Means and variances of batch normalisation are averaged with the weights that they go with; the vectors of
+        spectral normalisation are taken over, as averages of them would be no unit vectors.
+        """
         for average, parameter in zip(self.ema.parameters(), self.generator.parameters(), strict=True):
             average.lerp_(parameter, 1 - decay)
+        for (name, kept), buffer in zip(self.ema.named_buffers(), self.generator.buffers(), strict=True):
+            if name.endswith(_AVERAGED_BUFFERS):
+                kept.lerp_(buffer, 1 - decay)
+            else:
+                kept.copy_(buffer)

@@ -1,87 +1,31 @@
-"""One update of both networks: the terms of their losses (paper, section III-B), and the learning rate."""
+"""One update of both networks, by the terms of their losses that the method's recipe gives, and the learning rate."""
 
 import math
 from typing import Any, cast
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 
-from temperfill import losses
-from temperfill.config import LossConfig, TrainConfig
+from temperfill.config import RunConfig
 from temperfill.data import Batch
-from temperfill.nets.discriminator import local_patches
+from temperfill.nets.generator import GeneratorOutput
 from temperfill.nets.vgg import VGGFeatures
 from temperfill.tensors import composite
 from temperfill.train.networks import Networks
+from temperfill.train.recipes import RECIPES
 
 
-def learning_rate(config: TrainConfig, step: int) -> float:
-    """Learning rate of a step; a function of the step alone."""
+def learning_rate(config: RunConfig, step: int) -> float:
+    """Learning rate of the generator in a step; a function of the step alone."""
     rate = config.learning_rate
     if step < config.warmup_steps:
         return rate * (step + 1) / config.warmup_steps
     if config.schedule == "cosine":
         share = (step - config.warmup_steps) / max(config.num_steps - config.warmup_steps, 1)
         return rate * (0.01 + 0.99 * (1 + math.cos(math.pi * min(share, 1))) / 2)
+    if config.schedule == "linear":
+        return rate * min(1.0, 2 * max(1 - step / config.num_steps, 0.0))
     return rate
-
-
-class PerceptualLoss(nn.Module):
-    """VGG distance of two images, in one module so that it compiles as one."""
-
-    def __init__(self, vgg: VGGFeatures) -> None:
-        super().__init__()
-        self.vgg = vgg
-
-    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
-        return losses.perceptual(self.vgg(pred), self.vgg(target))
-
-
-def generator_terms(
-    config: LossConfig, batch: Batch, coarse: Tensor, refined: Tensor, perceptual: nn.Module | None
-) -> dict[str, Tensor]:
-    """Weighted terms of the generator's loss but the adversarial one (Eqs. 2, 3, 6)."""
-    image, mask = batch.image, batch.mask
-    terms = {
-        "coarse": config.coarse_weight * losses.reconstruction(coarse, image, mask, config.hole_weight),
-        "refined": config.refined_weight * losses.reconstruction(refined, image, mask, config.hole_weight),
-    }
-    if perceptual is not None:
-        outputs = {"coarse": [coarse], "refined": [refined], "both": [coarse, refined]}[config.perceptual_on]
-        pairs = [(composite(output, image, mask), image) for output in outputs]
-        if config.perceptual_local:
-            pairs = [tuple(local_patches(x, batch.centre) for x in pair) for pair in pairs]  # type: ignore[misc]
-        terms["perceptual"] = config.perceptual_weight * sum(perceptual(*pair) for pair in pairs)
-    return terms
-
-
-def discriminator_terms(
-    config: TrainConfig, discriminator: nn.Module, plain: nn.Module, batch: Batch, fake: Tensor, step: int
-) -> dict[str, Tensor]:
-    """Terms of the discriminator's loss (Eq. 4, or WGAN-GP).
-
-    Args:
-        config: the run.
-        discriminator: as Fabric wraps it; real and fake go through it in one batch.
-        plain: the same, not wrapped, for the penalty: Fabric takes every gradient to be the loss's, and the length of
-            one needs the digits of fp32.
-        batch: the samples.
-        fake: (B, 3, H, W), composites, detached.
-        step: draws the mixing of the penalty.
-    """
-    scores = discriminator(torch.cat([batch.image, fake]), torch.cat([batch.centre, batch.centre])).float()
-    real_scores, fake_scores = scores.chunk(2)
-    if config.loss.adversarial == "hinge":
-        return {"discriminator": losses.hinge_discriminator(real_scores, fake_scores)}
-    mixing = np.random.default_rng([config.seed, 2, step]).random(len(fake), np.float32)
-    penalty = losses.gradient_penalty(
-        lambda x: plain(x, batch.centre), batch.image, fake, torch.from_numpy(mixing).to(fake.device)
-    )
-    return {
-        "discriminator": losses.wasserstein_discriminator(real_scores, fake_scores),
-        "penalty": config.loss.gradient_penalty_weight * penalty,
-    }
 
 
 def finite_values(terms: dict[str, Tensor], step: int) -> dict[str, float]:
@@ -113,9 +57,10 @@ class Stepper:
         OSError: there is no file with them.
     """
 
-    def __init__(self, config: TrainConfig, networks: Networks, fabric: Any) -> None:
+    def __init__(self, config: RunConfig, networks: Networks, fabric: Any) -> None:
         vgg = _load_vgg(config)
         self.config = config
+        self.recipe = RECIPES[config.method]
         self.fabric = fabric
         self.networks = networks
 
@@ -125,16 +70,18 @@ class Stepper:
         self.generator, self.generator_optimizer = fabric.setup(
             compiled(networks.generator.train()), networks.generator_optimizer
         )
-        # The double backward pass of WGAN-GP does not compile.
-        hinge = config.loss.adversarial == "hinge"
-        self.discriminator, self.discriminator_optimizer = fabric.setup(
-            compiled(networks.discriminator.train()) if hinge else networks.discriminator.train(),
-            networks.discriminator_optimizer,
-        )
-        self.perceptual: nn.Module | None = None
+        self.discriminator: nn.Module | None = None
+        if networks.discriminator is not None:
+            judge = networks.discriminator.train()
+            # The double backward pass of WGAN-GP does not compile.
+            penalised = config.method == "ours" and config.loss.adversarial == "wgan-gp"
+            self.discriminator, self.discriminator_optimizer = fabric.setup(
+                judge if penalised else compiled(judge), networks.discriminator_optimizer
+            )
+        self.distances: nn.Module | None = None
         if vgg is not None:
             vgg.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-            self.perceptual = compiled(PerceptualLoss(vgg))
+            self.distances = compiled(self.recipe.distances(config, vgg))
 
     def __call__(self, batch: Batch, step: int) -> tuple[dict[str, float], Tensor]:
         """Updates both networks; gives the values of all loss terms and the temperatures (B, heads).
@@ -142,30 +89,44 @@ class Stepper:
         Raises:
             ValueError: a term is not finite.
         """
-        config, networks = self.config, self.networks
-        for optimizer in (self.generator_optimizer, self.discriminator_optimizer):
-            for group in optimizer.param_groups:
-                group["lr"] = learning_rate(config, step)
+        config, judge = self.config, self.networks.discriminator
+        rate = learning_rate(config, step)
+        _set_rate(self.generator_optimizer, rate)
         output = self.generator(batch.image, batch.mask)
-        coarse, refined = output.coarse.float(), output.refined.float()
-        fake = composite(refined, batch.image, batch.mask)
+        output = output._replace(coarse=output.coarse.float(), refined=output.refined.float())
+        fake = composite(output.refined, batch.image, batch.mask)
         values: dict[str, float] = {}
-        adversarial = config.loss.adversarial_weight > 0
+        adversarial = judge is not None and config.loss.adversarial_weight > 0
         if adversarial:
-            terms = discriminator_terms(config, self.discriminator, networks.discriminator, batch, fake.detach(), step)
+            _set_rate(self.discriminator_optimizer, rate * config.discriminator_rate)
+            terms = self._discriminator_terms(batch, output, fake, step)
             values |= finite_values(terms, step)
             self._update(self.discriminator_optimizer, terms)
         with self.fabric.autocast():
-            terms = generator_terms(config.loss, batch, coarse, refined, self.perceptual)
+            terms = self.recipe.generator_terms(config, batch, output, self.distances)
             if adversarial and step >= config.loss.adversarial_start:
-                networks.discriminator.requires_grad_(False)
-                judged = networks.discriminator(fake, batch.centre).float()
-                networks.discriminator.requires_grad_(True)
-                terms["adversarial"] = config.loss.adversarial_weight * losses.adversarial_generator(judged)
+                terms |= self._adversarial_terms(batch, output, fake)
         values |= finite_values(terms, step)
         self._update(self.generator_optimizer, terms)
-        networks.average(min(config.ema_decay, (1 + step) / (10 + step)))
+        self.networks.average(min(config.ema_decay, (1 + step) / (10 + step)))
         return values, output.temperatures.detach().float()
+
+    def _discriminator_terms(self, batch: Batch, output: GeneratorOutput, fake: Tensor, step: int) -> dict[str, Tensor]:
+        assert self.recipe.discriminator_terms is not None
+        plain, output = self.networks.discriminator, GeneratorOutput(*(x.detach() for x in output))
+        return self.recipe.discriminator_terms(
+            self.config, self.discriminator, plain, batch, output, fake.detach(), step
+        )
+
+    def _adversarial_terms(self, batch: Batch, output: GeneratorOutput, fake: Tensor) -> dict[str, Tensor]:
+        """The generator's terms from the discriminator, which is frozen and called unwrapped."""
+        plain = self.networks.discriminator
+        assert plain is not None
+        assert self.recipe.adversarial_terms is not None
+        plain.requires_grad_(False)
+        terms = self.recipe.adversarial_terms(self.config, plain, batch, output, fake)
+        plain.requires_grad_(True)
+        return terms
 
     def _update(self, optimizer: Any, terms: dict[str, Tensor]) -> None:
         optimizer.zero_grad(set_to_none=True)
@@ -173,13 +134,25 @@ class Stepper:
         optimizer.step()
 
 
-def _load_vgg(config: TrainConfig) -> VGGFeatures | None:
+def _set_rate(optimizer: Any, rate: float) -> None:
+    for group in optimizer.param_groups:
+        group["lr"] = rate
+
+
+def _load_vgg(config: RunConfig) -> VGGFeatures | None:
     """The features of the perceptual loss; raises ValueError or OSError if it is wanted without its weights."""
-    if config.loss.perceptual_weight == 0:
+    wanted = [name for name in config.loss.VGG_WEIGHTS if getattr(config.loss, name) > 0]
+    if not wanted:
         return None
+    deep = config.method == "wavefill" and config.loss.perceptual_depth == "relu5_2"
     if config.machine.perceptual_path is None:
-        raise ValueError(
-            "the perceptual loss needs VGG weights: give --machine.perceptual-path (torchvision's "
-            "vgg16-397923af.pth or a VGG-19 safetensors file) or set --loss.perceptual-weight 0"
+        files = (
+            "torchvision's vgg19-dcbb9e9d.pth"
+            if deep
+            else ("torchvision's vgg16-397923af.pth or a VGG-19 safetensors file")
         )
-    return VGGFeatures.from_file(config.machine.perceptual_path)
+        without = " and ".join(f"--loss.{name.replace('_', '-')} 0" for name in wanted)
+        raise ValueError(
+            f"the perceptual loss needs VGG weights: give --machine.perceptual-path ({files}) or set {without}"
+        )
+    return VGGFeatures.from_file(config.machine.perceptual_path, deep)

@@ -1,0 +1,119 @@
+"""Our network, its discriminator and its losses."""
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+from temperfill.config.run import RunConfig
+from temperfill.config.values import at_least, check_types, require
+
+
+@dataclass(frozen=True)
+class GeneratorConfig:
+    """The coarse-to-fine generator (paper, section III-A)."""
+
+    width: int = 24
+    """Channels at full resolution, after gating; even. 24 gives 4 M parameters."""
+    attention: Literal["mhtma", "atma", "contextual", "none"] = "mhtma"
+    """Attention of the refinement's attention branch; the paper's is mhtma."""
+    heads: int = 2
+    """Attention heads, each with a learned temperature (ignored by contextual and none)."""
+    head_dim: int = 24
+    """Channels of each head's projection."""
+    patch_size: int = 3
+    """Side of the square patches of mhtma, in feature cells; odd or even."""
+    key_stride: int = 1
+    """Distance between key patches of mhtma, in feature cells."""
+    temperature_init: float = 0.1
+    """Temperature that mhtma starts near."""
+    temperature_floor: float = 0.01
+    """Added to the Softplus, so that a temperature never falls below it."""
+    masked_score: float = -10000.0
+    """Score (lambda, Eq. 9) of keys that touch the hole."""
+    masked_score_scaled: bool = False
+    """Divide masked_score by the temperature, as one may read Eq. 9."""
+    convolution_branch: bool = True
+    """Keep the refinement's branch of dilated gated convolutions."""
+    attention_branch: bool = True
+    """Keep the refinement's branch with attention."""
+    detail: bool = False
+    """Carry the high frequencies of known pixels along the attention of mhtma into the hole."""
+    sketch: bool = False
+    """Take a sketch as fifth input channel."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        require(self.width >= 2 and self.width % 2 == 0, f"width must be even and at least 2, got {self.width}")
+        at_least(1, self, "heads", "head_dim", "patch_size", "key_stride")
+        require(self.temperature_floor > 0, f"temperature_floor must be positive, got {self.temperature_floor}")
+        require(
+            self.temperature_init > self.temperature_floor,
+            f"temperature_init must exceed temperature_floor {self.temperature_floor}, got {self.temperature_init}",
+        )
+        require(self.masked_score < 0, f"masked_score must be negative, got {self.masked_score}")
+        require(
+            self.convolution_branch or self.attention_branch,
+            "convolution_branch and attention_branch are both off; the refinement needs at least one",
+        )
+        require(
+            not self.detail or (self.attention == "mhtma" and self.attention_branch),
+            "detail needs attention mhtma and the attention branch",
+        )
+
+
+@dataclass(frozen=True)
+class DiscriminatorConfig:
+    """The global-local discriminator (paper, section III-A)."""
+
+    width: int = 32
+    """Channels after the first convolution; later ones have up to 8 times as many. Full width is 64."""
+    feature_dim: int = 512
+    """Length of each branch's feature vector. At full width 1024."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        at_least(1, self, "width", "feature_dim")
+
+
+@dataclass(frozen=True)
+class LossConfig:
+    """Weights and kinds of the losses (paper, section III-B, Eqs. 2-6)."""
+
+    VGG_WEIGHTS = ("perceptual_weight",)
+
+    coarse_weight: float = 2.0
+    """Weight of the L1 distance of the coarse image."""
+    refined_weight: float = 2.0
+    """Weight of the L1 distance of the refined image."""
+    hole_weight: float = 1.0
+    """Factor on the L1 distance inside the hole, relative to the known part, which the composite discards."""
+    perceptual_weight: float = 0.05
+    """Weight of the VGG distance; 0 trains without VGG weights."""
+    perceptual_on: Literal["coarse", "refined", "both"] = "coarse"
+    """Which output the perceptual loss sees; the paper's is coarse (Eq. 3)."""
+    perceptual_local: bool = False
+    """Take the perceptual loss on the discriminator's local patch, a quarter of the picture, to save time."""
+    adversarial: Literal["hinge", "wgan-gp"] = "hinge"
+    """hinge with spectral normalisation (Eqs. 4, 5), or WGAN with gradient penalty and no normalisation."""
+    adversarial_weight: float = 0.01
+    """Weight of the adversarial loss; 0 trains without a discriminator."""
+    adversarial_start: int = 0
+    """Step at which the adversarial loss of the generator begins; the discriminator learns from step 0 on."""
+    gradient_penalty_weight: float = 10.0
+    """Weight of WGAN-GP's penalty."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        at_least(0, self, "coarse_weight", "refined_weight", "perceptual_weight", "adversarial_weight")
+        at_least(0, self, "gradient_penalty_weight", "adversarial_start")
+        require(self.hole_weight > 0, f"hole_weight must be positive, got {self.hole_weight}")
+
+
+@dataclass(frozen=True)
+class TrainConfig(RunConfig):
+    """One training run."""
+
+    method = "ours"
+
+    generator: GeneratorConfig = field(default_factory=GeneratorConfig)
+    discriminator: DiscriminatorConfig = field(default_factory=DiscriminatorConfig)
+    loss: LossConfig = field(default_factory=LossConfig)

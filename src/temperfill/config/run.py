@@ -1,0 +1,129 @@
+"""What every training run has, whatever it trains."""
+
+import re
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+from temperfill.config.values import at_least, check_types, require
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Pictures and masks of training (paper, sections IV-A, IV-B)."""
+
+    train: tuple[Path, ...] = ()
+    """Folders with training pictures, searched recursively."""
+    val: tuple[Path, ...] = ()
+    """Folders with validation pictures; without any, no validation and no early stop."""
+    resize: int = 256
+    """Short side in pixels to which pictures are resized; the aspect stays (paper: 256)."""
+    crop_size: int = 256
+    """Side in pixels of the square that the network sees, cut at a random place; a multiple of 4, at most resize."""
+    flip: bool = True
+    """Mirror half of the pictures left to right (paper)."""
+    mask_scale: float = 0.0
+    """Size of strokes and square relative to those at 256 pixels; 0 means crop_size / 256."""
+    balanced: bool = False
+    """Draw every training folder equally often instead of every picture."""
+    max_corrupt_share: float = 0.01
+    """Unreadable pictures are named, counted and replaced; above this share of all pictures training stops."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        at_least(8, self, "resize")
+        at_least(0, self, "mask_scale")
+        require(
+            8 <= self.crop_size <= self.resize and self.crop_size % 4 == 0,
+            f"crop_size must be a multiple of 4 from 8 to resize ({self.resize}), got {self.crop_size}",
+        )
+        require(0 <= self.max_corrupt_share <= 1, f"max_corrupt_share must be 0 to 1, got {self.max_corrupt_share}")
+
+
+@dataclass(frozen=True)
+class MachineConfig:
+    """What belongs to the machine and not to the experiment: may change from one start to the next."""
+
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    workers: int = 1
+    """Processes that load pictures; 0 loads in the training process."""
+    threads: int = 0
+    """CPU threads of torch; 0 leaves torch's choice. Bit-exact resume on CPU needs the same number."""
+    compile: bool = False
+    """Compile the networks with torch.compile (needs a C++ compiler on CPU)."""
+    max_minutes: float = 0.0
+    """Stop and save after this many minutes of this start; 0 means no limit."""
+    perceptual_path: Path | None = None
+    """VGG-16 weights of torchvision (.pth) or VGG-19 weights (.safetensors) for the perceptual loss."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        require(
+            re.fullmatch(r"auto|cpu|cuda(:\d+)?", self.device) is not None,
+            f"device must be auto, cpu, cuda or cuda:N, got {self.device!r}",
+        )
+        at_least(0, self, "workers", "threads", "max_minutes")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """What the training runs of all methods share; each method has its own class with its networks and losses.
+
+    ``method`` names it, in JSON too. Of ``loss``, validation reads ``refined_weight`` (L1 distance) and
+    ``perceptual_weight`` (VGG distance), and ``VGG_WEIGHTS`` names the weights of terms that need VGG.
+    """
+
+    method = ""
+    generator: Any = None
+    discriminator: Any = None
+    loss: Any = None
+    data: DataConfig = field(default_factory=DataConfig)
+    machine: MachineConfig = field(default_factory=MachineConfig)
+    init_path: Path | None = None
+    """Start from the networks of this run folder (or the generator of this .safetensors file)."""
+    seed: int = 0
+    """Seed of initial weights, order, crops, flips and masks."""
+    num_steps: int = 1_000_000
+    """Steps (one update of both networks each) at which training ends."""
+    batch_size: int = 16
+    """Pictures in a batch (paper: 16)."""
+    learning_rate: float = 1e-4
+    """Adam's learning rate for both networks (paper: 1e-4)."""
+    discriminator_rate: float = 1.0
+    """The discriminator's learning rate over the generator's."""
+    beta1: float = 0.5
+    """Adam's first decay."""
+    beta2: float = 0.999
+    """Adam's second decay."""
+    schedule: Literal["constant", "cosine", "linear"] = "constant"
+    """Learning rate over the steps; cosine falls to 1 % of it at num_steps, linear from half of them on to 0."""
+    warmup_steps: int = 0
+    """Steps over which the learning rate rises linearly from 0."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of the networks; weights and Adam's state are always fp32."""
+    ema_decay: float = 0.999
+    """Decay per step of the averaged weights, which are what is validated and shipped."""
+    log_every: int = 20
+    """Steps between lines of log.jsonl."""
+    save_every: int = 500
+    """Steps between saved states."""
+    sample_every: int = 500
+    """Steps between sample sheets."""
+    val_every: int = 0
+    """Steps between validations; 0 means once an epoch."""
+    patience: int = 30
+    """Stop after this many validations without a lower loss (paper: 30 epochs); 0 never stops."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        at_least(1, self, "num_steps", "batch_size", "log_every", "save_every", "sample_every")
+        at_least(0, self, "seed", "warmup_steps", "val_every", "patience")
+        require(self.seed < 2**63, f"seed must be below 2**63, got {self.seed}")
+        for name in ("learning_rate", "discriminator_rate"):
+            require(getattr(self, name) > 0, f"{name} must be positive, got {getattr(self, name)}")
+        for name in ("beta1", "beta2", "ema_decay"):
+            require(0 <= getattr(self, name) < 1, f"{name} must lie in [0, 1), got {getattr(self, name)}")
+        # The discriminator's last maps would have one pixel, for which oneDNN leaves gradients in bf16 undefined.
+        fits = self.precision == "fp32" or self.data.crop_size > 32
+        require(fits, f"precision bf16 needs a crop_size above 32, got {self.data.crop_size}; use fp32")

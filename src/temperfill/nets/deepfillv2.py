@@ -1,0 +1,167 @@
+"""The generator of DeepFillv2 (Yu et al. 2019, arXiv 1806.03589), and of ATMA, which changes its attention.
+
+Layers are those of the published network; widths are channels after gating, w at full resolution.
+"""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from temperfill.attention import ATMA, ContextualAttention
+from temperfill.attention.patches import reduce_mask
+from temperfill.config import ATMAConfig, DeepFillV2Config
+from temperfill.nets.generator import GeneratorOutput
+from temperfill.nets.layers import GatedConv2d, double
+from temperfill.tensors import SizeRule, composite
+
+STRIDE = 4
+
+
+class Gated(GatedConv2d):
+    """A gated convolution as DeepFillv2 starts and uses it: Glorot's uniform weights, zero padding.
+
+    Args:
+        in_channels: channels of the input.
+        out_channels: channels after gating.
+        kernel_size: odd side of the kernel.
+        stride: of the convolution.
+        dilation: of the convolution.
+        up: double the input first, by nearest neighbour.
+        relu: ReLU in place of ELU.
+        normalised: batch normalisation after gating.
+    """
+
+    def __init__(
+        self,
+        in_channels: int,
+        out_channels: int,
+        kernel_size: int = 3,
+        stride: int = 1,
+        dilation: int = 1,
+        *,
+        up: bool = False,
+        relu: bool = False,
+        normalised: bool = False,
+    ) -> None:
+        super().__init__(in_channels, out_channels, kernel_size, stride, dilation)
+        nn.init.xavier_uniform_(self.convolution.weight)
+        self.up = up
+        self.relu = relu
+        self.norm = nn.BatchNorm2d(out_channels) if normalised else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, in_channels, H, W) to (B, out_channels, H / stride, W / stride), or twice the size with ``up``."""
+        features, gate = self.convolution(double(x) if self.up else x).chunk(2, 1)
+        return self.norm((F.relu(features) if self.relu else F.elu(features)) * torch.sigmoid(gate))
+
+
+def _output(in_channels: int) -> list[nn.Module]:
+    """The last convolution, without gates, and tanh."""
+    convolution = nn.Conv2d(in_channels, 3, 3, padding=1)
+    nn.init.xavier_uniform_(convolution.weight)
+    nn.init.zeros_(convolution.bias)  # type: ignore[arg-type]
+    return [convolution, nn.Tanh()]
+
+
+def _dilated(w: int, n: bool) -> list[nn.Module]:
+    return [Gated(4 * w, 4 * w, dilation=rate, normalised=n) for rate in (2, 4, 8, 16)]
+
+
+def _decoder(in_channels: int, w: int, n: bool) -> nn.Sequential:
+    """Features at a quarter of the size to an image in [-1, 1]."""
+    return nn.Sequential(
+        Gated(in_channels, 4 * w, normalised=n),
+        Gated(4 * w, 4 * w, normalised=n),
+        Gated(4 * w, 2 * w, up=True, normalised=n),
+        Gated(2 * w, 2 * w, normalised=n),
+        Gated(2 * w, w, up=True, normalised=n),
+        Gated(w, w // 2, normalised=n),
+        *_output(w // 2),
+    )
+
+
+class Refinement(nn.Module):
+    """Two branches, one of dilated convolutions and one with attention, and a decoder of both."""
+
+    def __init__(self, w: int, attention: ContextualAttention | ATMA, n: bool) -> None:
+        super().__init__()
+        self.convolution_branch = nn.Sequential(
+            Gated(3, w, 5, normalised=n),
+            Gated(w, w, stride=2, normalised=n),
+            Gated(w, 2 * w, normalised=n),
+            Gated(2 * w, 2 * w, stride=2, normalised=n),
+            Gated(2 * w, 4 * w, normalised=n),
+            Gated(4 * w, 4 * w, normalised=n),
+            *_dilated(w, n),
+        )
+        self.before = nn.Sequential(
+            Gated(3, w, 5, normalised=n),
+            Gated(w, w, stride=2, normalised=n),
+            Gated(w, 2 * w, normalised=n),
+            Gated(2 * w, 4 * w, stride=2, normalised=n),
+            Gated(4 * w, 4 * w, normalised=n),
+            Gated(4 * w, 4 * w, relu=True, normalised=n),
+        )
+        self.attention = attention
+        self.after = nn.Sequential(Gated(4 * w, 4 * w, normalised=n), Gated(4 * w, 4 * w, normalised=n))
+        self.decoder = _decoder(8 * w, w, n)
+
+    def forward(self, x: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        """Pasted image (B, 3, H, W) in [-1, 1] and mask (B, 1, h, w) to a refined image and temperatures (B, heads)."""
+        features = self.before(x)
+        temperatures = self.attention.temperatures(features)
+        attended = self.after(self.attention(features, mask, temperatures))
+        return self.decoder(torch.cat([self.convolution_branch(x), attended], 1)), temperatures
+
+
+class DeepFillV2(nn.Module):
+    """Image and mask to a coarse and a refined image.
+
+    The coarse network sees the masked image, ones and the mask; the refinement the coarse image pasted into the hole,
+    and nothing else. An :class:`ATMAConfig` makes it the system of ATMA: batch normalisation after every gated
+    convolution, and ATMA as the attention.
+
+    Args:
+        config: width, and heads of ATMA.
+    """
+
+    SIZE_RULE = SizeRule(multiple=STRIDE, minimum=STRIDE)
+
+    def __init__(self, config: DeepFillV2Config) -> None:
+        super().__init__()
+        self.config = config
+        w, n = config.width, isinstance(config, ATMAConfig)
+        attention: ContextualAttention | ATMA = ContextualAttention()
+        if isinstance(config, ATMAConfig):
+            attention = ATMA(4 * w, config.heads, config.temperature_init)
+        self.coarse = nn.Sequential(
+            Gated(5, w, 5, normalised=n),
+            Gated(w, 2 * w, stride=2, normalised=n),
+            Gated(2 * w, 2 * w, normalised=n),
+            Gated(2 * w, 4 * w, stride=2, normalised=n),
+            Gated(4 * w, 4 * w, normalised=n),
+            Gated(4 * w, 4 * w, normalised=n),
+            *_dilated(w, n),
+            *_decoder(4 * w, w, n),
+        )
+        self.refinement = Refinement(w, attention, n)
+
+    def forward(self, image: Tensor, mask: Tensor) -> GeneratorOutput:
+        """Completes images.
+
+        Args:
+            image: (B, 3, H, W) in [0, 1]; H and W multiples of 4.
+            mask: (B, 1, H, W), 1 = missing.
+
+        Raises:
+            ValueError: a size that is no multiple of 4.
+        """
+        height, width = image.shape[2:]
+        if height % STRIDE or width % STRIDE:
+            raise ValueError(f"height and width must be multiples of {STRIDE}, got {(height, width)}; pad first")
+        known = torch.where(mask > 0.5, 0, image * 2 - 1)
+        coarse = self.coarse(torch.cat([known, torch.ones_like(mask), mask], 1))
+        small_mask = reduce_mask(mask, (height // STRIDE, width // STRIDE))
+        refined, temperatures = self.refinement(composite(coarse, known, mask), small_mask)
+        coarse, refined = ((x.to(image.dtype) + 1) / 2 for x in (coarse, refined))
+        return GeneratorOutput(coarse, refined, temperatures)

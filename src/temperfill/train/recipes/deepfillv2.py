@@ -1,0 +1,42 @@
+"""The losses of DeepFillv2 (Yu et al. 2019, section 3.4): L1 of both images, and the hinge loss of SN-PatchGAN."""
+
+import torch
+from torch import Tensor, nn
+
+from temperfill import losses
+from temperfill.config import ATMARun, DeepFillV2Run
+from temperfill.data import Batch
+from temperfill.nets.generator import GeneratorOutput
+from temperfill.nets.patchgan import SNPatchGAN
+
+Run = DeepFillV2Run | ATMARun
+
+
+def build_discriminator(config: Run) -> SNPatchGAN:
+    """SN-PatchGAN."""
+    return SNPatchGAN(config.discriminator)
+
+
+def generator_terms(config: Run, batch: Batch, output: GeneratorOutput, _: nn.Module | None) -> dict[str, Tensor]:
+    """L1 distances over the whole picture."""
+    loss = config.loss
+    return {
+        "coarse": loss.coarse_weight * losses.reconstruction(output.coarse, batch.image, batch.mask, 1.0),
+        "refined": loss.refined_weight * losses.reconstruction(output.refined, batch.image, batch.mask, 1.0),
+    }
+
+
+def discriminator_terms(
+    _: Run, discriminator: nn.Module, plain: nn.Module, batch: Batch, output: GeneratorOutput, fake: Tensor, step: int
+) -> dict[str, Tensor]:
+    """Half of the hinge loss, over every element of the judgements."""
+    scores = discriminator(torch.cat([batch.image, fake]), torch.cat([batch.mask, batch.mask])).float()
+    return {"discriminator": 0.5 * losses.hinge_discriminator(*scores.chunk(2))}
+
+
+def adversarial_terms(
+    config: Run, plain: nn.Module, batch: Batch, _: GeneratorOutput, fake: Tensor
+) -> dict[str, Tensor]:
+    """Minus the mean of the judgements."""
+    judged = plain(fake, batch.mask).float()
+    return {"adversarial": config.loss.adversarial_weight * losses.adversarial_generator(judged)}

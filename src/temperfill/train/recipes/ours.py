@@ -1,0 +1,90 @@
+"""The losses of our network (paper, section III-B)."""
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from temperfill import losses
+from temperfill.config import TrainConfig
+from temperfill.data import Batch
+from temperfill.nets.discriminator import Discriminator, local_patches
+from temperfill.nets.generator import GeneratorOutput
+from temperfill.nets.vgg import VGGFeatures
+from temperfill.tensors import composite
+
+
+class PerceptualLoss(nn.Module):
+    """VGG distance of two images, in one module so that it compiles as one."""
+
+    def __init__(self, vgg: VGGFeatures) -> None:
+        super().__init__()
+        self.vgg = vgg
+
+    def forward(self, pred: Tensor, target: Tensor) -> Tensor:
+        """Two (B, 3, H, W) in [0, 1] to a scalar."""
+        return losses.perceptual(self.vgg(pred), self.vgg(target))
+
+
+def perceptual_loss(_: TrainConfig, vgg: VGGFeatures) -> PerceptualLoss:
+    """The distance that the generator's terms are given."""
+    return PerceptualLoss(vgg)
+
+
+def build_discriminator(config: TrainConfig) -> Discriminator:
+    """The global-local discriminator; WGAN-GP goes without spectral normalisation."""
+    return Discriminator(config.discriminator, normalised=config.loss.adversarial == "hinge")
+
+
+def generator_terms(
+    config: TrainConfig, batch: Batch, output: GeneratorOutput, perceptual: nn.Module | None
+) -> dict[str, Tensor]:
+    """Weighted terms of the generator's loss but the adversarial one (Eqs. 2, 3, 6)."""
+    loss, image, mask = config.loss, batch.image, batch.mask
+    coarse, refined = output.coarse, output.refined
+    terms = {
+        "coarse": loss.coarse_weight * losses.reconstruction(coarse, image, mask, loss.hole_weight),
+        "refined": loss.refined_weight * losses.reconstruction(refined, image, mask, loss.hole_weight),
+    }
+    if perceptual is not None:
+        outputs = {"coarse": [coarse], "refined": [refined], "both": [coarse, refined]}[loss.perceptual_on]
+        pairs = [(composite(output, image, mask), image) for output in outputs]
+        if loss.perceptual_local:
+            pairs = [tuple(local_patches(x, batch.centre) for x in pair) for pair in pairs]  # type: ignore[misc]
+        terms["perceptual"] = loss.perceptual_weight * sum(perceptual(*pair) for pair in pairs)
+    return terms
+
+
+def discriminator_terms(
+    config: TrainConfig,
+    discriminator: nn.Module,
+    plain: nn.Module,
+    batch: Batch,
+    _: GeneratorOutput,
+    fake: Tensor,
+    step: int,
+) -> dict[str, Tensor]:
+    """Terms of the discriminator's loss (Eq. 4, or WGAN-GP).
+
+    The penalty needs the discriminator that is not wrapped: Fabric takes every gradient to be the loss's, and the
+    length of one needs the digits of fp32. Its mixing is drawn for the step.
+    """
+    scores = discriminator(torch.cat([batch.image, fake]), torch.cat([batch.centre, batch.centre])).float()
+    real_scores, fake_scores = scores.chunk(2)
+    if config.loss.adversarial == "hinge":
+        return {"discriminator": losses.hinge_discriminator(real_scores, fake_scores)}
+    mixing = np.random.default_rng([config.seed, 2, step]).random(len(fake), np.float32)
+    penalty = losses.gradient_penalty(
+        lambda x: plain(x, batch.centre), batch.image, fake, torch.from_numpy(mixing).to(fake.device)
+    )
+    return {
+        "discriminator": losses.wasserstein_discriminator(real_scores, fake_scores),
+        "penalty": config.loss.gradient_penalty_weight * penalty,
+    }
+
+
+def adversarial_terms(
+    config: TrainConfig, plain: nn.Module, batch: Batch, _: GeneratorOutput, fake: Tensor
+) -> dict[str, Tensor]:
+    """The generator's adversarial term (Eq. 5)."""
+    judged = plain(fake, batch.centre).float()
+    return {"adversarial": config.loss.adversarial_weight * losses.adversarial_generator(judged)}

@@ -1,0 +1,17 @@
+"""``temperfill methods`` lists every method with all that there is to know of it."""
+
+import pytest
+
+from temperfill import cli
+from temperfill.methods import METHODS, TRAINED
+
+
+def test_every_method_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(["methods"])
+    lines = capsys.readouterr().out.splitlines()
+    assert {line for line in lines if not line.startswith(" ")} == {*METHODS, *TRAINED}
+    for title in ("paper", "parameters", "terms", "needs"):
+        assert sum(line.startswith(f"  {title}:") for line in lines) == len(METHODS) + len(TRAINED)
+    start = lines.index("deepfillv2")
+    assert "4.1 M" in lines[start + 2]
+    assert "temperfill train deepfillv2" in lines[start + 4]

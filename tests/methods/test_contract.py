@@ -1,0 +1,152 @@
+"""The contract of every method through ``fill``: any size, any hole, each image for itself, known pixels kept."""
+
+from collections.abc import Callable
+from importlib import import_module
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from torch import Tensor
+
+from temperfill import methods
+from temperfill.checkpoint import save_generator
+from temperfill.config import ATMAConfig, DeepFillV2Config, GeneratorConfig, PartialConvConfig, WaveFillConfig
+from temperfill.inpainter import fill
+from temperfill.methods.catalogue import ABOUT, parameters_text
+from temperfill.nets.building import build
+from temperfill.presets import BASELINES, PRESETS
+
+CONFIGS: dict[str, Any] = {
+    "ours": GeneratorConfig(width=4, head_dim=4),
+    "partialconv": PartialConvConfig(width=4),
+    "deepfillv2": DeepFillV2Config(width=4),
+    "wavefill": WaveFillConfig(width=4),
+    "atma": ATMAConfig(width=4),
+}
+PACKAGES = {"telea": "cv2", "navier-stokes": "cv2", "patchmatch": "patchmatch"}
+NAMES = [*methods.METHODS, *methods.TRAINED]
+
+
+GAINS = {"deepfillv2": 2.5, "atma": 2.5}
+"""Factors on the weights of networks whose output hardly depends on the picture before training."""
+
+
+def lively(name: str) -> Any:
+    """A random network whose output depends on the picture."""
+    with torch.random.fork_rng(), torch.no_grad():
+        torch.manual_seed(0)
+        network = build(CONFIGS[name])
+        for parameter_name, parameter in network.named_parameters():
+            if parameter_name.endswith("factor"):  # of attention, zero before training
+                parameter.fill_(0.5)
+            elif parameter.ndim == 4:
+                parameter.mul_(GAINS.get(name, 1.0))
+    return network
+
+
+@pytest.fixture(scope="module")
+def load(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    """Gives a method, networks tiny, with random weights from a file."""
+    folder = tmp_path_factory.mktemp("weights")
+
+    def loaded(name: str) -> Any:
+        if name in PACKAGES:
+            pytest.importorskip(PACKAGES[name])
+        if name not in CONFIGS:
+            return methods.load(name)
+        path = folder / f"{name}.safetensors"
+        if not path.exists():
+            save_generator(path, lively(name))
+        return methods.load(path)
+
+    return loaded
+
+
+def pictures(height: int, width: int) -> tuple[Tensor, Tensor]:
+    """Four pictures: a hole in the middle, one at a corner, none, and nothing else."""
+    noise = torch.Generator().manual_seed(height * 1000 + width)
+    image = (torch.rand(4, 3, height, width, generator=noise) * 255).round() / 255
+    mask = torch.zeros(4, 1, height, width)
+    mask[0, :, height // 4 : height // 2 + 1, width // 3 : width // 2 + 1] = 1
+    mask[1, :, : height // 3 + 1, : width // 2] = 1
+    mask[3] = 1
+    return image, mask
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("size", [(9, 5), (37, 50)])
+def test_contract(load: Callable[[str], Any], name: str, size: tuple[int, int]) -> None:
+    method = load(name)
+    assert method.name == name
+    image, mask = pictures(*size)
+    before = image.clone(), mask.clone()
+    filled = fill(method, image, mask)
+    assert torch.equal(image, before[0])
+    assert torch.equal(mask, before[1])
+    assert filled.shape == image.shape
+    assert filled.dtype == image.dtype
+    assert 0 <= filled.min() <= filled.max() <= 1
+    known = (mask == 0).expand_as(image)
+    assert torch.equal(filled[known], image[known])
+    assert torch.equal(filled[2], image[2])
+    assert torch.equal(fill(method, image, mask), filled)
+    other = torch.where(known, image, torch.rand_like(image))
+    assert torch.equal(fill(method, other, mask)[~known], filled[~known])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_each_image_is_filled_for_itself_by_its_own_mask(load: Callable[[str], Any], name: str) -> None:
+    method = load(name)
+    image, mask = pictures(41, 34)
+    filled = fill(method, image, mask)
+    singles = torch.cat([fill(method, image[i : i + 1], mask[i : i + 1]) for i in range(4)])
+    order = torch.tensor([3, 1, 0, 2])
+    permuted = fill(method, image[order], mask[order])
+    torch.testing.assert_close(singles, filled, atol=1e-4, rtol=0)
+    torch.testing.assert_close(permuted, filled[order], atol=1e-4, rtol=0)
+    if name in CONFIGS:  # not a constant, which would be right everywhere above
+        change = (fill(method, 1 - image, mask)[:2] - filled[:2]).abs()
+        assert change[mask[:2].expand(-1, 3, -1, -1) > 0].max() > 5e-3
+
+
+@pytest.mark.parametrize("name", CONFIGS)
+def test_networks_hide_the_hole_themselves(load: Callable[[str], Any], name: str) -> None:
+    """Not only because ``fill`` greys it."""
+    method = load(name)
+    side = max(method.size_rule.minimum, 24)
+    image, mask = pictures(side, side)
+    other = torch.where(mask > 0, torch.rand_like(image), image)
+    hole = mask.expand_as(image) > 0
+    assert torch.equal(method(other, mask)[hole], method(image, mask)[hole])
+
+
+@pytest.mark.parametrize("name", methods.TRAINED)
+def test_trained_methods_without_weights_say_how_to_get_them(name: str) -> None:
+    with pytest.raises(ValueError, match=f"temperfill train {name} --run-dir DIR"):
+        methods.load(name)
+
+
+def test_weights_of_another_method_are_refused(load: Callable[[str], Any], tmp_path: Path) -> None:
+    load("deepfillv2")
+    path = tmp_path / "weights.safetensors"
+    save_generator(path, build(CONFIGS["deepfillv2"]))
+    for name in ("ours", "wavefill"):
+        module = import_module(f"temperfill.methods.{name}")
+        with pytest.raises(ValueError, match=f"holds a generator of the method deepfillv2, not of {name}"):
+            module.load("cpu", path)
+
+
+def test_catalogue_knows_every_method_and_its_size() -> None:
+    assert set(ABOUT) == set(NAMES)
+    runs = {"ours": PRESETS["base"]} | BASELINES
+    assert set(runs) == set(CONFIGS)
+    for name, about in ABOUT.items():
+        assert all((about.paper, about.terms, about.needs))
+        assert ("train" in about.needs) == (name in methods.TRAINED)
+        if name not in runs:
+            assert parameters_text(about) == "none"
+            continue
+        assert about.parameters == sum(parameter.numel() for parameter in build(runs[name].generator).parameters())
+    for name, millions in (("partialconv", 25.8), ("deepfillv2", 4.05), ("wavefill", 49.3)):  # as published
+        assert ABOUT[name].parameters / 1e6 == pytest.approx(millions, rel=0.003)
