@@ -1,0 +1,114 @@
+"""Strategies for large holes in large photographs, in figures and as a sheet.
+
+python benchmarks/large_holes.py PHOTOS --hole 700 --vgg VGG.safetensors --output report/
+
+Cuts a square hole of --hole pixels, its corners rounded and its place drawn with --seed, into every photograph, fills
+it with each strategy, and judges the part of the picture up to half a hole around it. ``enlarged`` is multiscale
+without the detail that is carried along the attention: the small result, enlarged. Writes figures.json, figures.md and
+sheet.png.
+"""
+
+import argparse
+import json
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from temperfill import images, regions
+from temperfill.evaluate.judge import Judge
+from temperfill.inpainter import Inpainter, load_method
+from temperfill.report import contact_sheet
+
+
+class WithoutMatches:
+    """A method that does not tell where it copies from."""
+
+    def __init__(self, method: Any) -> None:
+        self.method, self.name, self.size_rule = method, method.name, method.size_rule
+
+    def __call__(self, *planes: torch.Tensor) -> torch.Tensor:
+        return self.method(*planes)  # type: ignore[no-any-return]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("photos", type=Path)
+    parser.add_argument("--model", default="base")
+    parser.add_argument("--strategies", nargs="+", default=["full", "crop", "enlarged", "multiscale"])
+    parser.add_argument("--hole", type=int, default=700, help="side, pixels")
+    parser.add_argument("--limit", type=int, default=0, help="most photographs, spread over the folder; 0 for all")
+    parser.add_argument("--vgg", type=Path)
+    parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+
+    arguments.output.mkdir(parents=True, exist_ok=True)
+    paths = sorted(path for path in arguments.photos.iterdir() if path.suffix in images.SUFFIXES)
+    paths = paths[:: max(len(paths) // arguments.limit, 1)][: arguments.limit] if arguments.limit else paths
+    method, judge = load_method(arguments.model), Judge(arguments.vgg, None)
+    plain = {"enlarged": Inpainter(WithoutMatches(method), precision=arguments.precision)}
+    usual = Inpainter(method, precision=arguments.precision)
+    figures: dict[str, list[dict[str, float]]] = {name: [] for name in arguments.strategies}
+    columns: dict[str, list[Any]] = {name: [] for name in ("input", *arguments.strategies, "truth")}
+    for number, path in enumerate(paths):
+        picture = images.open_picture(path)
+        hole = rounded_square(picture.size, arguments.hole, np.random.default_rng((arguments.seed, number)))
+        truth, around = images.to_rgb(picture), np.s_[bounds(hole, arguments.hole // 2)]
+        columns["input"].append(to_bytes(np.where(hole[..., None], 1, truth)[around]))
+        columns["truth"].append(to_bytes(truth[around]))
+        for name in arguments.strategies:
+            start = time.perf_counter()
+            strategy: Any = "multiscale" if name == "enlarged" else name
+            filled = plain.get(name, usual).complete(picture, hole, strategy=strategy)
+            seconds = time.perf_counter() - start
+            result = images.to_rgb(filled)
+            columns[name].append(to_bytes(result[around]))
+            figures[name].append(judged(judge, result[around], truth[around], hole[around]) | {"seconds": seconds})
+            print(path.name, name, {key: round(value, 3) for key, value in figures[name][-1].items()}, flush=True)
+    names = list(figures[arguments.strategies[0]][0])
+    table = [f"| strategy | {' | '.join(names)} |", "|---" * (len(names) + 1) + "|"]
+    for name, rows in figures.items():
+        table.append(f"| {name} | " + " | ".join(f"{np.mean([row[key] for row in rows]):.3f}" for key in names) + " |")
+    print("\n".join(table))
+    (arguments.output / "figures.md").write_text("\n".join(table) + "\n")
+    (arguments.output / "figures.json").write_text(json.dumps(figures, indent=1))
+    contact_sheet(columns, arguments.output / "sheet.png")
+
+
+def rounded_square(size: tuple[int, int], side: int, rng: np.random.Generator) -> Any:
+    side = min(side, *(length * 3 // 4 for length in size))
+    hole = np.zeros(size, bool)
+    top, left = (int(rng.integers(length // 16, length - side - length // 16 + 1)) for length in size)
+    radius = side // 6
+    hole[top + radius : top + side - radius, left + radius : left + side - radius] = True
+    return regions.dilate(hole, radius)
+
+
+def bounds(hole: Any, margin: int) -> tuple[slice, slice]:
+    spans = (np.flatnonzero(hole.any(axis)) for axis in (1, 0))
+    first, second = (slice(max(int(span[0]) - margin, 0), int(span[-1]) + 1 + margin) for span in spans)
+    return first, second
+
+
+def to_bytes(values: Any) -> Any:
+    return (np.clip(values, 0, 1) * 255).round().astype(np.uint8)
+
+
+def judged(judge: Judge, result: Any, truth: Any, hole: Any) -> dict[str, float]:
+    def tensor(array: Any) -> torch.Tensor:
+        return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))[None].float()
+
+    target = tensor(truth)
+    with torch.inference_mode():
+        found = judge.figures(
+            tensor(result), target, judge.features(target), torch.from_numpy(hole)[None, None].float()
+        )
+    return {name: float(value) for name, value in found.items()}
+
+
+if __name__ == "__main__":
+    main()

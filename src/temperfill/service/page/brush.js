@@ -1,0 +1,182 @@
+// Hides: how pointer and keys become strokes: which layer a tool writes to, brush sizes, straight lines, the ring that
+// shows what a dab covers, and the pen that is moved by arrow keys.
+
+import { snap } from "./tiles.js";
+
+const TARGETS = {
+  mask: ["mask", 1],
+  "mask-eraser": ["mask", 0],
+  sketch: ["sketch", 1],
+  "sketch-eraser": ["sketch", 0],
+};
+const LARGEST = 1000; // image pixels, or half of a small photo
+const SLIDER = 100; // steps of the size slider
+const ERASER_BUTTON = 32; // of a pen, in PointerEvent.buttons
+
+export class Brush {
+  /** @param {function} onStroke receives each finished change; onStart is called when one begins */
+  constructor(stage, { onStart, onStroke }) {
+    Object.assign(this, { stage, onStart, onStroke });
+    this.tool = "mask";
+    this.layers = null; // {mask, sketch}
+    this.sizes = { mask: 40, sketch: 3 };
+    this.largest = LARGEST;
+    this.stroke = null; // {layer, value} while drawing
+    this.last = null; // [layer, column, row] where the last stroke ended
+    this.pointer = null; // stage point of the hovering pointer
+    this.pen = null; // {column, row, down} of the pen moved by keys
+    stage.overlays.push((context, view) => this.drawRing(context, view));
+  }
+
+  setLayers(layers) {
+    this.layers = layers;
+    this.last = null;
+    this.pen = null;
+    const longest = Math.max(layers.mask.width, layers.mask.height);
+    this.largest = Math.max(Math.min(LARGEST, Math.round(longest / 2)), 8);
+    this.sizes = { mask: Math.max(Math.round(longest / 20), 4), sketch: Math.max(Math.round(longest / 300), 2) };
+  }
+
+  get isPainting() {
+    return this.tool in TARGETS;
+  }
+
+  /** The layer that the tool works on, "mask" or "sketch"; "mask" for other tools. */
+  get target() {
+    return TARGETS[this.tool]?.[0] ?? "mask";
+  }
+
+  get size() {
+    return this.sizes[this.target];
+  }
+
+  set size(size) {
+    this.sizes[this.target] = Math.min(Math.max(Math.round(size), 1), this.largest);
+    this.stage.redraw("overlay");
+  }
+
+  /** Position on the slider, 0 to 100, logarithmic. */
+  get slider() {
+    return (SLIDER * Math.log(this.size)) / Math.log(this.largest);
+  }
+
+  set slider(value) {
+    this.size = this.largest ** (value / SLIDER);
+  }
+
+  step(direction) {
+    const { size } = this;
+    this.size = direction > 0 ? Math.max(size + 1, size * 1.12) : Math.min(size - 1, size / 1.12);
+  }
+
+  begin(point, event) {
+    const [name, value] = TARGETS[this.tool];
+    this.end();
+    this.onStart();
+    const at = this.snapped(point);
+    const from = event.shiftKey && this.last?.[0] === name ? this.last.slice(1) : at;
+    this.pen = null;
+    this.start(name, event.buttons & ERASER_BUTTON ? 0 : value);
+    this.line(from, at);
+  }
+
+  start(name, value) {
+    this.stroke = { name, layer: this.layers[name], value };
+    this.stroke.layer.begin();
+  }
+
+  move(points) {
+    if (!this.stroke) return;
+    for (const point of points) this.line(this.last.slice(1), this.snapped(point));
+  }
+
+  line(from, to) {
+    const { name, layer, value } = this.stroke;
+    layer.paint(...from, ...to, this.size, value);
+    this.last = [name, ...to];
+    this.stage.redraw("marks");
+  }
+
+  end() {
+    if (!this.stroke) return;
+    const change = this.stroke.layer.commit();
+    this.stroke = null;
+    if (this.pen) this.pen.down = false;
+    this.onStroke(change);
+  }
+
+  abort() {
+    this.stroke?.layer.abort();
+    this.stroke = null;
+    this.last = null;
+    this.stage.redraw("marks");
+  }
+
+  snapped(point) {
+    return this.stage.view.toImage(...point).map((value) => snap(value, this.size));
+  }
+
+  hover(point) {
+    this.pointer = point;
+    if (point && this.pen && !this.pen.down) this.pen = null;
+    this.stage.redraw("overlay");
+  }
+
+  /** Moves the pen of the keyboard; steps are a quarter of the brush, four brushes with `far`, at least a pixel. */
+  nudge(right, down, far) {
+    const pen = this.keyboardPen();
+    const step = Math.max(Math.round(this.size * (far ? 4 : 0.25)), 1);
+    const from = [pen.column, pen.row];
+    pen.column = Math.min(Math.max(pen.column + right * step, 0), this.layers.mask.width);
+    pen.row = Math.min(Math.max(pen.row + down * step, 0), this.layers.mask.height);
+    this.stage.view.reveal(pen.column, pen.row);
+    this.stage.moved();
+    if (pen.down) this.line(...[from, [pen.column, pen.row]].map((at) => at.map((value) => snap(value, this.size))));
+  }
+
+  /** Puts the keyboard's pen down or lifts it. @returns {boolean} whether it is down now */
+  togglePen() {
+    const pen = this.keyboardPen();
+    if (pen.down) {
+      this.end();
+      return false;
+    }
+    this.onStart();
+    this.start(...TARGETS[this.tool]);
+    pen.down = true;
+    const at = [pen.column, pen.row].map((value) => snap(value, this.size));
+    this.line(at, at);
+    return true;
+  }
+
+  keyboardPen() {
+    if (!this.pen) {
+      const { view } = this.stage;
+      const [column, row] = view.toImage(...(this.pointer ?? [view.width / 2, view.height / 2])).map(Math.round);
+      this.pen = { column, row, down: false };
+    }
+    return this.pen;
+  }
+
+  drawRing(context, view) {
+    const at = this.pen ? view.toStage(this.pen.column, this.pen.row) : this.pointer;
+    if (!at || !(this.isPainting || this.pen)) return;
+    const [x, y] = this.isPainting ? view.toStage(...this.snapped(at)) : at;
+    const radius = this.isPainting ? Math.max((this.size / 2) * view.scale, 1.5 * view.ratio) : 6 * view.ratio;
+    const rings = [[3, "rgb(0 0 0 / 70%)"], [1.25, this.pen?.down ? "#ffd400" : "#fff"]];
+    for (const [width, colour] of rings) {
+      context.lineWidth = width * view.ratio;
+      context.strokeStyle = colour;
+      context.beginPath();
+      context.arc(x, y, radius, 0, 2 * Math.PI);
+      if (this.pen || radius < 4 * view.ratio) {
+        const [near, far] = [radius + 3 * view.ratio, radius + 9 * view.ratio];
+        for (const [right, down] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
+          context.moveTo(x + right * near, y + down * near);
+          context.lineTo(x + right * far, y + down * far);
+        }
+      }
+      context.stroke();
+    }
+  }
+}

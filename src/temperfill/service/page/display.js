@@ -1,0 +1,146 @@
+// Hides: what of the editor's state the page's elements show: which buttons can be pressed, what they are called, the
+// sliders' values, zoom, facts, and the divider of the comparison.
+
+import { tooltip } from "./keys.js";
+
+const find = (selector) => document.querySelector(selector);
+
+/** What an element needs in order to work, by the word in its data-needs. */
+const NEEDS = {
+  photo: ({ layers }) => Boolean(layers),
+  undo: ({ undo }) => undo.done.length > 0,
+  redo: ({ undo }) => undo.undone.length > 0,
+  result: ({ results }) => Boolean(results.shown?.parent),
+  continue: ({ results }) => results.shown !== results.input,
+};
+/** What of the model a tool needs, see Editor.lack. */
+export const TOOL_NEEDS = { sketch: "takes_sketch", "sketch-eraser": "takes_sketch", sources: "has_sources" };
+
+const WITHOUT_PHOTO = new Set(["open", "help", "close-help", "cancel", "colder", "warmer"]);
+
+/** Whether an action can be taken now, by button or key. */
+export function allows(editor, action) {
+  const need = find(`[data-action="${action}"][data-needs]`)?.dataset.needs;
+  return need ? NEEDS[need](editor) : WITHOUT_PHOTO.has(action) || NEEDS.photo(editor);
+}
+
+/** Texts that never change; once, at the start. */
+export function labelButtons() {
+  for (const button of document.querySelectorAll("[data-action]")) {
+    const text = tooltip(button.dataset.action);
+    if (!text) continue;
+    button.title = text;
+    // Words that narrow windows leave out are no name there.
+    if (!button.textContent.trim() || button.querySelector(".wide")) button.setAttribute("aria-label", text);
+  }
+  name(find("[data-action=close-help]"), "Close");
+  name(find("[data-action=close-sources]"), "Close");
+  find("#origin").textContent = window.location.host;
+}
+
+/** Brings everything up to date. */
+export function display(editor, stage, temperature) {
+  const { photo, brush } = editor;
+  for (const element of document.querySelectorAll("[data-needs]")) {
+    element.disabled = !NEEDS[element.dataset.needs](editor);
+  }
+  displayTools(editor);
+  displaySliders(editor, temperature);
+  displayVersion(editor, stage);
+  displayZoom(stage.view);
+  exchange(find(".primary[data-action=fill]"), find("[data-action=cancel]"), Boolean(editor.fillUnderWay));
+  find("#empty").hidden = Boolean(photo);
+  find("#zoom").hidden = !photo;
+  stage.element.dataset.cursor = photo ? brush.tool : "none";
+  const marked = `${(100 * editor.share).toFixed(1)} % marked`;
+  find("#facts").textContent = photo ? `${photo.name} · ${photo.width} × ${photo.height} · ${marked}` : "";
+  document.title = photo ? `${photo.name} – temperfill` : "temperfill";
+}
+
+function displayTools(editor) {
+  const { brush } = editor;
+  for (const button of document.querySelectorAll("[data-tool]")) {
+    const { tool } = button.dataset;
+    const reason = TOOL_NEEDS[tool] ? editor.lack(TOOL_NEEDS[tool]) : null;
+    button.setAttribute("aria-pressed", String(tool === brush.tool));
+    button.setAttribute("aria-disabled", String(Boolean(reason)));
+    name(button, reason ? `${tooltip(tool)}. ${reason}` : tooltip(tool));
+  }
+  find("[data-action=marks]").setAttribute("aria-pressed", String(editor.marksOn));
+  name(find("[data-action=clear]"), brush.target === "mask" ? "Clear the mask (Delete)" : "Clear the lines (Delete)");
+}
+
+function displaySliders(editor, temperature) {
+  const { brush } = editor;
+  const slider = find("#size");
+  if (Math.abs(slider.value - brush.slider) >= 0.5) slider.value = brush.slider;
+  slider.setAttribute("aria-valuetext", `${brush.size} pixels of the photo`);
+  find("#size-value").textContent = `${brush.size} px`;
+  const text = temperature.toFixed(2);
+  const heat = find("#temperature");
+  heat.disabled = Boolean(editor.lack("takes_temperature"));
+  heat.title = editor.lack("takes_temperature") ?? "Temperature of the fill; 1 = as learned";
+  heat.setAttribute("aria-valuetext", temperature === 1 ? "1, as learned" : text);
+  find("#temperature-value").textContent = heat.disabled ? "–" : text;
+}
+
+function displayVersion({ results, comparing }, stage) {
+  const version = results.shown;
+  if (!version) return;
+  find("#version-title").textContent = version.title;
+  find("#version-details").textContent = version.parent ? `temperature ${version.temperature.toFixed(2)}` : "";
+  find("[data-action=compare]").setAttribute("aria-pressed", String(comparing));
+  const words = version.parent ? "Continue with this result" : "Go back to the photo";
+  find("[data-action=continue] .long").textContent = words;
+  find("[data-action=continue]").setAttribute("aria-label", words);
+  displayDivider(stage);
+}
+
+export function displayDivider(stage) {
+  const divider = find("#divider");
+  divider.hidden = !stage.before;
+  divider.value = stage.divider * 100;
+}
+
+export function displayZoom({ percent }) {
+  const text = `${percent < 10 ? percent.toFixed(1) : Math.round(percent)} %`;
+  find("#zoom-value").textContent = text;
+  find("#zoom-value").setAttribute("aria-label", `${text}, to actual pixels`);
+}
+
+/** Shows one of two buttons in the same place; the focus stays there. */
+function exchange(first, second, useSecond) {
+  const [from, to] = useSecond ? [first, second] : [second, first];
+  const hadFocus = document.activeElement === from;
+  from.hidden = true;
+  to.hidden = false;
+  if (hadFocus) to.focus();
+}
+
+function name(element, text) {
+  element.title = text;
+  element.setAttribute("aria-label", text);
+}
+
+/** The line between before and after, for the stage's overlays. */
+export function drawDivider(context, view, stage) {
+  if (!stage.before) return;
+  const [x, y] = [stage.dividerX(), view.height / 2];
+  const { ratio } = view;
+  context.fillStyle = "rgb(0 0 0 / 60%)";
+  context.fillRect(x - 1.5 * ratio, 0, 3 * ratio, view.height);
+  context.fillStyle = "#fff";
+  context.fillRect(x - ratio / 2, 0, ratio, view.height);
+  context.beginPath();
+  context.arc(x, y, 13 * ratio, 0, 2 * Math.PI);
+  context.fill();
+  context.strokeStyle = "#333";
+  context.lineWidth = 1.5 * ratio;
+  context.beginPath();
+  for (const side of [-1, 1]) {
+    context.moveTo(x + side * 4 * ratio, y - 4 * ratio);
+    context.lineTo(x + side * 8 * ratio, y);
+    context.lineTo(x + side * 4 * ratio, y + 4 * ratio);
+  }
+  context.stroke();
+}

@@ -1,0 +1,106 @@
+// Hides: which key does what. The table below is at once the dispatch, the tooltips and the help panel.
+
+const IS_MAC = /Mac|iPhone|iPad/.test(navigator.platform);
+
+// [action, keys, what it does]; "Mod" is Ctrl, or Command on a Mac.
+const TABLE = [
+  ["File", [
+    ["open", ["Mod+O"], "Open a photo (or drop or paste one)"],
+    ["save", ["Mod+S"], "Save the result"],
+  ]],
+  ["Tools", [
+    ["mask", ["B"], "Mask brush: paint over what should be filled"],
+    ["mask-eraser", ["E"], "Mask eraser"],
+    ["sketch", ["L"], "Line brush: draw lines that the fill should follow"],
+    ["sketch-eraser", ["K"], "Line eraser"],
+    ["pan", ["H"], "Move the photo"],
+    ["sources", ["W"], "Where did it come from: point at a filled place"],
+    ["smaller", ["["], "Smaller brush"],
+    ["larger", ["]"], "Larger brush"],
+  ]],
+  ["Marks", [
+    ["undo", ["Mod+Z"], "Undo"],
+    ["redo", ["Mod+Shift+Z", "Mod+Y"], "Redo"],
+    ["clear", ["Delete", "Backspace"], "Clear the mask, or the lines with a line tool"],
+    ["invert", ["I"], "Invert the mask"],
+    ["marks", ["M"], "Show or hide mask and lines"],
+  ]],
+  ["Fill", [
+    ["fill", ["Mod+Enter", "F"], "Fill"],
+    ["cancel", ["Escape"], "Cancel the fill"],
+    ["colder", [","], "Lower temperature"],
+    ["warmer", ["."], "Higher temperature"],
+    ["compare", ["C"], "Compare before and after"],
+    ["continue", ["Mod+Shift+Enter"], "Continue with this result"],
+    ["previous", ["PageUp"], "Previous version"],
+    ["next", ["PageDown"], "Next version"],
+  ]],
+  ["View", [
+    ["zoom-in", ["+", "="], "Zoom in"],
+    ["zoom-out", ["-"], "Zoom out"],
+    ["fit", ["0"], "Whole photo"],
+    ["actual", ["1"], "Actual pixels"],
+    ["help", ["?"], "This list"],
+  ]],
+];
+
+// Said in the help only; handled where the pointer and the stage are.
+const GESTURES = [
+  ["Wheel", "Zoom at the pointer"],
+  ["Two fingers", "Move and zoom, on a touch screen or trackpad"],
+  ["Space + drag", "Move the photo"],
+  ["Shift + click", "Straight line from the end of the last stroke"],
+  ["Arrows", "Move the brush while the photo has the focus, with Shift further"],
+  ["Enter", "Put the pen down and lift it; with the last tool: ask about this place"],
+];
+
+const NAMES = { Escape: "Esc", PageUp: "Page up", PageDown: "Page down", "-": "−", ",": "Comma", ".": "Period" };
+const UNSAID = new Set(["="]); // plus without Shift
+
+function shown(key) {
+  const parts = key === "+" ? ["+"] : key.split("+");
+  return parts.map((part) => (part === "Mod" ? (IS_MAC ? "⌘" : "Ctrl") : (NAMES[part] ?? part))).join("+");
+}
+
+const ALL = TABLE.flatMap(([, rows]) => rows);
+
+/** What a button says when the pointer rests on it. */
+export function tooltip(action) {
+  const row = ALL.find(([name]) => name === action);
+  return row ? `${row[2].split(" (or")[0]} (${shown(row[1][0])})` : null;
+}
+
+/** The action of a key event, or null. Keys that a focused control needs for itself stay its own. */
+export function actionOf(event) {
+  const thirdLevel = event.getModifierState("AltGraph"); // reported as Ctrl and Alt on some systems
+  const mod = IS_MAC ? event.metaKey : event.ctrlKey && !thirdLevel;
+  if ((event.altKey && !thirdLevel) || (IS_MAC ? event.ctrlKey : event.metaKey) || event.isComposing) return null;
+  const target = event.target instanceof Element ? event.target : document.body;
+  if (!mod && event.key !== "Escape" && target.closest("input[type=number], select, dialog, [popover]")) return null;
+  const key = event.key.length === 1 ? event.key.toUpperCase() : event.key;
+  if (target.matches("input[type=range]") && /^Page/.test(key)) return null;
+  const letter = /^[A-Z]$/.test(key) || key.length > 1;
+  const name = (mod ? "Mod+" : "") + (event.shiftKey && letter ? "Shift+" : "") + key;
+  return ALL.find(([, keys]) => keys.includes(name))?.[0] ?? null;
+}
+
+/** Fills the help panel. */
+export function listKeys(panel) {
+  const section = (title, rows) => {
+    const part = document.createElement("section");
+    const list = document.createElement("dl");
+    part.append(Object.assign(document.createElement("h3"), { textContent: title }), list);
+    for (const [keys, text] of rows) {
+      const term = document.createElement("dt");
+      keys.forEach((key, at) => {
+        if (at) term.append(" or ");
+        term.append(Object.assign(document.createElement("kbd"), { textContent: key }));
+      });
+      list.append(term, Object.assign(document.createElement("dd"), { textContent: text }));
+    }
+    return part;
+  };
+  const said = ([, keys, text]) => [keys.filter((key) => !UNSAID.has(key)).map(shown), text];
+  const keyed = TABLE.map(([title, rows]) => section(title, rows.map(said)));
+  panel.replaceChildren(section("Gestures", GESTURES.map(([name, text]) => [[name], text])), ...keyed);
+}

@@ -1,0 +1,119 @@
+// Hides: the HTTP interface. Every address is below the page's own, every failure is a ServerError with a sentence
+// for the user.
+
+const UNREACHABLE =
+  "The server does not answer. Check that it still runs; the photo, your strokes and all results are kept here.";
+
+export class ServerError extends Error {
+  /** @param {string} code "unreachable", "cancelled", or what the server calls it */
+  constructor(message, code, status = 0) {
+    super(message);
+    this.code = code;
+    this.status = status;
+  }
+}
+
+// Servers that want a token get it from the page's own address, .../#token=TOKEN, which browsers send nowhere.
+const TOKEN = new URLSearchParams(window.location.hash.slice(1)).get("token");
+
+async function request(path, options = {}) {
+  const headers = { ...(TOKEN ? { Authorization: `Bearer ${TOKEN}` } : {}), ...options.headers };
+  let response;
+  try {
+    response = await fetch(new URL(path, document.baseURI), { cache: "no-store", ...options, headers });
+  } catch (error) {
+    if (error.name === "AbortError") throw new ServerError("Cancelled.", "cancelled");
+    throw new ServerError(UNREACHABLE, "unreachable");
+  }
+  if (response.ok) return response;
+  throw await failure(response);
+}
+
+/** The body of a reply; a connection that breaks here is the same as one that never was. */
+async function body(response, kind) {
+  try {
+    return await response[kind]();
+  } catch (error) {
+    if (error.name === "AbortError") throw new ServerError("Cancelled.", "cancelled");
+    throw new ServerError(UNREACHABLE, "unreachable");
+  }
+}
+
+async function failure(response) {
+  const { error } = await response.json().catch(() => ({}));
+  const said = error?.message ? sentence(error.message) : `The server answered with status ${response.status}.`;
+  const { status } = response;
+  if (status === 401) {
+    return new ServerError("This server wants its token: open the page as …/#token=TOKEN.", "unauthorized", status);
+  }
+  if (status === 503 && (error?.code ?? "busy") === "busy") {
+    const seconds = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
+    const wait = seconds > 0 ? `in ${seconds} seconds` : "a little later";
+    const text = `The server is busy with other pictures. Try again ${wait}; nothing is lost.`;
+    return new ServerError(text, "busy", status);
+  }
+  if (status === 504) {
+    const remedy = "Mark a smaller area, or start the server with a longer time limit.";
+    return new ServerError(`The fill took longer than the server allows. ${remedy}`, "timeout", status);
+  }
+  if (status === 409) return new ServerError("Cancelled.", "cancelled", status);
+  return new ServerError(said, error?.code ?? "failed", status);
+}
+
+function sentence(text) {
+  const trimmed = text.trim();
+  return trimmed[0].toUpperCase() + trimmed.slice(1) + (/[.!?]$/.test(trimmed) ? "" : ".");
+}
+
+async function json(path, options) {
+  return body(await request(path, options), "json");
+}
+
+/** Limits of the server and the name of the picture that it was started with: {max_bytes, max_pixels, image}. */
+export const start = () => json("start");
+
+/** The model that answers: {name, takes_sketch, takes_temperature, has_sources}; a loading one has error "loading". */
+export async function askModel() {
+  const { models, current } = await json("v1/models");
+  return models.find(({ name }) => name === current) ?? { name: current };
+}
+
+export async function startImage(name) {
+  const blob = await body(await request("start/image"), "blob");
+  return new File([blob], name, { type: blob.type });
+}
+
+/** A name for a job. Random enough to be unique; works on pages without TLS, unlike crypto.randomUUID. */
+export function newJob() {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
+}
+
+/** @param {{image: Blob, name: string, mask: Blob, sketch: Blob?, options: Object}} work options: the text fields */
+function asForm({ image, name, mask, sketch, options }) {
+  const form = new FormData();
+  form.append("image", image, name);
+  form.append("mask", mask, "mask.png");
+  if (sketch) form.append("sketch", sketch, "sketch.png");
+  for (const [key, value] of Object.entries(options)) form.append(key, String(value));
+  return form;
+}
+
+/** Fills; `work` as for `asForm`. @returns {Promise<{blob: Blob, seconds: number?}>} */
+export async function inpaint(work, job, signal) {
+  const init = { method: "POST", body: asForm(work), headers: { "X-Job": job }, signal };
+  const response = await request("v1/inpaint", init);
+  const blob = await body(response, "blob");
+  if (!blob.type.startsWith("image/")) throw new ServerError("The server's answer is not a picture.", "failed");
+  return { blob, seconds: Number.parseFloat(response.headers.get("X-Seconds") ?? "") || null };
+}
+
+export const jobState = (job) => json(`v1/jobs/${job}`);
+
+export const cancelJob = (job) => request(`v1/jobs/${job}`, { method: "DELETE" });
+
+/** Where the pixel at the options row and column came from: [{temperature, matches: [{box, weight}]}], one a head. */
+export async function sources(work, signal) {
+  const form = asForm(work);
+  return (await json("v1/sources", { method: "POST", body: form, signal })).heads;
+}

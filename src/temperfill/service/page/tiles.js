@@ -1,0 +1,233 @@
+// Hides: how a mask or sketch of any size is kept. A layer is a sparse grid of tiles with one byte (0 or 1) for each
+// pixel; tiles that were never touched take no memory, and tiles are replaced rather than changed between two strokes,
+// so that undo keeps references instead of copies.
+
+export const TILE = 256;
+const FULL = new Uint8Array(TILE * TILE).fill(1); // shared by all wholly marked tiles; never written to
+
+export class Layer {
+  /** @param {number[]} colour red, green, blue of its display, 0 to 255 */
+  constructor(width, height, colour) {
+    this.width = width;
+    this.height = height;
+    this.colour = colour;
+    this.columns = Math.ceil(width / TILE);
+    this.rows = Math.ceil(height / TILE);
+    this.tiles = new Map(); // index of a tile to its bytes; absent = empty
+    this.pictures = new Map(); // index of a tile to its canvas, made when it is shown
+    this.before = null; // while a change is made: the tiles as they were
+  }
+
+  /** Starts a change; ends with commit or abort. */
+  begin() {
+    this.before = new Map();
+  }
+
+  /** Ends a change. @returns what undo needs, or null where no pixel changed. */
+  commit() {
+    const before = new Map();
+    const after = new Map();
+    for (const [index, old] of this.before) {
+      const now = this.tiles.get(index) ?? null;
+      if (sameBytes(old, now)) continue;
+      before.set(index, old);
+      after.set(index, now);
+    }
+    this.before = null;
+    return before.size ? { layer: this, before, after } : null;
+  }
+
+  abort() {
+    const before = this.before;
+    this.before = null;
+    this.restore(before);
+  }
+
+  /** Puts tiles back as one side of a change has them. */
+  restore(tiles) {
+    for (const [index, bytes] of tiles) this.put(index, bytes);
+  }
+
+  /** Sets all pixels whose centre lies within size / 2 of the segment; see `snap` for exact ends. */
+  paint(x0, y0, x1, y1, size, value) {
+    const radius = size / 2;
+    const top = Math.max(Math.ceil(Math.min(y0, y1) - radius - 0.5), 0);
+    const bottom = Math.min(Math.floor(Math.max(y0, y1) + radius - 0.5), this.height - 1);
+    for (let row = top; row <= bottom; row += 1) {
+      const [low, high] = rowSpan(row + 0.5, x0, y0, x1, y1, radius);
+      const left = Math.max(Math.ceil(low - 0.5), 0);
+      const right = Math.min(Math.floor(high - 0.5), this.width - 1);
+      if (left <= right) this.fillRow(row, left, right, value);
+    }
+  }
+
+  fillRow(row, left, right, value) {
+    const tileRow = Math.floor(row / TILE);
+    const offset = (row % TILE) * TILE;
+    for (let column = Math.floor(left / TILE); column * TILE <= right; column += 1) {
+      const index = tileRow * this.columns + column;
+      const present = this.tiles.get(index);
+      if (present === undefined && value === 0) continue;
+      if (present === FULL && value === 1) continue;
+      const from = offset + Math.max(left - column * TILE, 0);
+      const to = offset + Math.min(right - column * TILE, TILE - 1) + 1;
+      this.writable(index).fill(value, from, to);
+    }
+  }
+
+  /** The bytes of a tile, free to be changed until the change ends. */
+  writable(index) {
+    const old = this.tiles.get(index) ?? null;
+    if (!this.before.has(index)) {
+      this.before.set(index, old);
+      this.put(index, old ? old.slice() : new Uint8Array(TILE * TILE));
+    }
+    this.pictures.get(index)?.stale();
+    return this.tiles.get(index);
+  }
+
+  put(index, bytes) {
+    if (bytes) this.tiles.set(index, bytes);
+    else this.tiles.delete(index);
+    this.pictures.get(index)?.stale();
+  }
+
+  /** Within a change: gives every tile new content; `content` takes the old bytes or null and returns the new. */
+  replaceAll(content) {
+    for (let index = 0; index < this.columns * this.rows; index += 1) {
+      const old = this.tiles.get(index) ?? null;
+      this.before.set(index, old);
+      this.put(index, content(old, index));
+    }
+  }
+
+  clear() {
+    this.replaceAll(() => null);
+  }
+
+  invert() {
+    this.replaceAll((old) => {
+      if (old === null) return FULL;
+      return old === FULL ? null : old.map((value) => 1 - value);
+    });
+  }
+
+  /** Marked pixels. */
+  count() {
+    let total = 0;
+    for (const [index, bytes] of this.tiles) {
+      const [, , width, height] = this.box(index);
+      if (bytes === FULL) {
+        total += width * height;
+        continue;
+      }
+      for (let row = 0; row < height; row += 1) {
+        for (let at = row * TILE; at < row * TILE + width; at += 1) total += bytes[at];
+      }
+    }
+    return total;
+  }
+
+  /** Left, top, width and height of a tile's part of the picture. */
+  box(index) {
+    const left = (index % this.columns) * TILE;
+    const top = Math.floor(index / this.columns) * TILE;
+    return [left, top, Math.min(TILE, this.width - left), Math.min(TILE, this.height - top)];
+  }
+
+  /** Writes a row into `target` from `offset` on, as 0 and 255. */
+  readRow(row, target, offset) {
+    const first = Math.floor(row / TILE) * this.columns;
+    const start = (row % TILE) * TILE;
+    for (let column = 0; column < this.columns; column += 1) {
+      const bytes = this.tiles.get(first + column);
+      const left = column * TILE;
+      const width = Math.min(TILE, this.width - left);
+      for (let x = 0; x < width; x += 1) target[offset + left + x] = bytes && bytes[start + x] ? 255 : 0;
+    }
+  }
+
+  /** Draws the part that the view shows; tile borders are rounded to device pixels, so none shows a seam. */
+  draw(context, view) {
+    context.imageSmoothingEnabled = view.scale < 2;
+    context.imageSmoothingQuality = "medium";
+    context.fillStyle = `rgb(${this.colour.join(" ")})`;
+    for (const [index, bytes] of this.tiles) {
+      const [left, top, width, height] = this.box(index);
+      const [x0, y0] = view.toStage(left, top).map(Math.round);
+      const [x1, y1] = view.toStage(left + width, top + height).map(Math.round);
+      if (x1 <= 0 || y1 <= 0 || x0 >= view.width || y0 >= view.height) continue;
+      if (bytes === FULL) {
+        context.fillRect(x0, y0, x1 - x0, y1 - y0);
+        continue;
+      }
+      if (!this.pictures.has(index)) this.pictures.set(index, new TilePicture(this.colour));
+      const canvas = this.pictures.get(index).of(bytes);
+      context.drawImage(canvas, 0, 0, width, height, x0, y0, x1 - x0, y1 - y0);
+    }
+  }
+}
+
+/** A tile as a canvas in the layer's colour, drawn anew after changes. */
+class TilePicture {
+  constructor(colour) {
+    this.canvas = new OffscreenCanvas(TILE, TILE);
+    this.context = this.canvas.getContext("2d");
+    this.data = this.context.createImageData(TILE, TILE);
+    this.ink = new Uint32Array(new Uint8Array([...colour, 255]).buffer)[0];
+    this.current = false;
+  }
+
+  stale() {
+    this.current = false;
+  }
+
+  of(bytes) {
+    if (!this.current) {
+      const pixels = new Uint32Array(this.data.data.buffer);
+      for (let at = 0; at < bytes.length; at += 1) pixels[at] = bytes[at] ? this.ink : 0;
+      this.context.putImageData(this.data, 0, 0);
+      this.current = true;
+    }
+    return this.canvas;
+  }
+}
+
+/** The point to draw through so that a dab of `size` covers whole pixels: a centre for odd sizes, a corner for even. */
+export function snap(value, size) {
+  return size % 2 ? Math.floor(value) + 0.5 : Math.round(value);
+}
+
+/** First and last x of the row at y within `radius` of the segment; the first is above the last where there is none. */
+function rowSpan(y, x0, y0, x1, y1, radius) {
+  let low = Infinity;
+  let high = -Infinity;
+  const include = (x) => {
+    low = Math.min(low, x);
+    high = Math.max(high, x);
+  };
+  for (const [x, centre] of [[x0, y0], [x1, y1]]) {
+    const half = Math.sqrt(radius * radius - (y - centre) ** 2);
+    if (half >= 0) {
+      include(x - half);
+      include(x + half);
+    }
+  }
+  const length = Math.hypot(x1 - x0, y1 - y0);
+  if (length === 0) return [low, high];
+  const [across, down] = [(-(y1 - y0) / length) * radius, ((x1 - x0) / length) * radius];
+  const one = [[x0 + across, y0 + down], [x1 + across, y1 + down]];
+  const other = [[x1 - across, y1 - down], [x0 - across, y0 - down]];
+  const corners = [...one, ...other, one[0]];
+  for (let side = 0; side < 4; side += 1) {
+    const [[ax, ay], [bx, by]] = corners.slice(side, side + 2);
+    if (ay !== by && Math.min(ay, by) <= y && y <= Math.max(ay, by)) include(ax + ((y - ay) / (by - ay)) * (bx - ax));
+  }
+  return [low, high];
+}
+
+function sameBytes(one, other) {
+  if (one === other) return true;
+  const [a, b] = [one ?? other, one && other];
+  return b ? a.every((value, at) => value === b[at]) : a.every((value) => value === 0);
+}

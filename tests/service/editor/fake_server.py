@@ -1,0 +1,225 @@
+"""A server with the routes of the service and a predictable fill, for the page's tests: busy, slow, gone on demand."""
+
+import email
+import email.policy
+import io
+import json
+import re
+import threading
+import time
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, ImageOps
+
+PAGE = Path(__file__).parents[3] / "src" / "temperfill" / "service" / "page"
+TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
+POLICY = "default-src 'self'; img-src 'self' blob: data:; object-src 'none'; base-uri 'none'; form-action 'none'"
+
+
+@dataclass
+class Upload:
+    """A request to fill or to tell sources: the bytes of the files, the text fields."""
+
+    path: str
+    files: dict[str, bytes]
+    names: dict[str, str]
+    fields: dict[str, str]
+
+    def pixels(self, name: str) -> NDArray[Any]:
+        return np.asarray(Image.open(io.BytesIO(self.files[name])))
+
+
+@dataclass
+class Behaviour:
+    """What the server does; a test changes it before or during a fill."""
+
+    abilities: tuple[str, ...] = ("takes_sketch", "takes_temperature", "has_sources")
+    loading: bool = False
+    max_bytes: int = 50_000_000
+    max_pixels: int = 64_000_000
+    image: Path | None = None
+    answer: str = "fill"  # or busy, timeout, crash, gone, truncated, resized
+    steps: int = 0  # of a slow fill
+    step_seconds: float = 0.05
+    proceed: threading.Event = field(default_factory=threading.Event)  # a slow fill waits for it before its last step
+    uploads: list[Upload] = field(default_factory=list)
+    jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
+
+
+def fill_colour(temperature: float) -> tuple[int, int, int]:
+    """The colour that a fill at a temperature has."""
+    return (round(40 * temperature), 200, 90)
+
+
+class FakeServer(ThreadingHTTPServer):
+    """Serves on a free port of this machine."""
+
+    daemon_threads = True
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.behaviour = Behaviour()
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.server_address[1]}/"
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that went away is no event."""
+
+
+class Handler(BaseHTTPRequestHandler):
+    server: FakeServer
+
+    def log_message(self, format: str, *args: Any) -> None:
+        pass
+
+    def do_GET(self) -> None:
+        behaviour = self.server.behaviour
+        if self.path == "/":
+            self.send_page("index.html")
+        elif self.path.startswith("/page/"):
+            self.send_page(self.path.removeprefix("/page/"))
+        elif self.path == "/start":
+            image = {"name": behaviour.image.name} if behaviour.image else None
+            limits = {"max_pixels": behaviour.max_pixels, "max_bytes": behaviour.max_bytes}
+            self.send_json({"image": image, **limits, "version": "0"})
+        elif self.path == "/start/image" and behaviour.image:
+            self.send(200, "image/jpeg", behaviour.image.read_bytes())
+        elif self.path == "/v1/models":
+            if behaviour.loading:
+                self.send_failure(503, "loading", "the model is being loaded")
+                return
+            abilities = {
+                name: name in behaviour.abilities for name in ("takes_sketch", "takes_temperature", "has_sources")
+            }
+            self.send_json({"models": [{"name": "fake", "bundled": True, **abilities}], "current": "fake"})
+        elif self.path.removeprefix("/v1/jobs/") in behaviour.jobs:
+            self.send_json(behaviour.jobs[self.path.removeprefix("/v1/jobs/")])
+        else:
+            self.send_failure(404, "not_found", "there is nothing here")
+
+    def do_DELETE(self) -> None:
+        job = self.server.behaviour.jobs.get(self.path.removeprefix("/v1/jobs/"))
+        if job is None:
+            self.send_failure(404, "not_found", "there is no such job")
+            return
+        job["state"] = "cancelled"
+        self.send(204, "text/plain", b"")
+
+    def do_POST(self) -> None:
+        upload = self.read_upload()
+        self.server.behaviour.uploads.append(upload)
+        if self.path == "/v1/inpaint":
+            self.inpaint(upload)
+        elif self.path == "/v1/sources":
+            self.tell_sources(upload)
+        else:
+            self.send_failure(404, "not_found", "there is nothing here")
+
+    def read_upload(self) -> Upload:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        head = f"Content-Type: {self.headers['Content-Type']}\r\n\r\n".encode()
+        message = email.message_from_bytes(head + body, policy=email.policy.HTTP)
+        upload = Upload(self.path, {}, {}, {})
+        for part in message.iter_parts():  # type: ignore[attr-defined]
+            name = part.get_param("name", header="content-disposition")
+            content = part.get_payload(decode=True)
+            if part.get_filename() is None:
+                upload.fields[name] = content.decode()
+            else:
+                upload.files[name] = content
+                upload.names[name] = part.get_filename()
+        return upload
+
+    def inpaint(self, upload: Upload) -> None:
+        behaviour = self.server.behaviour
+        job = {"state": "running", "ahead": 0, "done": 0, "total": max(behaviour.steps, 1)}
+        behaviour.jobs[self.headers["X-Job"]] = job
+        for step in range(behaviour.steps):
+            time.sleep(behaviour.step_seconds)
+            job["done"] = step
+        if behaviour.steps:
+            deadline = time.monotonic() + 30
+            while not behaviour.proceed.is_set() and job["state"] == "running" and time.monotonic() < deadline:
+                time.sleep(0.02)
+        if job["state"] == "cancelled":
+            self.send_failure(409, "cancelled", "the job was cancelled")
+            return
+        job["state"] = "done"
+        failures = {
+            "busy": (503, "busy", "the queue is full"),
+            "timeout": (504, "timeout", "the time limit of 60 seconds was reached"),
+            "crash": (500, "internal", "something went wrong inside the server"),
+        }
+        if behaviour.answer == "gone":
+            self.close_connection = True
+            self.connection.close()
+        elif behaviour.answer in failures:
+            self.send_failure(*failures[behaviour.answer])
+        else:
+            content, kind = fill(upload, behaviour.answer)
+            self.send(200, kind, content, {"X-Seconds": "1.25"})
+
+    def tell_sources(self, upload: Upload) -> None:
+        row, column = int(upload.fields["row"]), int(upload.fields["column"])
+        if not upload.pixels("mask")[row, column]:
+            self.send_failure(422, "outside", "the point lies outside the mask; choose a filled place")
+            return
+        heads = [
+            {
+                "temperature": 0.5 + head,
+                "matches": [
+                    {
+                        "box": [20 * rank + 8 * head, 30 * head, 20 * rank + 8 * head + 16, 30 * head + 16],
+                        "weight": 0.5**rank,
+                    }
+                    for rank in range(1, 4)
+                ],
+            }
+            for head in range(4)
+        ]
+        self.send_json({"heads": heads})
+
+    def send_page(self, name: str) -> None:
+        path = PAGE / name
+        if not re.fullmatch(r"[a-z]+\.[a-z]+", name) or not path.is_file():
+            self.send_failure(404, "not_found", "there is nothing here")
+            return
+        self.send(200, TYPES[path.suffix] + "; charset=utf-8", path.read_bytes(), {"Content-Security-Policy": POLICY})
+
+    def send_json(self, value: Any) -> None:
+        self.send(200, "application/json", json.dumps(value).encode())
+
+    def send_failure(self, status: int, code: str, message: str) -> None:
+        extra = {"Retry-After": "7"} if status == 503 else {}
+        body = json.dumps({"error": {"code": code, "message": message}}).encode()
+        self.send(status, "application/json", body, extra)
+
+    def send(self, status: int, kind: str, body: bytes, headers: dict[str, str] | None = None) -> None:
+        self.send_response(status)
+        self.send_header("Content-Type", kind)
+        self.send_header("Content-Length", str(len(body)))
+        for name, value in (headers or {}).items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+
+def fill(upload: Upload, answer: str) -> tuple[bytes, str]:
+    """The upright picture with the mask in one colour, in the format asked for."""
+    source = Image.open(io.BytesIO(upload.files["image"]))
+    kind = (upload.fields.get("format") or source.format or "png").upper()
+    picture = np.array(ImageOps.exif_transpose(source).convert("RGB"))
+    picture[upload.pixels("mask") > 127] = fill_colour(float(upload.fields["temperature"]))
+    if answer == "resized":
+        picture = picture[:-1]
+    buffer = io.BytesIO()
+    Image.fromarray(picture).save(buffer, kind, quality=95)
+    content = buffer.getvalue()
+    return (content[:200] if answer == "truncated" else content), f"image/{kind.lower()}"

@@ -1,0 +1,294 @@
+"""Whole tasks: a photo comes in, is marked and filled, filled again, compared, continued and saved."""
+
+import base64
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.editor.driver import EditorPage, OpenEditor, photo
+from service.editor.fake_server import FakeServer, fill_colour
+
+pytestmark = pytest.mark.browser
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    path = tmp_path / "beach day.png"
+    Image.fromarray(photo(640, 400)).save(path)
+    return path
+
+
+def pixels(source: Path | bytes) -> Any:
+    return np.asarray(Image.open(io.BytesIO(source) if isinstance(source, bytes) else source))
+
+
+def mark(editor: EditorPage) -> None:
+    x, y = editor.centre
+    editor.stroke([(x - 60, y - 30), (x + 50, y + 10)])
+
+
+def test_from_opening_to_the_saved_file(
+    open_editor: OpenEditor, server: FakeServer, picture: Path, tmp_path: Path
+) -> None:
+    editor = open_editor()
+    editor.open(picture)
+    mark(editor)
+    editor.page.keyboard.press("l")
+    mark(editor)
+    mask, sketch = editor.marks(), editor.marks("sketch")
+    editor.fill()
+    (upload,) = server.behaviour.uploads
+    assert upload.files["image"] == picture.read_bytes()  # not encoded anew
+    assert upload.names["image"] == picture.name
+    assert (upload.pixels("mask") == mask * 255).all()
+    assert (upload.pixels("sketch") == sketch * 255).all()
+    assert upload.fields == {"temperature": "1", "feather": "0", "mask_dilate": "0"}
+    saved = editor.save(tmp_path / "saved")
+    assert saved.name == "beach day-filled.png"
+    result = pixels(saved)
+    assert (result[~mask] == photo(640, 400)[~mask]).all()
+    assert (result[mask] == fill_colour(1)).all()
+
+
+def test_a_jpeg_stays_a_jpeg_or_becomes_what_is_asked_for(
+    open_editor: OpenEditor, server: FakeServer, tmp_path: Path
+) -> None:
+    path = tmp_path / "holiday.JPEG"
+    Image.fromarray(photo(320, 240)).save(path, "JPEG")
+    editor = open_editor()
+    editor.open(path)
+    mark(editor)
+    editor.fill()
+    saved = editor.save(tmp_path)
+    assert saved.name == "holiday-filled.JPEG"
+    assert Image.open(saved).format == "JPEG"
+    editor.page.click("#options-button")
+    editor.page.select_option("#format", "png")
+    editor.page.fill("#grow", "3")
+    editor.page.keyboard.press("Escape")
+    editor.fill()
+    saved = editor.save(tmp_path)
+    assert saved.name == "holiday-filled.png"
+    assert Image.open(saved).format == "PNG"
+    fields = server.behaviour.uploads[-1].fields
+    assert (fields["format"], fields["mask_dilate"]) == ("png", "3")
+
+
+def hand_over(editor: EditorPage, path: Path, event: str) -> None:
+    """Drops or pastes a file."""
+    content = base64.b64encode(path.read_bytes()).decode()
+    editor.page.evaluate(
+        """([content, name, event]) => {
+          const data = new DataTransfer();
+          const bytes = Uint8Array.from(atob(content), (letter) => letter.charCodeAt(0));
+          data.items.add(new File([bytes], name));
+          const init = { bubbles: true, cancelable: true };
+          const made = event === "paste"
+            ? new ClipboardEvent(event, { ...init, clipboardData: data })
+            : new DragEvent(event, { ...init, dataTransfer: data });
+          document.querySelector(event === "paste" ? "body" : "#stage").dispatchEvent(made);
+        }""",
+        [content, path.name, event],
+    )
+
+
+@pytest.mark.parametrize("event", ["drop", "paste"])
+def test_photos_can_be_dropped_and_pasted(open_editor: OpenEditor, picture: Path, event: str) -> None:
+    editor = open_editor()
+    hand_over(editor, picture, event)
+    editor.wait_for_status("beach day.png is open")
+    mark(editor)
+    hand_over(editor, picture, event)  # a second one would replace strokes: asked about
+    editor.page.click("#confirm [value=no]")
+    assert editor.marks().any()
+    hand_over(editor, picture, event)
+    editor.page.click("#confirm [value=yes]")
+    editor.wait_for_status("is open")
+    assert not editor.marks().any()
+
+
+def test_the_picture_of_the_command_line_is_open_at_the_start(
+    open_editor: OpenEditor, server: FakeServer, picture: Path
+) -> None:
+    server.behaviour.image = picture
+    editor = open_editor()
+    editor.wait_for_status("beach day.png is open")
+    mark(editor)
+    editor.fill()
+    assert server.behaviour.uploads[0].files["image"] == picture.read_bytes()
+
+
+def test_another_temperature_gives_another_result_with_the_same_mask(
+    open_editor: OpenEditor, server: FakeServer, picture: Path, tmp_path: Path
+) -> None:
+    editor = open_editor()
+    editor.open(picture)
+    mark(editor)
+    mask = editor.marks()
+    editor.fill()
+    editor.page.locator("#temperature").evaluate(
+        "(input) => { input.value = 2; input.dispatchEvent(new Event('input')); }"
+    )
+    assert editor.page.locator("#temperature-value").inner_text() == "4.00"
+    editor.fill()
+    first, second = server.behaviour.uploads
+    assert first.files == second.files
+    assert (first.fields["temperature"], second.fields["temperature"]) == ("1", "4")
+    assert (pixels(editor.save(tmp_path))[mask] == fill_colour(4)).all()
+    thumbnails = editor.page.locator("#history li button")
+    assert thumbnails.count() == 3
+    thumbnails.nth(1).click()
+    editor.wait_for_title("Result 1")
+    assert (pixels(editor.save(tmp_path))[mask] == fill_colour(1)).all()
+    editor.page.keyboard.press("PageDown")
+    editor.wait_for_title("Result 2")
+    thumbnails.nth(0).click()
+    editor.wait_for_title("Photo")
+    assert editor.page.locator("[data-action=save]").is_disabled()
+
+
+def test_continuing_fills_the_result_and_undo_brings_the_strokes_back(
+    open_editor: OpenEditor, server: FakeServer, picture: Path, tmp_path: Path
+) -> None:
+    editor = open_editor()
+    editor.open(picture)
+    mark(editor)
+    mask = editor.marks()
+    editor.fill()
+    saved = editor.save(tmp_path)
+    editor.page.click("[data-action=continue]")
+    assert not editor.marks().any()
+    editor.page.keyboard.press("Control+z")
+    assert (editor.marks() == mask).all()
+    editor.page.keyboard.press("Control+Shift+z")
+    x, y = editor.centre
+    editor.stroke([(x + 100, y + 60)])
+    editor.fill()
+    upload = server.behaviour.uploads[-1]
+    assert upload.files["image"] == saved.read_bytes()
+    final = editor.save(tmp_path / "second")
+    assert final.name == "beach day-filled.png"
+    known = ~mask & (upload.pixels("mask") == 0)
+    assert (pixels(final)[known] == photo(640, 400)[known]).all()
+
+
+def test_before_and_after_lie_left_and_right_of_the_divider(open_editor: OpenEditor, picture: Path) -> None:
+    editor = open_editor()
+    editor.open(picture)
+    x, y = editor.centre
+    editor.stroke([(x - 100, y), (x + 100, y)])
+    editor.fill()
+    editor.page.keyboard.press("0")
+    x, y = editor.centre
+
+    def is_filled(right: int) -> bool:
+        return bool((abs(editor.colour_at((x + right, y)).astype(int) - fill_colour(1)) < 3).all())
+
+    assert is_filled(-60)
+    assert is_filled(60)
+    editor.page.click("[data-action=compare]")
+    assert not is_filled(-60)
+    assert is_filled(60)
+    editor.stroke([(x, y + 80), (x - 80, y + 80)])  # by the divider
+    assert is_filled(-60)
+    editor.page.locator("#divider").focus()
+    editor.page.keyboard.press("End")
+    assert not is_filled(60)
+    assert editor.page.locator("#history li").count() == 2
+
+
+def test_sources_are_asked_about_the_place_that_was_clicked(
+    open_editor: OpenEditor, server: FakeServer, picture: Path
+) -> None:
+    editor = open_editor()
+    editor.open(picture)
+    mark(editor)
+    mask = editor.marks()
+    editor.fill()
+    editor.page.keyboard.press("w")
+    editor.page.keyboard.press("1")
+    plain = editor.screen()
+    x, y = editor.centre
+    box = editor.page.locator("#stage").bounding_box()
+    assert box is not None
+    rows, columns = np.nonzero(mask)
+    column, row = int(columns[len(columns) // 2]), int(rows[len(rows) // 2])
+    left, top = x - 320, y - 200  # the photo at its own size in the middle
+    editor.page.mouse.click(left + column, top + row)
+    editor.page.wait_for_selector("#sources-heads section")
+    upload = server.behaviour.uploads[-1]
+    assert upload.path == "/v1/sources"
+    asked = (int(upload.fields["row"]), int(upload.fields["column"]))
+    assert asked == pytest.approx((row, column), abs=1)
+    assert upload.files["image"] == picture.read_bytes()
+    assert (upload.pixels("mask") == mask * 255).all()
+    heads = editor.page.locator("#sources-heads section")
+    assert heads.count() == 4
+    assert "temperature 1.5" in heads.nth(1).inner_text()
+    assert "25.0 %" in heads.nth(1).inner_text()
+    boxes = (editor.screen() != plain).any(2)
+    # Second head, second match: rows 48 to 64, columns 30 to 46; its sides are drawn, its middle is not.
+    assert boxes[top + 48, left + 30 : left + 46].all()
+    assert not boxes[top + 56, left + 38]
+    heads.nth(1).locator("input").uncheck()
+    editor.page.mouse.move(x, y)
+    assert not (editor.screen() != plain).any(2)[top + 48, left + 34 : left + 46].any()
+
+
+def test_a_place_that_was_not_filled_is_answered_with_a_sentence(
+    open_editor: OpenEditor, server: FakeServer, picture: Path
+) -> None:
+    editor = open_editor()
+    editor.open(picture)
+    editor.page.keyboard.press("w")
+    editor.page.mouse.click(*editor.centre)
+    editor.wait_for_notice("This is the photo itself")
+    assert not server.behaviour.uploads
+    editor.page.keyboard.press("b")
+    mark(editor)
+    editor.fill()
+    editor.page.keyboard.press("w")
+    x, y = editor.centre
+    editor.page.mouse.click(x + 150, y + 100)
+    editor.wait_for_notice("outside the mask")
+
+
+def test_progress_is_shown_and_a_fill_can_be_cancelled(
+    open_editor: OpenEditor, server: FakeServer, picture: Path
+) -> None:
+    server.behaviour.steps = 10
+    editor = open_editor()
+    editor.open(picture)
+    mark(editor)
+    mask = editor.marks()
+    editor.page.keyboard.press("f")
+    editor.page.wait_for_selector("#progress progress[value]")
+    assert "%" in editor.page.locator("#progress span").inner_text()
+    editor.page.click("[data-action=cancel]")
+    editor.wait_for_status("Cancelled")
+    assert [job["state"] for job in server.behaviour.jobs.values()] == ["cancelled"]
+    assert editor.page.locator("#progress").is_hidden()
+    assert editor.page.locator("#notice").is_hidden()
+    assert (editor.marks() == mask).all()
+    server.behaviour.steps = 0
+    editor.fill()
+
+
+def test_painting_goes_on_during_a_fill(open_editor: OpenEditor, server: FakeServer, picture: Path) -> None:
+    server.behaviour.steps = 4
+    editor = open_editor()
+    editor.open(picture)
+    mark(editor)
+    mask = editor.marks()
+    editor.page.keyboard.press("f")
+    editor.page.wait_for_selector("#progress:not([hidden])")
+    x, y = editor.centre
+    editor.stroke([(x + 100, y + 80)])
+    server.behaviour.proceed.set()
+    editor.wait_for_status("Result 1 is ready")
+    assert (server.behaviour.uploads[0].pixels("mask") == mask * 255).all()
+    assert editor.marks().sum() > mask.sum()
