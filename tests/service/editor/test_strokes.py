@@ -338,3 +338,24 @@ def test_a_phone_photo_of_24_megapixels(open_editor: OpenEditor, tmp_path: Path)
     assert (right - left, bottom - top) == (3 * 40 + 9, 9)
     editor.page.keyboard.press("i")
     assert (editor.marks() == ~marks).all()
+
+
+def test_what_a_stroke_draws_equals_drawing_everything_anew(open_editor: OpenEditor, picture: Path) -> None:
+    editor = open_editor(ratio=2)
+    editor.open(picture)
+    x, y = editor.centre
+    for _ in range(2):
+        editor.stroke([(x - 80, y - 30), (x - 20, y + 25), (x + 70, y - 40), (x - 10, y - 60)])
+        editor.page.keyboard.press("e")
+        editor.stroke([(x + 10, y - 60), (x + 12, y + 30)])
+        editor.page.keyboard.press("l")
+        editor.stroke([(x - 70, y - 35), (x + 60, y + 5)])
+        editor.page.keyboard.press("b")
+        editor.page.keyboard.press("+")
+        editor.stroke([(x - 90, y + 30), (x + 90, y + 32)])
+        drawn = editor.screen()
+        editor.page.keyboard.press("m")
+        hidden = editor.screen()
+        editor.page.keyboard.press("m")
+        assert (editor.screen() == drawn).all()
+        assert (hidden != drawn).any()

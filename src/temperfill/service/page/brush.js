@@ -25,7 +25,7 @@ export class Brush {
     this.last = null; // [layer, column, row] where the last stroke ended
     this.pointer = null; // stage point of the hovering pointer
     this.pen = null; // {column, row, down} of the pen moved by keys
-    stage.overlays.push((context, view) => this.drawRing(context, view));
+    this.ring = stage.element.querySelector(".ring");
   }
 
   setLayers(layers) {
@@ -52,7 +52,7 @@ export class Brush {
 
   set size(size) {
     this.sizes[this.target] = Math.min(Math.max(Math.round(size), 1), this.largest);
-    this.stage.redraw("overlay");
+    this.showRing();
   }
 
   /** Position on the slider, 0 to 100, logarithmic. */
@@ -92,9 +92,12 @@ export class Brush {
 
   line(from, to) {
     const { name, layer, value } = this.stroke;
+    const reach = this.size / 2;
     layer.paint(...from, ...to, this.size, value);
     this.last = [name, ...to];
-    this.stage.redraw("marks");
+    const low = [0, 1].map((axis) => Math.min(from[axis], to[axis]) - reach);
+    const high = [0, 1].map((axis) => Math.max(from[axis], to[axis]) + reach);
+    this.stage.redrawMarks([...low, ...high]);
   }
 
   end() {
@@ -102,6 +105,7 @@ export class Brush {
     const change = this.stroke.layer.commit();
     this.stroke = null;
     if (this.pen) this.pen.down = false;
+    this.showRing();
     this.onStroke(change);
   }
 
@@ -119,7 +123,7 @@ export class Brush {
   hover(point) {
     this.pointer = point;
     if (point && this.pen && !this.pen.down) this.pen = null;
-    this.stage.redraw("overlay");
+    this.showRing();
   }
 
   /** Moves the pen of the keyboard; steps are a quarter of the brush, four brushes with `far`, at least a pixel. */
@@ -146,6 +150,7 @@ export class Brush {
     pen.down = true;
     const at = [pen.column, pen.row].map((value) => snap(value, this.size));
     this.line(at, at);
+    this.showRing();
     return true;
   }
 
@@ -158,25 +163,19 @@ export class Brush {
     return this.pen;
   }
 
-  drawRing(context, view) {
+  /** Puts the ring where a dab would fall; an element rather than a drawing, so that following the pointer is cheap. */
+  showRing() {
+    const { view, element } = this.stage;
     const at = this.pen ? view.toStage(this.pen.column, this.pen.row) : this.pointer;
-    if (!at || !(this.isPainting || this.pen)) return;
+    this.ring.hidden = !at || !this.layers || !(this.isPainting || this.pen);
+    if (this.ring.hidden) return;
     const [x, y] = this.isPainting ? view.toStage(...this.snapped(at)) : at;
     const radius = this.isPainting ? Math.max((this.size / 2) * view.scale, 1.5 * view.ratio) : 6 * view.ratio;
-    const rings = [[3, "rgb(0 0 0 / 70%)"], [1.25, this.pen?.down ? "#ffd400" : "#fff"]];
-    for (const [width, colour] of rings) {
-      context.lineWidth = width * view.ratio;
-      context.strokeStyle = colour;
-      context.beginPath();
-      context.arc(x, y, radius, 0, 2 * Math.PI);
-      if (this.pen || radius < 4 * view.ratio) {
-        const [near, far] = [radius + 3 * view.ratio, radius + 9 * view.ratio];
-        for (const [right, down] of [[1, 0], [-1, 0], [0, 1], [0, -1]]) {
-          context.moveTo(x + right * near, y + down * near);
-          context.lineTo(x + right * far, y + down * far);
-        }
-      }
-      context.stroke();
-    }
+    this.ring.classList.toggle("crossed", Boolean(this.pen) || radius < 4 * view.ratio);
+    this.ring.classList.toggle("down", Boolean(this.pen?.down));
+    const css = (pixels) => `${pixels / view.ratio}px`;
+    this.ring.style.width = css(2 * radius);
+    this.ring.style.height = css(2 * radius);
+    this.ring.style.transform = `translate(${css(x - radius)}, ${css(y - radius)})`;
   }
 }

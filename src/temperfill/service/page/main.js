@@ -91,7 +91,7 @@ function setTool(tool) {
   else editor.sources.close();
   if (brush.isPainting && !editor.marksOn) editor.showMarks(true);
   if (tool === "sketch") say("Draw lines inside the marked area; outside they have no effect.");
-  stage.redraw("overlay");
+  brush.showRing();
   refresh();
 }
 
@@ -229,7 +229,10 @@ for (const menu of document.querySelectorAll(".menu")) {
 
 labelButtons();
 listKeys(find("#help .keys"));
-stage.onView = displayZoom;
+stage.onView = (view) => {
+  displayZoom(view);
+  brush.showRing();
+};
 stage.overlays.push((context, view) => drawDivider(context, view, stage));
 refresh();
 const begin = () => editor.attempt(() => editor.begin(), { label: "Try again", run: begin });

@@ -24,8 +24,8 @@ export class BadInput extends Error {}
 
 /** A decoded picture: the full bitmap, and for large ones a smaller copy that keeps drawing fast. */
 export class Raster {
-  constructor(full, small) {
-    Object.assign(this, { full, small, width: full.width, height: full.height });
+  constructor(full, small, opaque) {
+    Object.assign(this, { full, small, opaque, width: full.width, height: full.height });
   }
 
   /** The bitmap to draw when one image pixel takes `scale` device pixels. */
@@ -47,11 +47,12 @@ export async function decode(blob, name) {
   } catch {
     throw new BadInput(`${name} is damaged: the browser cannot decode it. Try another copy of the file.`);
   }
+  const opaque = blob.type === "image/jpeg";
   const longest = Math.max(full.width, full.height);
-  if (longest <= 1.5 * PREVIEW) return new Raster(full, null);
+  if (longest <= 1.5 * PREVIEW) return new Raster(full, null, opaque);
   const shrink = PREVIEW / longest;
   const size = { resizeWidth: Math.round(full.width * shrink), resizeHeight: Math.round(full.height * shrink) };
-  return new Raster(full, await createImageBitmap(full, { ...size, resizeQuality: "medium" }));
+  return new Raster(full, await createImageBitmap(full, { ...size, resizeQuality: "medium" }), opaque);
 }
 
 /**

@@ -21,7 +21,8 @@ export class Stage {
     for (const name of ["photo", "marks", "overlay"]) {
       this.contexts[name] = element.querySelector(`canvas[data-layer=${name}]`).getContext("2d");
     }
-    this.pending = new Set();
+    this.pending = new Map(); // name of a canvas to the region to draw anew, null for all of it
+    this.scheduled = false;
     this.observe();
   }
 
@@ -68,36 +69,51 @@ export class Stage {
   }
 
   redraw(...names) {
-    if (!this.pending.size && names.length) requestAnimationFrame(() => this.paint());
-    for (const name of names) this.pending.add(name);
+    for (const name of names) this.pending.set(name, null);
+    this.schedule();
+  }
+
+  /** Marks changed within a box (left, top, right, bottom in image pixels) and nowhere else. */
+  redrawMarks(box) {
+    const [x0, y0, x1, y1] = this.onStage(box);
+    const before = this.pending.get("marks");
+    if (before === null) return; // all of them already
+    const [a0, b0, a1, b1] = before ?? [x0, y0, x1, y1];
+    this.pending.set("marks", [Math.min(x0, a0), Math.min(y0, b0), Math.max(x1, a1), Math.max(y1, b1)]);
+    this.schedule();
+  }
+
+  schedule() {
+    if (!this.scheduled) requestAnimationFrame(() => this.paint());
+    this.scheduled = true;
   }
 
   paint() {
-    const names = [...this.pending];
+    const work = [...this.pending];
     this.pending.clear();
-    for (const name of names) {
+    this.scheduled = false;
+    for (const [name, region] of work) {
       const context = this.contexts[name];
-      context.setTransform(1, 0, 0, 1, 0, 0);
-      context.clearRect(0, 0, context.canvas.width, context.canvas.height);
-      if (!this.photo) continue;
+      const [x0, y0, x1, y1] = region ?? [0, 0, this.view.width, this.view.height];
       context.save();
-      if (name === "photo") this.paintPhoto(context);
-      else if (name === "marks") this.paintMarks(context);
-      else for (const overlay of this.overlays) overlay(context, this.view);
+      context.beginPath();
+      context.rect(x0, y0, x1 - x0, y1 - y0);
+      context.clip();
+      context.clearRect(x0, y0, x1 - x0, y1 - y0);
+      if (this.photo && name === "photo") this.paintPhoto(context);
+      else if (this.photo && name === "marks") this.paintMarks(context, region);
+      else if (this.photo) for (const overlay of this.overlays) overlay(context, this.view);
       context.restore();
     }
   }
 
   paintPhoto(context) {
     const { view } = this;
-    context.fillStyle = checks(context, view.ratio);
-    context.fillRect(...this.frame());
     this.paintRaster(context, this.photo);
     if (!this.before) return;
     context.beginPath();
     context.rect(0, 0, this.dividerX(), view.height);
     context.clip();
-    context.fillRect(...this.frame());
     this.paintRaster(context, this.before);
   }
 
@@ -121,38 +137,71 @@ export class Stage {
     const x1 = Math.min(Math.ceil(end[0]) + 1, raster.width);
     const y1 = Math.min(Math.ceil(end[1]) + 1, raster.height);
     if (x1 <= x0 || y1 <= y0) return;
+    if (!raster.opaque) {
+      context.fillStyle = checks(context, view.ratio);
+      context.fillRect(...this.frame());
+    }
     context.imageSmoothingEnabled = view.scale < 3;
-    context.imageSmoothingQuality = view.scale < 1 ? "high" : "medium";
+    context.imageSmoothingQuality = "medium";
     const [left, top] = view.toStage(x0, y0);
     const [width, height] = [(x1 - x0) * view.scale, (y1 - y0) * view.scale];
     const part = [x0, y0, x1 - x0, y1 - y0].map((value) => value * shrink);
     context.drawImage(source, ...part, left, top, width, height);
   }
 
-  /** The mask as a tint with an outline, for photos that have the tint's colour themselves; the lines above it. */
-  paintMarks(context) {
+  /** The marks within `region` of the stage, or all: lines above the mask. */
+  paintMarks(context, region) {
     if (!this.marks.length) return;
     const [mask, lines] = this.marks;
-    if (mask.tiles.size) {
-      const { width, height } = this.view;
-      const shape = new OffscreenCanvas(width, height);
-      mask.draw(shape.getContext("2d"), this.view);
-      const reach = OUTLINE * this.view.ratio;
-      for (const [right, down] of [[-1, -1], [1, -1], [-1, 1], [1, 1]]) {
-        context.drawImage(shape, right * reach, down * reach);
-      }
-      context.globalCompositeOperation = "source-in";
-      context.fillStyle = "#fff";
-      context.fillRect(0, 0, width, height);
-      context.globalCompositeOperation = "destination-out";
-      context.drawImage(shape, 0, 0);
-      context.globalCompositeOperation = "source-over";
-      context.globalAlpha = MASK_OPACITY;
-      context.drawImage(shape, 0, 0);
-      context.globalAlpha = 1;
-    }
-    lines.draw(context, this.view);
+    const part = region ?? [0, 0, this.view.width, this.view.height];
+    const bounds = mask.bounds();
+    // What lies just outside the part has its outline inside.
+    if (bounds) this.paintMask(context, mask, crossing(this.grown(part), this.onStage(bounds)));
+    lines.draw(context, this.view, part);
   }
+
+  /** A tint with an outline, for photos that have the tint's colour themselves. */
+  paintMask(context, mask, region) {
+    const [left, top, right, bottom] = region;
+    if (right <= left || bottom <= top) return;
+    this.shape ??= new OffscreenCanvas(1, 1);
+    Object.assign(this.shape, { width: right - left, height: bottom - top }); // which also clears it
+    const pen = this.shape.getContext("2d");
+    pen.translate(-left, -top);
+    mask.draw(pen, this.view, region);
+    const reach = OUTLINE * this.view.ratio;
+    for (const [x, y] of [[-1, -1], [1, -1], [-1, 1], [1, 1]]) {
+      context.drawImage(this.shape, left + x * reach, top + y * reach);
+    }
+    context.beginPath();
+    context.rect(left, top, right - left, bottom - top);
+    context.save();
+    context.clip();
+    context.globalCompositeOperation = "source-in";
+    context.fillStyle = "#fff";
+    context.fillRect(left, top, right - left, bottom - top);
+    context.globalCompositeOperation = "destination-out";
+    context.drawImage(this.shape, left, top);
+    context.restore();
+    context.globalAlpha = MASK_OPACITY;
+    context.drawImage(this.shape, left, top);
+    context.globalAlpha = 1;
+  }
+
+  /** A box of image pixels as the region of the stage that shows it and the mask's outline around it. */
+  onStage([left, top, right, bottom]) {
+    return this.grown([...this.view.toStage(left, top), ...this.view.toStage(right, bottom)]);
+  }
+
+  grown([left, top, right, bottom]) {
+    const margin = Math.ceil((OUTLINE + 1) * this.view.ratio);
+    return [Math.floor(left) - margin, Math.floor(top) - margin, Math.ceil(right) + margin, Math.ceil(bottom) + margin];
+  }
+}
+
+function crossing(one, other) {
+  const pick = (at) => (at < 2 ? Math.max : Math.min)(one[at], other[at]);
+  return [0, 1, 2, 3].map(pick);
 }
 
 function checks(context, ratio) {

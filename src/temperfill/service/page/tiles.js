@@ -147,8 +147,24 @@ export class Layer {
     }
   }
 
-  /** Draws the part that the view shows; tile borders are rounded to device pixels, so none shows a seam. */
-  draw(context, view) {
+  /** Left, top, right and bottom of the tiles that hold marks, in image pixels; null without any. */
+  bounds() {
+    if (!this.tiles.size) return null;
+    const boxes = [...this.tiles.keys()].map((index) => this.box(index));
+    const side = (pick, of) => boxes.reduce((far, box) => pick(far, of(box)), of(boxes[0]));
+    return [
+      side(Math.min, ([left]) => left),
+      side(Math.min, ([, top]) => top),
+      side(Math.max, ([left, , width]) => left + width),
+      side(Math.max, ([, top, , height]) => top + height),
+    ];
+  }
+
+  /**
+   * Draws what lies in a region of the stage (left, top, right, bottom in device pixels). Tile borders are rounded to
+   * device pixels, so none shows a seam.
+   */
+  draw(context, view, region) {
     context.imageSmoothingEnabled = view.scale < 2;
     context.imageSmoothingQuality = "medium";
     context.fillStyle = `rgb(${this.colour.join(" ")})`;
@@ -156,7 +172,7 @@ export class Layer {
       const [left, top, width, height] = this.box(index);
       const [x0, y0] = view.toStage(left, top).map(Math.round);
       const [x1, y1] = view.toStage(left + width, top + height).map(Math.round);
-      if (x1 <= 0 || y1 <= 0 || x0 >= view.width || y0 >= view.height) continue;
+      if (x1 <= region[0] || y1 <= region[1] || x0 >= region[2] || y0 >= region[3]) continue;
       if (bytes === FULL) {
         context.fillRect(x0, y0, x1 - x0, y1 - y0);
         continue;
