@@ -251,6 +251,16 @@ def test_bugs_are_not_hidden(monkeypatch: pytest.MonkeyPatch) -> None:
         cli.main(["models"])
 
 
+def test_a_limited_context_is_said(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    Image.new("L", (700, 700)).save(files["a"])
+    mask = Image.new("L", (700, 700))
+    mask.paste(255, (20, 20, 30, 30))
+    mask.save(files["mask"])
+    for more, said in (((), True), (("--context", "full"), False), (("--strategy", "full"), False)):
+        cli.main(command(files, *more))
+        assert ("--context full" in capsys.readouterr().err) == said
+
+
 # Training
 
 

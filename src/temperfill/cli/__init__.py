@@ -18,13 +18,30 @@ COMMANDS = {
     "inpaint": "Fill the hole of a picture.",
     "train": "Train a model, or go on with a run.",
     "evaluate": "Compare methods on pictures.",
+    "export": "Write an ONNX file of a model.",
     "bundle": "Write a trained generator in half precision.",
     "models": "List models and methods.",
+    "methods": "List every method with its paper, terms and needs.",
+    "sketch": "Draw the sketches of pictures, for guided filling.",
+    "serve": "Fill pictures over HTTP.",
+    "edit": "Open the editor in a browser.",
     "sample": "Copy the bundled photograph and its mask into a folder.",
 }
 """Commands, each the name of its module, and what they do."""
 # Optional packages by the extra that brings them.
-_EXTRAS = {"lightning_fabric": "train", "lightning": "train", "cv2": "baselines"}
+_EXTRAS = {
+    "lightning_fabric": "train",
+    "lightning": "train",
+    "cv2": "baselines",
+    "patchmatch": "baselines",
+    "fastapi": "service",
+    "starlette": "service",
+    "uvicorn": "service",
+    "python_multipart": "service",
+    "onnx": "onnx",
+    "onnxruntime": "onnx",
+    "onnxscript": "onnx",
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

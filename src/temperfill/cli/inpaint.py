@@ -69,10 +69,12 @@ def run(words: list[str]) -> None:
         max_pixels=options.max_pixels,
     )
     start = time.monotonic()
-    from temperfill.inpainter import Inpainter
+    from temperfill.inpainter import Inpainter, Wishes, sees_all
 
     inpainter = Inpainter.from_pretrained(options.model, options.device, options.precision)
     say(f"filling {hole.mean():.1%} of {options.image} ({picture.size[1]}x{picture.size[0]}) with {options.model}")
+    if hole.any() and not sees_all(picture.size, Wishes(strategy=options.strategy, context=options.context)):
+        say("only the surroundings of each hole are copied from; --context full copies from all of the picture")
     with progress() as on_progress:
         result = inpainter.complete(
             picture,

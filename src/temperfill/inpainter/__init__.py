@@ -2,6 +2,6 @@
 
 from temperfill.inpainter.calling import Method, choose_device, fill, load_method
 from temperfill.inpainter.inpainter import Inpainter
-from temperfill.inpainter.strategies import Strategy
+from temperfill.inpainter.strategies import Strategy, Wishes, sees_all
 
-__all__ = ["Inpainter", "Method", "Strategy", "choose_device", "fill", "load_method"]
+__all__ = ["Inpainter", "Method", "Strategy", "Wishes", "choose_device", "fill", "load_method", "sees_all"]

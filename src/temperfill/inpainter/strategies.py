@@ -219,12 +219,16 @@ class _Part(regions.Window):
     factor: int
 
 
+def sees_all(size: tuple[int, int], wishes: Wishes) -> bool:
+    """Whether all of a picture of this height and width can be copied from, and not windows around its holes alone."""
+    small = size[0] * size[1] <= WHOLE_PIXELS and max(size) <= 2 * regions.LIMIT
+    return small or wishes.strategy == "full" or wishes.context == "full"
+
+
 def _parts(hole: Hole, wishes: Wishes) -> list[_Part]:
     height, width = hole.shape
-    small = height * width <= WHOLE_PIXELS and max(height, width) <= 2 * regions.LIMIT
-    whole = (0, 0, height, width)
-    if small or wishes.strategy == "full" or wishes.context == "full":
-        return [_Part(whole, hole, _factor(hole, wishes))]
+    if sees_all((height, width), wishes):
+        return [_Part((0, 0, height, width), hole, _factor(hole, wishes))]
     parts = []
     for window in regions.windows(hole):
         factor = _factor(window.hole, wishes)

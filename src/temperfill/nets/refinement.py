@@ -158,7 +158,7 @@ class RefinementNetwork(nn.Module):
             maps = None if carried is None else F.pixel_shuffle(carried, STRIDE)
         return self.decoder(torch.cat(branches, 1), maps)
 
-    def _reach(self) -> int:
+    def reach(self) -> int:
         """Cells around the hole's cells whose attended features the hole's pixels depend on."""
         assert self.attention_branch is not None
         low, high = self._cells((0, STRIDE - 1))
@@ -177,7 +177,7 @@ class RefinementNetwork(nn.Module):
         top, left, bottom, right = part.hole
         box = (top // STRIDE, left // STRIDE, -(-bottom // STRIDE), -(-right // STRIDE))
         crop(inside, box).copy_(crop(mask, box))
-        reach = self._reach()
+        reach = self.reach()
         return F.max_pool2d(inside, 2 * reach + 1, 1, reach)
 
     def surroundings(self, pixels: Interval) -> Interval:
