@@ -1,0 +1,31 @@
+"""Fills a picture with an exported model, without torch: `python examples/onnx_fill.py MODEL PHOTO MASK OUTPUT`.
+
+`temperfill export --output model.onnx` writes the model. White in the mask marks what to fill.
+"""
+
+import sys
+
+import numpy as np
+import onnxruntime
+from PIL import Image
+
+
+def main(model: str, photo: str, mask: str, output: str) -> None:
+    """Writes the photo with its hole filled; other pixels are not touched."""
+    pixels = np.asarray(Image.open(photo).convert("RGB"))
+    hole = np.asarray(Image.open(mask).convert("L")) > 127
+    height, width = hole.shape
+    # Sides must be multiples of 4, and 12 or more.
+    border = [(0, max(12, -(-side // 4) * 4) - side) for side in (height, width)]
+    planes = {
+        "image": np.pad(pixels, [*border, (0, 0)], "edge").transpose(2, 0, 1)[None].astype(np.float32) / 255,
+        "mask": np.pad(hole, border, "edge")[None, None].astype(np.float32),
+    }
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    (composite,) = session.run(None, planes)
+    filled = np.rint(composite[0].transpose(1, 2, 0)[:height, :width] * 255).astype(np.uint8)
+    Image.fromarray(np.where(hole[..., None], filled, pixels)).save(output)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

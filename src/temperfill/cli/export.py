@@ -1,0 +1,31 @@
+"""``temperfill export``: write an ONNX file of a model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from tyro.conf import Positional
+
+from temperfill.cli.parsing import parse, say
+
+
+@dataclass(frozen=True)
+class ExportOptions:
+    """Writes an ONNX file of one of our networks, after onnxruntime filled test pictures as torch does."""
+
+    model: Positional[str] = "base"
+    """Name of bundled weights, or path of a .safetensors file."""
+    output: Path = Path("model.onnx")
+    """File to write, .onnx."""
+    debug: bool = False
+    """Show the trace of an error."""
+
+
+def run(words: list[str]) -> None:
+    """Runs the command on the words after its name."""
+    options = parse(ExportOptions, "export", words)
+    from temperfill.export import export_onnx
+
+    say(f"exporting {options.model}; this takes a minute")
+    for difference in export_onnx(options.model, options.output):
+        say(str(difference))
+    say(f"wrote {options.output} ({options.output.stat().st_size / 1e6:.1f} MB)")

@@ -1,0 +1,64 @@
+"""The network as it is exported: image and mask to the composite."""
+
+from functools import partial
+
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from temperfill.attention import MHTMA
+from temperfill.attention.patches import reduce_mask
+from temperfill.export.tiled import tiled_attention
+from temperfill.nets.generator import Generator
+from temperfill.tensors import composite
+
+
+class Completion(nn.Module):
+    """A generator with what its callers do around it; for tracing only where the generator has MHTMA.
+
+    Args:
+        generator: in evaluation mode.
+
+    Attributes:
+        smallest: height and width, in pixels, from which on the exported network is right.
+    """
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.generator = generator
+        branch = generator.refinement.attention_branch
+        attention = None if branch is None else branch.attention
+        self.attention = attention if isinstance(attention, MHTMA) else None
+        # A smaller map is padded to one whole patch, by a branch that tracing would have to take or leave.
+        self.smallest = Generator.SIZE_MULTIPLE * (self.attention.patch_size if self.attention else 1)
+
+    def forward(self, image: Tensor, mask: Tensor, sketch: Tensor | None = None) -> Tensor:
+        """Completes images.
+
+        Args:
+            image: (B, 3, H, W) in [0, 1].
+            mask: (B, 1, H, W), above 0.5 = missing.
+            sketch: (B, 1, H, W), above 0.5 = line, for a generator that takes one.
+
+        Returns:
+            The composite, (B, 3, H, W) in [0, 1].
+        """
+        mask = (mask > 0.5).to(image.dtype)
+        sketch = None if sketch is None else (sketch > 0.5).to(image.dtype)
+        if self.attention is None:
+            return composite(self.generator(image, mask, sketch).refined, image, mask)
+        usual = self.attention.attention
+        self.attention.attention = partial(tiled_attention, needed=self._needed(mask, self.attention.patch_size))
+        try:
+            return composite(self.generator(image, mask, sketch).refined, image, mask)
+        finally:
+            self.attention.attention = usual
+
+    def _needed(self, mask: Tensor, patch_size: int) -> Tensor:
+        """(h * w,) bool: the hole of any image depends on what the patch around this cell finds."""
+        stride = Generator.SIZE_MULTIPLE
+        small = reduce_mask(mask, (mask.shape[2] // stride, mask.shape[3] // stride))
+        reach = self.generator.refinement.reach()
+        before, after = (patch_size - 1) // 2, patch_size // 2
+        cells = F.max_pool2d(small, 2 * reach + 1, 1, reach)
+        patches = F.max_pool2d(F.pad(cells, (before, after, before, after)), patch_size, 1)
+        return patches.amax(0).flatten() > 0.5

@@ -1,0 +1,188 @@
+"""From a model's name to an ONNX file that was compared with torch."""
+
+import json
+import logging
+import os
+import warnings
+from collections.abc import Sequence
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import torch
+from torch import Tensor
+
+import temperfill
+from temperfill import methods
+from temperfill.checkpoint import load_generator, read_metadata
+from temperfill.config import to_json
+from temperfill.export.channels import pad_channels
+from temperfill.export.network import Completion
+from temperfill.export.parity import TOLERANCE, Difference, compare
+from temperfill.export.tiled import OPSET, resolve
+from temperfill.files import atomic_write
+from temperfill.methods.ours import DEFAULT
+from temperfill.nets.generator import Generator
+
+if TYPE_CHECKING:
+    import onnx
+
+PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+SUFFIX = ".onnx"
+
+
+def export_onnx(model: str | Path, output: Path) -> list[Difference]:
+    """Writes an ONNX file of one of our networks, once onnxruntime gave the same pictures as torch.
+
+    The file has the inputs ``image`` (B, 3, H, W) in [0, 1], ``mask`` (B, 1, H, W), 1 = fill, and for networks that
+    take one ``sketch`` (B, 1, H, W), 1 = line, all float32; its output ``composite`` (B, 3, H, W) holds known pixels
+    bit for bit. Batch and size are free, height and width multiples of 4. Its metadata hold the model's name,
+    configuration and SHA-256, the smallest size, and the version of this package.
+
+    Args:
+        model: name of bundled weights, or path of a .safetensors file.
+        output: the .onnx file to write.
+
+    Returns:
+        What the comparisons found.
+
+    Raises:
+        OSError: the weights cannot be read, or the file not be written; an old file is intact.
+        ModuleNotFoundError: a package of the extra ``onnx`` is missing.
+        ValueError: unknown model, a method that is not our network, damaged weights, a network that torch cannot
+            export, or one whose file does not give what torch gives. Nothing is written.
+    """
+    _check_output(output)
+    for package in PACKAGES:
+        _require(package)
+    path = _weights(model)
+    generator = _generator(path, str(model))
+    metadata = {
+        "model": path.stem,
+        "config": json.dumps(to_json(generator.config)),
+        "sha256": read_metadata(path)["sha256"],
+        "smallest_size": str(Completion(generator).smallest),
+        "temperfill": temperfill.__version__,
+    }
+    content = build(generator, metadata).SerializeToString()
+    found = compare(content, generator)
+    if not all(difference.passes for difference in found):
+        lines = "; ".join(map(str, found))
+        raise ValueError(f"the ONNX model does not give what torch gives to {TOLERANCE:g}, not written ({lines})")
+    atomic_write(output, lambda file: file.write(content))
+    return found
+
+
+def build(generator: Generator, metadata: dict[str, str]) -> "onnx.ModelProto":
+    """The ONNX model of a generator, with all weights inside; it was not compared yet.
+
+    Args:
+        generator: in evaluation mode, on the CPU.
+        metadata: strings for the file.
+
+    Raises:
+        ValueError: torch cannot export it.
+    """
+    import onnx
+
+    network = Completion(generator).eval()
+    names = ["image", "mask", *(["sketch"] if generator.config.sketch else [])]
+    stride = Generator.SIZE_MULTIPLE
+    cells = network.smallest // stride
+    batch, height, width = (
+        torch.export.Dim(name, min=least) for name, least in (("batch", 1), ("height", cells), ("width", cells))
+    )
+    size = (stride * (2 * cells + 10), stride * (2 * cells + 6))
+    image = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
+    mask = torch.zeros(2, 1, *size)
+    mask[:, :, 8:24, 8:20] = 1
+    # Not the mask itself again: torch takes one tensor that is given twice for one input.
+    planes = (image, mask, *([1 - mask] if generator.config.sketch else []))
+    shapes = {name: {0: batch, 2: stride * height, 3: stride * width} for name in names}
+    model = resolve(_trace(network, planes, names, shapes))
+    pad_channels(model)
+    _clean(model, metadata)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+def _trace(
+    network: Completion, planes: Sequence[Tensor], names: list[str], shapes: dict[str, Any]
+) -> "onnx.ModelProto":
+    log = logging.getLogger("torch.onnx")
+    level = log.level
+    log.setLevel(logging.ERROR)  # it warns of torchvision, which plays no part
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            program = torch.onnx.export(
+                network,
+                tuple(planes),
+                dynamo=True,
+                opset_version=OPSET,
+                input_names=names,
+                output_names=["composite"],
+                dynamic_shapes=shapes,
+                verbose=False,
+            )
+    except (torch.onnx.OnnxExporterError, torch.onnx.errors.OnnxExporterError) as error:
+        reason = " ".join(str(error.__cause__ or error).split())[:300]
+        raise ValueError(f"torch {torch.__version__} cannot export this network: {reason}") from error
+    finally:
+        log.setLevel(level)
+    assert program is not None  # without a path, the program is returned
+    return program.model_proto
+
+
+def _clean(model: "onnx.ModelProto", metadata: dict[str, str]) -> None:
+    """Leaves the given metadata only; torch notes lines of source files, with their paths, for every operator."""
+    for thing in (model, model.graph, *model.graph.node, *model.graph.input, *model.graph.output):
+        del thing.metadata_props[:]
+        thing.doc_string = ""
+    for thing in (*model.graph.value_info, *model.graph.initializer):
+        del thing.metadata_props[:]
+    model.producer_name, model.producer_version = "temperfill", temperfill.__version__
+    for key, value in metadata.items():
+        model.metadata_props.add(key=key, value=value)
+
+
+def _check_output(output: Path) -> None:
+    """Refuses before the work what could not be written after it."""
+    if output.suffix != SUFFIX:
+        raise ValueError(f"the output must end in {SUFFIX}, got {output}")
+    if output.is_dir():
+        raise IsADirectoryError(f"cannot write the file {output}: it is a folder")
+    if not output.parent.is_dir():
+        raise FileNotFoundError(f"cannot write {output}: there is no folder {output.parent}")
+    if not os.access(output.parent, os.W_OK):
+        raise PermissionError(f"cannot write {output}: no permission to write in {output.parent}")
+
+
+def _require(package: str) -> None:
+    try:
+        import_module(package)
+    except ModuleNotFoundError as error:
+        text = f"the export needs the package {error.name}, which is not installed: pip install 'temperfill[onnx]'"
+        raise ModuleNotFoundError(text, name=error.name) from None
+
+
+def _weights(model: str | Path) -> Path:
+    """The weights file of a model."""
+    bundled = methods.bundled()
+    name = DEFAULT if model == "ours" else str(model)
+    if isinstance(model, str) and name in bundled:
+        return bundled[name]
+    if isinstance(model, str) and name in methods.METHODS:
+        raise ValueError(f"method {name} is not our network and has nothing to export; take base or a weights file")
+    path = Path(model)
+    if path.suffix != methods.SUFFIX and not path.is_file():
+        known = ", ".join(bundled) or "none here"
+        raise ValueError(f"unknown model {name!r}; bundled weights are {known}, or give the path of a weights file")
+    return path
+
+
+def _generator(path: Path, name: str) -> Generator:
+    generator: Any = load_generator(path)
+    if not isinstance(generator, Generator):
+        raise ValueError(f"{name} holds a {type(generator).__name__}; only our network can be exported")
+    return generator

@@ -1,0 +1,88 @@
+"""Comparing an ONNX model with the network it was made from."""
+
+from dataclasses import dataclass
+from itertools import product
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from temperfill.nets.generator import Generator
+from temperfill.tensors import composite
+
+if TYPE_CHECKING:
+    from onnxruntime import InferenceSession
+
+TOLERANCE = 1e-4
+"""Largest difference between onnxruntime and torch that is let pass; values lie in [0, 1]."""
+SIZES = ((64, 96), (256, 192))
+"""Heights and widths; the attention of the second takes several tiles."""
+BATCHES = (1, 2)
+
+
+@dataclass(frozen=True)
+class Difference:
+    """One comparison.
+
+    Attributes:
+        shape: of the images, (B, 3, H, W).
+        largest: absolute difference of any value.
+        known_kept: whether every known pixel has the bits of the input.
+    """
+
+    shape: tuple[int, ...]
+    largest: float
+    known_kept: bool
+
+    @property
+    def passes(self) -> bool:
+        """Whether the model may be used; a difference that is not a number may not."""
+        return self.largest <= TOLERANCE and self.known_kept
+
+    def __str__(self) -> str:
+        batch, _, height, width = self.shape
+        known = "known pixels identical" if self.known_kept else "known pixels CHANGED"
+        return f"batch {batch}, {width}x{height}: largest difference from torch {self.largest:.1e}, {known}"
+
+
+def compare(model: bytes, generator: Generator) -> list[Difference]:
+    """Runs a model and its generator on the same random pictures of two sizes and two batch sizes.
+
+    Args:
+        model: content of the ONNX file.
+        generator: in evaluation mode, on the CPU.
+
+    Raises:
+        ModuleNotFoundError: onnxruntime is not installed.
+    """
+    import onnxruntime
+
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    return [_compare(session, generator, *case) for case in product(BATCHES, SIZES)]
+
+
+def _compare(session: "InferenceSession", generator: Generator, batch: int, size: tuple[int, int]) -> Difference:
+    image, mask, sketch = _planes(batch, size)
+    planes = {"image": image, "mask": mask} | ({"sketch": sketch} if generator.config.sketch else {})
+    with torch.inference_mode():
+        expected = composite(generator(*planes.values()).refined, image, mask).numpy()
+    (given,) = session.run(None, {name: plane.numpy() for name, plane in planes.items()})
+    known = np.broadcast_to(mask.numpy() == 0, image.shape)
+    same = np.array_equal(given[known], image.numpy()[known])
+    return Difference(tuple(image.shape), float(np.abs(given - expected).max()), same)
+
+
+def _planes(batch: int, size: tuple[int, int]) -> tuple[Tensor, Tensor, Tensor]:
+    """Images with a smooth and a random part, masks with a hole that is elsewhere in each, random sketches."""
+    height, width = size
+    random = torch.Generator().manual_seed(0)
+    coarse = torch.rand(batch, 3, height // 16, width // 16, generator=random)
+    smooth = torch.nn.functional.interpolate(coarse, size, mode="bilinear")
+    image = 0.8 * smooth + 0.2 * torch.rand(batch, 3, height, width, generator=random)
+    mask = torch.zeros(batch, 1, height, width)
+    for number in range(batch):
+        top, left = (side // 5 + 5 * number for side in size)
+        mask[number, :, top : top + height // 2, left : left + width // 2] = 1
+    sketch = (torch.rand(batch, 1, height, width, generator=random) > 0.95).float()
+    return image, mask, sketch
