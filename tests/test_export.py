@@ -171,6 +171,18 @@ def test_a_folder_is_no_output(tmp_path: Path) -> None:
         export_onnx("base", tmp_path / "folder.onnx")
 
 
+@pytest.mark.parametrize("axis", [0, 2, 3])
+def test_fixed_sizes_are_refused(axis: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Torch fixes a size without a word where a network uses it as a number."""
+    shape: list[Any] = ["batch", 3, "height", "width"]
+    shape[axis] = 64
+    plane = onnx.helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, shape)
+    model = onnx.helper.make_model(onnx.helper.make_graph([], "fixed", [plane], [plane]))
+    monkeypatch.setattr(onnx_file, "_trace", lambda *_: model)
+    with pytest.raises(ValueError, match=rf"fixed the axes \[{axis}\] of image"):
+        onnx_file.build(Generator(SMALL), {})
+
+
 # ---- whole networks
 
 

@@ -161,7 +161,7 @@ def skip_unless_current() -> None:
         pytest.skip("the page was built with other weights: python web/build.py")
 
 
-@pytest.mark.slow
+@pytest.mark.browser
 @pytest.mark.weights
 def test_browser_fills_as_torch_does(page: Any, tmp_path: Path) -> None:
     """Painted with the pointer, filled, saved: known pixels are identical, the hole is torch's."""

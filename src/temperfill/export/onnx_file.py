@@ -99,7 +99,9 @@ def build(generator: Generator, metadata: dict[str, str]) -> "onnx.ModelProto":
     # Not the mask itself again: torch takes one tensor that is given twice for one input.
     planes = (image, mask, *([1 - mask] if generator.config.sketch else []))
     shapes = {name: {0: batch, 2: stride * height, 3: stride * width} for name in names}
-    model = resolve(_trace(network, planes, names, shapes))
+    model = _trace(network, planes, names, shapes)
+    _check_free(model)
+    model = resolve(model)
     pad_channels(model)
     _clean(model, metadata)
     onnx.checker.check_model(model, full_check=True)
@@ -132,6 +134,16 @@ def _trace(
         log.setLevel(level)
     assert program is not None  # without a path, the program is returned
     return program.model_proto
+
+
+def _check_free(model: "onnx.ModelProto") -> None:
+    """Refuses a model of fixed sizes: torch fixes a size that the network uses as a number, and says nothing."""
+    for plane in model.graph.input:
+        fixed = [axis for axis in (0, 2, 3) if not plane.type.tensor_type.shape.dim[axis].dim_param]
+        if fixed:
+            raise ValueError(
+                f"torch {torch.__version__} fixed the axes {fixed} of {plane.name}; its sizes must be free"
+            )
 
 
 def _clean(model: "onnx.ModelProto", metadata: dict[str, str]) -> None:

@@ -130,7 +130,7 @@ class RefinementNetwork(nn.Module):
         Returns:
             The refined image in [-1, 1], without meaning outside the holes of the parts, and (B, heads) temperatures.
         """
-        temperatures, attended = x.new_zeros(len(x), 0), None
+        temperatures, attended = x.new_zeros(x.shape[0], 0), None
         if self.attention_branch is not None:
             features = self.attention_branch.before(x)
             if self.attention_branch.attention is not None:
