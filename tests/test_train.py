@@ -175,8 +175,13 @@ class TestResume:
             time.sleep(5)
             pytest.fail("the second signal had no effect")
 
-        with pytest.raises(KeyboardInterrupt):
-            train(replace(config, save_every=1000, val_every=2), tmp_path, score)
+        # Started in the background, a process ignores the signal: then the second one would be ignored too.
+        usual = signal.signal(signal.SIGINT, signal.default_int_handler)
+        try:
+            with pytest.raises(KeyboardInterrupt):
+                train(replace(config, save_every=1000, val_every=2), tmp_path, score)
+        finally:
+            signal.signal(signal.SIGINT, usual)
         assert not (tmp_path / "state.pt").exists()
 
     def test_training_works_outside_the_main_thread(self, config: TrainConfig, tmp_path: Path) -> None:
