@@ -11,6 +11,7 @@ steps towards an untrained network on the bundled photograph, which shows only t
 import argparse
 import copy
 import json
+import math
 import time
 from collections.abc import Iterator
 from importlib.resources import files
@@ -30,6 +31,7 @@ from temperfill.nets.pidinet import PiDiNet
 
 ENLARGED = 0.25  # share of crops from pictures of twice the size: large photographs are softer from pixel to pixel
 AVERAGE = 0.998  # of the running average of weights, per step
+CALIBRATED = 100  # most crops that the calibration looks at
 BALANCE = 1.1  # weight of what is no edge in the class-balanced loss (Su et al. 2021)
 
 
@@ -150,7 +152,7 @@ def train(targets: list[Path], found: argparse.Namespace) -> None:
     for image, maps in batches(targets, step, found):
         over = step >= found.steps or time.monotonic() > start + 60 * found.minutes
         if over or time.monotonic() > saved + 60 * found.save_minutes:
-            save(found, network, averaged, optimiser, step, losses)
+            save(found, network, averaged, optimiser, step, losses, targets if over else [])
             saved, losses = time.monotonic(), []
         if over:
             break
@@ -168,6 +170,23 @@ def train(targets: list[Path], found: argparse.Namespace) -> None:
                 mean.lerp_(weight, 1 - kept)
 
 
+@torch.inference_mode()
+def calibrate(network: PiDiNet, targets: list[Path]) -> None:
+    """Shifts the fused map so that as many pixels reach the threshold of sketches as in the maps of the large network.
+
+    What a small network cannot see sharply it gives probabilities in the middle, and too few pixels would reach it.
+    """
+    logits, maps = [], []
+    for path in targets[:CALIBRATED]:
+        pair = load_file(path)
+        logits.append(network.logits(pair["image"][None].float() / 255)[0, 4].flatten())
+        maps.append(pair["maps"][4].flatten().float())
+    share = (torch.cat(maps) >= sketch.THRESHOLD).float().mean().item()
+    ranked = torch.cat(logits).sort(descending=True).values
+    level = ranked[min(int(share * len(ranked)), len(ranked) - 1)].item()
+    network.fusion.bias += math.log(sketch.THRESHOLD / (1 - sketch.THRESHOLD)) - level
+
+
 def save(
     found: argparse.Namespace,
     network: PiDiNet,
@@ -175,15 +194,19 @@ def save(
     optimiser: torch.optim.Optimizer,
     step: int,
     losses: list[float],
+    targets: list[Path],
 ) -> None:
-    """Writes weights, state, and a line of the log."""
+    """Writes weights, calibrated if there are targets, state, and a line of the log."""
     how = {
         "step": str(step),
         "steps": str(found.steps),
         "loss": found.loss,
         "teacher": found.teacher.stem if found.teacher else "none",
     }
-    sketch.save_network(found.output / "edges.safetensors", averaged, how)
+    written = copy.deepcopy(averaged)
+    if targets:
+        calibrate(written, targets)
+    sketch.save_network(found.output / "edges.safetensors", written, how)
     networks = {"network": network.state_dict(), "averaged": averaged.state_dict(), "optimiser": optimiser.state_dict()}
     save_state(found.output / "state.pt", {"networks": networks, "progress": {"step": step}})
     record = {"step": step, "loss": round(float(np.mean(losses)), 5) if losses else None, "rate": rate_at(step, found)}

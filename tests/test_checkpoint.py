@@ -72,7 +72,7 @@ def tampered(path: Path, tensors: Callable[[dict[str, torch.Tensor]], Any], **me
     stored, old = safetensors.torch.load_file(path), read_metadata(path)
     stored = tensors(stored) or stored
     new = old | metadata
-    new["sha256"] = checkpoint.digest(new["config"], stored)
+    new["sha256"] = checkpoint.digest(checkpoint.summed(new), stored)
     out = path.with_name("tampered.safetensors")
     safetensors.torch.save_file(stored, out, new)
     return out
@@ -101,8 +101,13 @@ def test_file_names_its_method_and_one_that_names_none_is_ours(path: Path, tmp_p
     assert read_metadata(path)["method"] == method_in(path) == "ours"
     metadata = read_metadata(path)
     del metadata["method"]
-    old = tmp_path / "old.safetensors"
-    safetensors.torch.save_file(safetensors.torch.load_file(path), old, metadata)
+    old, stored = tmp_path / "old.safetensors", safetensors.torch.load_file(path)
+    safetensors.torch.save_file(stored, old, metadata)
+    with pytest.raises(ValueError, match="SHA-256"):  # the method cannot get lost
+        load_generator(old)
+    safetensors.torch.save_file(
+        stored, old, metadata | {"sha256": checkpoint.digest(checkpoint.summed(metadata), stored)}
+    )
     assert method_in(old) == "ours"
     assert same_weights(load_generator(old, method="ours"), load_generator(path))
     other = tampered(path, lambda t: t, method="deepfillv2")

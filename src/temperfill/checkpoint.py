@@ -68,9 +68,14 @@ def save_generator(
     check_finite(stored, f"{path} is not written")
     config = json.dumps(to_json(generator.config))
     metadata = {"format": FORMAT, "method": method_of(generator.config), "config": config}
-    metadata |= {"sha256": digest(config, stored)} | (extra_metadata or {})
+    metadata |= {"sha256": digest(summed(metadata), stored)} | (extra_metadata or {})
     content = save_bytes(stored, metadata)
     atomic_write(path, lambda file: file.write(content))
+
+
+def summed(metadata: dict[str, str]) -> str:
+    """What the SHA-256 covers of the metadata: the configuration, and the method in files that name one."""
+    return metadata.get("method", "") + metadata["config"]
 
 
 def digest(config: str, tensors: dict[str, Tensor]) -> str:
@@ -136,7 +141,7 @@ def load_generator(path: Path, device: torch.device | str = "cpu", method: str |
     if method not in (None, found):
         raise ValueError(f"{path} holds a generator of the method {found}, not of {method}")
     tensors = load_file(path)
-    if digest(metadata["config"], tensors) != metadata.get("sha256"):
+    if digest(summed(metadata), tensors) != metadata.get("sha256"):
         raise ValueError(f"{path} is damaged: its content does not match its SHA-256; copy it again")
     generator = build(from_json(GENERATORS[found], _parse(metadata["config"], path), f"{path}: config"))
     load_tensors(generator, tensors, str(path))
