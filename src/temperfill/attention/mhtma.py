@@ -16,11 +16,16 @@ from temperfill.tensors import Box
 
 
 def normalise(patches: Tensor) -> Tensor:
-    """Scales vectors along the last axis to unit L2 length; an all-zero patch stays zero.
+    """Scales vectors along the last axis to unit L2 length; an all-zero patch stays zero."""
+    return patches * _inverse_length(patches)
+
+
+def _inverse_length(patches: Tensor) -> Tensor:
+    """1 / L2 length along the last axis, which is kept.
 
     The constant under the root keeps the gradient finite at zero, where dividing by a clamped length would not.
     """
-    return patches * torch.rsqrt(patches.square().sum(-1, keepdim=True) + 1e-8)
+    return torch.rsqrt(torch.linalg.vecdot(patches, patches)[..., None] + 1e-8)
 
 
 def reference_attention(
@@ -73,26 +78,35 @@ def fused_attention(
     """
     scale = 1 / temperatures[:, :, None, None]
     m = masked[:, None, :, None].to(queries.dtype)
-    length, value_dim = queries.shape[-2], values.shape[-1]
+    value_dim = values.shape[-1]
     # One width, a multiple of 8, for all three: with a narrower value torch silently takes the path that holds the
     # whole score matrix.
     width = -(-max(queries.shape[-1] + 1, value_dim) // 8) * 8
-    spare = width - queries.shape[-1] - 1
-    one = queries.new_ones(1, 1, 1, 1).expand(*queries.shape[:2], length, 1)
-    carrier = one * scale if masked_score_scaled else one
-    zeros = queries.new_zeros(1, 1, 1, 1)
-    queries = torch.cat([normalise(queries) * scale, carrier, zeros.expand(*queries.shape[:3], spare)], -1)
     # Where every key is masked, lambda is the same for all of them and the softmax ignores it. Leaving it out there
     # keeps the kernel's log-sum-exp small: near -10000 its float32 rounding would cost three digits of the gradient.
-    weight = (masked_score * (m - m.amin(2, keepdim=True))).expand(*keys.shape[:3], 1)
-    keys = torch.cat([normalise(keys) * (1 - m), weight, zeros.expand(*keys.shape[:3], spare)], -1)
-    values = F.pad(values, (0, width - value_dim))
+    weight = masked_score * (m - m.amin(2, keepdim=True))
     device = values.device.type
-    if torch.is_autocast_enabled(device):
-        # The flash kernel of CUDA takes half precision only.
-        dtype = torch.get_autocast_dtype(device)
-        queries, keys, values = queries.to(dtype), keys.to(dtype), values.to(dtype)
+    # The flash kernel of CUDA takes half precision only.
+    dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else values.dtype
+    carrier = scale if masked_score_scaled else torch.ones_like(scale)
+    queries = _laid_out(queries, _inverse_length(queries) * scale, carrier, width, dtype)
+    keys = _laid_out(keys, _inverse_length(keys) * (1 - m), weight, width, dtype)
+    values = F.pad(values.to(dtype), (0, width - value_dim))
     return F.scaled_dot_product_attention(queries, keys, values, scale=1.0)[..., :value_dim]
+
+
+def _laid_out(patches: Tensor, factor: Tensor, carrier: Tensor, width: int, dtype: torch.dtype) -> Tensor:
+    """Patches (B, heads, N, d) times a factor, one carried number, and zeros: (B, heads, N, width)."""
+    dim = patches.shape[-1]
+    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        carried = carrier.expand(*patches.shape[:3], 1)
+        return F.pad(torch.cat([patches * factor, carried], -1), (0, width - dim - 1)).to(dtype)
+    # The same in one pass over memory, which is what bounds it.
+    result = patches.new_empty(*patches.shape[:3], width, dtype=dtype)
+    torch.mul(patches, factor, out=result[..., :dim])
+    result[..., dim : dim + 1] = carrier
+    result[..., dim + 1 :] = 0
+    return result
 
 
 class Memory(NamedTuple):
