@@ -72,10 +72,15 @@ def run(
         results["carried"] = carried
     loss = torch.stack([(value * draw(*value.shape)).sum() for value in results.values()]).sum()
     loss.backward()
+    with torch.no_grad():  # lays queries and keys out in another way
+        options = [inputs["temperatures"] if given_temperatures else None, inputs["extra"] if with_extra else None]
+        again = attention.attend(inputs["features"], mask.to(dtype), *options)
+        named = zip(("refined", "carried"), again, strict=True)
+        results |= {f"{name} without gradient": value for name, value in named if value is not None}
     assert inputs["features"].grad is not None
     assert (inputs["extra"].grad is not None) == with_extra
-    named = [*inputs.items(), *attention.named_parameters()]
-    gradients = {f"gradient of {name}": p.grad for name, p in named if p.grad is not None}
+    leaves = [*inputs.items(), *attention.named_parameters()]
+    gradients = {f"gradient of {name}": p.grad for name, p in leaves if p.grad is not None}
     learned = [name for name in gradients if "temperature." in name]
     assert len(learned) == (0 if given_temperatures else 10)
     return {name: value.detach() for name, value in (results | gradients).items()}

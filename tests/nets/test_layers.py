@@ -47,6 +47,12 @@ def test_upsampling_doubles_every_cell_first() -> None:
     doubled = x.repeat_interleave(2, 2).repeat_interleave(2, 3)
     assert layer(x).shape == (2, 4, 10, 8)
     torch.testing.assert_close(layer(x), plain(doubled))
+    with torch.inference_mode():
+        torch.testing.assert_close(layer(x), plain(doubled))
+    gradients = [
+        torch.autograd.grad(net(z).sin().sum(), [*net.parameters()]) for net, z in ((layer, x), (plain, doubled))
+    ]
+    torch.testing.assert_close(*gradients)
 
 
 def test_the_constants_are_the_mean_squares_under_a_normal_distribution() -> None:

@@ -45,28 +45,64 @@ class GatedConv2d(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_channels, H, W) to (B, out_channels, H / stride, W / stride)."""
         if torch.is_grad_enabled() or x.device.type != "cpu" or torch.compiler.is_compiling():
-            features, gate = self.convolution(x).chunk(2, 1)
+            features, gate = self._convolve(x).chunk(2, 1)
             return F.elu(features) * torch.sigmoid(gate)
         # On a CPU, halves of one result are strided, which keeps the activations from being vectorised: they took more
         # than half of the time of a forward pass. Two results can also be overwritten in place.
-        features, gate = (self._half(x, half) for half in (slice(None, self.width), slice(self.width, None)))
+        features, gate = (self._convolve(x, half) for half in (slice(None, self.width), slice(self.width, None)))
         return F.elu_(features).mul_(gate.sigmoid_())
 
-    def _half(self, x: Tensor, half: slice) -> Tensor:
+    def _convolve(self, x: Tensor, channels: slice = slice(None)) -> Tensor:
+        """The convolution's outputs before the activations, or some of them."""
         whole = self.convolution
         assert whole.bias is not None
-        return F.conv2d(x, whole.weight[half], whole.bias[half], whole.stride, whole.padding, whole.dilation)
+        weight, bias = whole.weight[channels], whole.bias[channels]
+        return F.conv2d(x, weight, bias, whole.stride, whole.padding, whole.dilation)
 
 
 class UpGatedConv2d(GatedConv2d):
-    """Nearest x2 upsampling followed by a 3x3 gated convolution, which leaves no checkerboard."""
+    """Nearest x2 upsampling followed by a 3x3 gated convolution, which leaves no checkerboard.
+
+    Every output sees 2x2 inputs, some of them through more than one weight. So the weights are added first, and one 2x2
+    convolution gives the four outputs of every input as channels: 16 products in the place of 36.
+    """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:
         super().__init__(in_channels, out_channels)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_channels, H, W) to (B, out_channels, 2H, 2W)."""
-        return super().forward(double(x))
+        height, width = x.shape[2:]
+        gated = super().forward(x).unflatten(1, (2, 2, self.width)).permute(1, 2, 0, 4, 5, 3)
+        # What an upper or left output sees begins one input before that of a lower or right one.
+        columns = [
+            torch.stack([gated[right, down, :, down : down + height, right : right + width] for right in range(2)], 3)
+            for down in range(2)
+        ]
+        return torch.stack(columns, 2).flatten(1, 2).flatten(2, 3).permute(0, 3, 1, 2)
+
+    def _convolve(self, x: Tensor, channels: slice = slice(None)) -> Tensor:
+        """(B, 4 * channels, H + 1, W + 1): halves of the gate, then right, down, then channels."""
+        whole = self.convolution
+        assert whole.bias is not None
+        weight = _add_taps(_add_taps(whole.weight[channels], 2), 4)  # (right, down, channels, in_channels, 2, 2)
+        bias = whole.bias[channels].expand(2, 2, -1)
+        weight, bias = (w.unflatten(2, (-1, self.width)).movedim(2, 0).flatten(0, 3) for w in (weight, bias))
+        return F.conv2d(x, weight, bias, padding=1)
+
+
+def _add_taps(weight: Tensor, axis: int) -> Tensor:
+    """Weights of three doubled inputs to those of the two inputs that they come from, for the first and second output.
+
+    Args:
+        weight: with 3 elements along the axis.
+        axis: of the kernel.
+
+    Returns:
+        One more axis before the others, of the two outputs; 2 elements along the given one.
+    """
+    a, b, c = weight.unbind(axis)
+    return torch.stack([torch.stack([a, b + c], axis), torch.stack([a + b, c], axis)])
 
 
 def double(x: Tensor) -> Tensor:
