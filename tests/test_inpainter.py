@@ -4,6 +4,7 @@ import logging
 import time
 import warnings
 from collections.abc import Callable
+from copy import deepcopy
 from pathlib import Path
 from typing import Any
 
@@ -564,6 +565,31 @@ def test_memory_running_out_shrinks_the_window(error: BaseException) -> None:
     assert (result[120:280, 120:280] == 64).all()  # the rim is interpolated
     assert np.array_equal(result[~mask], image[~mask])
     assert [max(size) for size in method.sizes] == [500, 252, 128]
+
+
+def test_memory_running_out_first_matches_fewer_patches_at_once(tiny: Generator) -> None:
+    image, mask = picture(300, 300), np.zeros((300, 300), bool)
+    mask[100:250, 100:250] = True
+    expected = Inpainter(Ours(tiny), "cpu", "fp32")(image, mask, output_type="np")
+    method = Ours(deepcopy(tiny))
+    attention = method.generator.refinement.attention_branch.attention
+    original, lengths = attention.attention, []
+
+    def hungry(queries: Tensor, *others: Tensor) -> Tensor:
+        lengths.append(queries.shape[2])
+        if queries.shape[2] > 1200:
+            raise RuntimeError("DefaultCPUAllocator: not enough memory: you tried to allocate")
+        return original(queries, *others)
+
+    attention.attention = hungry
+    for strategy in ("auto", "full"):
+        got = Inpainter(method, "cpu", "fp32")(image, mask, output_type="np", strategy=strategy)
+        assert np.abs(got.astype(int) - expected).max() <= 1  # the same but for rounding
+    assert attention.max_queries == 1024
+    assert lengths[0] > 1200
+    attention.attention = lambda *_: (_ for _ in ()).throw(MemoryError())
+    with pytest.raises(ValueError, match=r"not enough memory.*use strategy auto"):
+        Inpainter(method, "cpu", "fp32")(image, mask, strategy="full")
 
 
 def test_memory_running_out_for_good_gives_advice() -> None:

@@ -456,3 +456,37 @@ def test_keys_without_weight_can_be_left_out(changes: dict[str, Any]) -> None:
             assert whole is not None
             assert part is not None
             torch.testing.assert_close(part, whole, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize("patch_size", [1, 2, 3])
+@pytest.mark.parametrize("max_queries", [1, 20, 30])
+def test_fewer_queries_at_once_change_nothing(patch_size: int, max_queries: int) -> None:
+    torch.manual_seed(0)
+    attention = MHTMA(6, 2, 4, patch_size).double()
+    features, mask = torch.randn(2, 6, 7, 9, dtype=torch.float64), torch.zeros(2, 1, 7, 9, dtype=torch.float64)
+    mask[0, :, :4, :3] = 1
+    temperatures = torch.tensor([[0.1, 5.0], [1.0, 0.05]], dtype=torch.float64)
+    lengths: list[int] = []
+
+    def remembering(queries: Tensor, *others: Any) -> Tensor:
+        lengths.append(queries.shape[2])
+        return fused_attention(queries, *others)
+
+    attention.attention = remembering
+    for box, needed in ((None, None), ((2, 1, 7, 8), None), (None, mask)):
+        with torch.no_grad():
+            memory = attention.memorise(features, mask, torch.rand(2, 3, 7, 9, dtype=torch.float64))
+            attention.max_queries = None
+            whole = attention.look_up(memory, temperatures, box, needed)
+            together = lengths.pop()
+            attention.max_queries = max_queries
+            parts = attention.look_up(memory, temperatures, box, needed)
+        assert len(lengths) > 1
+        assert needed is not None or max(lengths) < together
+        lengths.clear()
+        inside = (slice(None), slice(None), slice(0, 4), slice(0, 3)) if needed is not None else (...,)
+        torch.testing.assert_close(parts[0][inside], whole[0][inside], rtol=0, atol=1e-12)
+        assert parts[1] is not None
+        assert whole[1] is not None
+        inside = (slice(None), *inside) if needed is not None else inside
+        torch.testing.assert_close(parts[1][inside], whole[1][inside], rtol=0, atol=1e-12)

@@ -139,6 +139,10 @@ class MHTMA(nn.Module):
         temperature_init: temperature at the start.
         temperature_floor: lower bound of the temperature.
         implementation: ``fused`` or ``reference``.
+
+    Attributes:
+        max_queries: most queries that are matched at once where no gradient is wanted; None for all. Fewer take less
+            memory, and the result is the same.
     """
 
     def __init__(
@@ -155,6 +159,7 @@ class MHTMA(nn.Module):
         implementation: Literal["fused", "reference"] = "fused",
     ) -> None:
         super().__init__()
+        self.max_queries: int | None = None
         self.heads = heads
         self.patch_size = patch_size
         self.key_stride = key_stride
@@ -252,8 +257,21 @@ class MHTMA(nn.Module):
         Returns:
             Of the part, (B, C, height, width) refined features, and (B, heads, E, height, width) carried maps or None.
         """
+        top, left, bottom, right = box = box or (0, 0, *memory.per_head.shape[2:])
+        if self.max_queries is None or torch.is_grad_enabled() or (bottom - top) * (right - left) <= self.max_queries:
+            return self._look_up(memory, temperatures, box, needed)
+        rows = max(self.max_queries // (right - left), 1)
+        strips = [(row, left, min(row + rows, bottom), right) for row in range(top, bottom, rows)]
+        found = [self._look_up(memory, temperatures, strip, needed) for strip in strips]
+        refined, carried = zip(*found, strict=True)
+        return torch.cat(refined, 2), None if carried[0] is None else torch.cat(carried, 3)
+
+    def _look_up(
+        self, memory: Memory, temperatures: Tensor, box: Box, needed: Tensor | None
+    ) -> tuple[Tensor, Tensor | None]:
+        """``look_up`` in one piece."""
         size = tuple(memory.per_head.shape[2:])
-        top, left, bottom, right = box or (0, 0, *size)
+        top, left, bottom, right = box
         # Every patch that covers a cell of the box.
         first = [max(low - self.patch_size // 2, 0) for low in (top, left)]
         last = [min(high + (self.patch_size - 1) // 2, side) for high, side in zip((bottom, right), size, strict=True)]

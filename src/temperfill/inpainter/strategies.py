@@ -10,7 +10,8 @@ strategy       what is done
 ``auto``       small pictures whole, others in windows; a window with a thick hole in multiscale
 =============  =======================================================================================================
 
-What one window filled is known to the next. A window that does not fit into memory is made smaller.
+What one window filled is known to the next. When memory runs out, the attention matches fewer patches at once, which
+changes nothing but the time; when that does not help, the window is made smaller.
 """
 
 import contextlib
@@ -157,7 +158,7 @@ class Filler:
         return [torch.from_numpy(np.ascontiguousarray(plane))[None].to(self.device) for plane in planes]
 
     def _fill_window(self, planes: list[Tensor], part: "_Part", wishes: Wishes) -> Tensor:
-        """Fills a window, shrunk as far as its hole asks for, and further if memory runs out."""
+        """Fills a window, shrunk as far as its hole asks for; if memory runs out, with smaller parts of it."""
         factor, (height, width) = part.factor, part.hole.shape
         while True:
             try:
@@ -168,6 +169,8 @@ class Filler:
                 known = isinstance(error, MemoryError | torch.OutOfMemoryError)
                 if not known and not any(text in str(error) for text in OUT_OF_MEMORY):
                     raise
+            if getattr(self.method, "lighten", bool)():
+                continue
             factor *= 2
             if wishes.strategy in ("full", "crop") or max(height, width) < SMALLEST_SIDE * factor:
                 remedy = "use strategy auto, " if wishes.strategy in ("full", "crop") else ""

@@ -7,12 +7,15 @@ import torch
 from torch import Tensor
 
 from temperfill import methods, regions
+from temperfill.attention import MHTMA
 from temperfill.checkpoint import load_generator
 from temperfill.nets.generator import Generator, Matches
 from temperfill.tensors import Box, SizeRule
 
 DEFAULT = "base"
 """Bundled weights that the method takes when none are named."""
+QUERY_TILES = (16384, 4096, 1024)
+"""Queries that are matched at once, from step to step, when memory runs out."""
 MARGIN = 160
 """About the pixels around a hole that the convolutions need, by which boxes around holes are joined."""
 
@@ -75,6 +78,16 @@ class Ours:
         holes = _boxes(mask)
         image, mask, sketch = (self._own(plane) for plane in (image, mask, sketch))
         return self.generator.matches(image, mask, sketch, temperature, holes, cells, top)
+
+    def lighten(self) -> bool:
+        """Matches fewer queries at once from now on, which takes less memory; False if it would not help any more."""
+        attention = getattr(self.generator.refinement.attention_branch, "attention", None)
+        if not isinstance(attention, MHTMA) or attention.max_queries == QUERY_TILES[-1]:
+            return False
+        attention.max_queries = next(
+            n for n in QUERY_TILES if attention.max_queries is None or n < attention.max_queries
+        )
+        return True
 
     def _own(self, plane: Any) -> Any:
         """A plane in the generator's type and on its device; None stays None."""
