@@ -1,7 +1,12 @@
 """Pictures in and out: every mode keeps its known bytes, masks mean what they show, damaged files are named."""
 
+import contextlib
 import io
+import json
+import os
 import struct
+import subprocess
+import sys
 import time
 import warnings
 import zlib
@@ -10,9 +15,10 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tifffile  # comes with scikit-image
 from hypothesis import given
 from hypothesis import strategies as st
-from PIL import ExifTags, Image, ImageCms
+from PIL import EpsImagePlugin, ExifTags, Image, ImageCms, PngImagePlugin
 
 from temperfill import images
 from temperfill.images import Picture
@@ -145,6 +151,28 @@ def test_sixteen_bit_colour_warns_of_its_loss(tmp_path: Path) -> None:
         assert images.open_picture(tmp_path / "deep.png").mode == "RGB"
 
 
+@pytest.mark.parametrize("kind", ["PPM", "TIFF"])
+def test_sixteen_bit_colour_of_other_formats_warns_too(kind: str) -> None:
+    values = np.arange(2 * 3 * 3, dtype=np.uint16).reshape(2, 3, 3) * 3000
+    content = io.BytesIO(b"P6 3 2 65535\n" + values.astype(">u2").tobytes())
+    if kind == "TIFF":
+        tifffile.imwrite(content, values, photometric="rgb")
+    with pytest.warns(UserWarning, match="16 bits"):
+        picture = images.open_picture(content)
+    assert np.abs(picture.pixels - values / 257).max() <= 1
+
+
+def test_float_colour_is_refused() -> None:
+    """Pillow reads TIFF files with one float for each pixel, and none with three."""
+    values = np.zeros((2, 3, 3), np.float32)
+    colour, grey = io.BytesIO(), io.BytesIO()
+    tifffile.imwrite(colour, values, photometric="rgb")
+    with pytest.raises(ValueError, match=r"float\.tif is not a supported picture"):
+        images.open_picture(colour, name="float.tif")
+    tifffile.imwrite(grey, values[..., 0])
+    assert images.open_picture(grey).mode == "F"
+
+
 @pytest.mark.parametrize("size", [(30000, 30000), (60000, 60000)])
 def test_bomb_is_refused_from_its_header(tmp_path: Path, size: tuple[int, int]) -> None:
     header = struct.pack(">IIBBBBB", *size, 1, 0, 0, 0, 0)
@@ -154,6 +182,50 @@ def test_bomb_is_refused_from_its_header(tmp_path: Path, size: tuple[int, int]) 
         images.open_picture(tmp_path / "bomb.png")
     assert time.perf_counter() - start < 0.1
     assert Image.MAX_IMAGE_PIXELS == 89478485  # Pillow's own limit is as before
+
+
+def black(width: int, height: int) -> bytes:
+    """A PNG of zeros, one bit for each pixel, made without compressing all of its rows."""
+    packed, rows = zlib.compressobj(9, wbits=-15), 100
+    block = packed.compress(bytes((1 + -(-width // 8)) * rows)) + packed.flush(zlib.Z_FULL_FLUSH)
+    length = (1 + -(-width // 8)) * height
+    content = b"\x78\xda" + block * (height // rows) + b"\x03\0" + struct.pack(">HH", length % 65521, 1)
+    return png([(b"IHDR", struct.pack(">IIBBBBB", width, height, 1, 0, 0, 0, 0)), (b"IDAT", content), (b"IEND", b"")])
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell the largest memory used")
+def test_bomb_takes_no_memory(tmp_path: Path) -> None:
+    """The largest memory of a process counts, so it needs its own; a picture that is let in shows the measure."""
+    header = struct.pack(">IIBBBBB", 60_000, 60_000, 8, 2, 0, 0, 0)
+    files = {"small": black(80, 100), "bomb": black(30_000, 30_000), "large": black(10_000, 6_000)}
+    files["header"] = png([(b"IHDR", header), (b"IDAT", b""), (b"IEND", b"")])
+    for name, content in files.items():
+        (tmp_path / f"{name}.png").write_bytes(content)
+    assert len(files["bomb"]) < 120_000
+    script = """
+import json, pathlib, re, time
+from temperfill import images
+def largest():
+    return int(re.search(r"VmHWM:\\s+(\\d+)", pathlib.Path("/proc/self/status").read_text())[1])
+def opened(name):
+    before, start = largest(), time.perf_counter()
+    try:
+        images.open_picture(name)
+        said = ""
+    except ValueError as error:
+        said = str(error)
+    return said, largest() - before, time.perf_counter() - start
+opened("small.png")  # imports the readers of all formats
+print(json.dumps([opened(name) for name in ("bomb.png", "header.png", "large.png")]))
+"""
+    done = subprocess.run([sys.executable, "-c", script], cwd=tmp_path, capture_output=True, text=True, check=True)
+    *refused, (said, grown, _) = json.loads(done.stdout)
+    for reason, kilobytes, seconds in refused:
+        assert "above the limit of 256 million" in reason
+        assert kilobytes < 50_000
+        assert seconds < 0.1
+    assert not said
+    assert grown > 50_000
 
 
 def test_limit_is_configurable(tmp_path: Path) -> None:
@@ -195,6 +267,22 @@ def test_other_content_is_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "fake.png").write_bytes(content)
     with pytest.raises(ValueError, match=r"fake\.png is not a supported picture"):
         images.open_picture(tmp_path / "fake.png")
+
+
+@pytest.mark.skipif(os.name == "nt", reason="the programs that stand for Ghostscript are shell scripts")
+def test_no_program_is_started_for_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    content = b"%!PS-Adobe-3.0 EPSF-3.0\n%%BoundingBox: 0 0 9 9\n%%EndComments\nshowpage\n%%EOF\n"
+    (tmp_path / "fake.png").write_bytes(content)
+    (tmp_path / "gs").write_text(f"#!/bin/sh\ntouch '{tmp_path}/started'\n")
+    (tmp_path / "gs").chmod(0o755)
+    monkeypatch.setenv("PATH", str(tmp_path), prepend=os.pathsep)
+    monkeypatch.setattr(EpsImagePlugin, "gs_binary", None)
+    with pytest.raises(ValueError, match="not a supported picture"):
+        images.open_picture(tmp_path / "fake.png")
+    assert not (tmp_path / "started").exists()
+    with contextlib.suppress(OSError), Image.open(tmp_path / "fake.png") as image:
+        image.load()
+    assert (tmp_path / "started").exists()  # Pillow would have started it
 
 
 def test_unlisted_format_is_refused(tmp_path: Path) -> None:
@@ -323,6 +411,52 @@ def test_profile_is_used_and_kept(tmp_path: Path, mode: str) -> None:
         found = np.asarray(after.convert("RGB")).astype(int)
     assert np.array_equal(found[~hole], np.broadcast_to([255, 0, 0], found[~hole].shape))
     assert np.abs(found[hole] - [255, 0, 0]).max() <= 8
+
+
+def ink_profile() -> bytes:
+    """A CMYK profile by which only black counts: lightness 100 at none, 0 at full, whatever the other three inks."""
+
+    def table(inputs: int, outputs: int, cells: list[int]) -> bytes:
+        ramp = bytes(range(256))
+        unit = [int(row == column) << 16 for row in range(3) for column in range(3)]
+        head = struct.pack(">4s4xBBBx9i", b"mft1", inputs, outputs, 2, *unit)
+        return head + ramp * inputs + bytes(cells) + ramp * outputs
+
+    to_lab = [value for _ in range(8) for black in (0, 1) for value in (255 * (1 - black), 128, 128)]
+    from_lab = [value for light in (0, 1) for _ in range(4) for value in (0, 0, 0, 255 * (1 - light))]
+    tags = {
+        b"desc": b"desc" + struct.pack(">4xI", 4) + b"ink\0" + bytes(79),
+        b"wtpt": b"XYZ " + struct.pack(">4x3i", 63190, 65536, 54061),  # D50
+        **{b"A2B%d" % intent: table(4, 3, to_lab) for intent in range(2)},
+        **{b"B2A%d" % intent: table(3, 4, from_lab) for intent in range(2)},
+    }
+    entries, content, start = b"", b"", 132 + 12 * len(tags)
+    for name, data in tags.items():
+        entries += struct.pack(">4sII", name, start + len(content), len(data))
+        content += data + bytes(-len(data) % 4)
+    head = struct.pack(
+        ">I4sI4s4s4s12x4s28x", start + len(content), b"test", 0x02400000, b"prtr", b"CMYK", b"Lab ", b"acsp"
+    )
+    head += struct.pack(">3i", 63190, 65536, 54061)
+    return head + bytes(128 - len(head)) + struct.pack(">I", len(tags)) + entries + content
+
+
+@pytest.mark.parametrize("suffix", [".jpg", ".tif"])
+def test_profile_of_inks_is_used_and_kept(tmp_path: Path, suffix: str) -> None:
+    profile = ink_profile()
+    Image.new("CMYK", (32, 32), (255, 0, 0, 0)).save(tmp_path / f"in{suffix}", icc_profile=profile)
+    picture = images.open_picture(tmp_path / f"in{suffix}")
+    assert images.to_rgb(picture).min() > 0.97  # cyan without the profile, white by it
+    hole = np.zeros((32, 32), bool)
+    hole[8:24, 8:24] = True
+    result = images.paste(picture, np.full((32, 32, 3), 0.466, np.float32), hole)  # lightness 50
+    images.save_picture(tmp_path / f"out{suffix}", result, 100)
+    with Image.open(tmp_path / f"out{suffix}") as after:
+        assert after.mode == "CMYK"
+        assert after.info["icc_profile"] == profile
+        found = np.asarray(after).astype(int)
+    assert np.abs(found[16, 16] - [0, 0, 0, 128]).max() <= 4
+    assert np.abs(found[2, 2] - [255, 0, 0, 0]).max() <= (4 if suffix == ".jpg" else 0)
 
 
 def test_profile_of_another_colour_space_is_ignored_aloud() -> None:
@@ -560,6 +694,58 @@ def test_resolution_is_kept(tmp_path: Path) -> None:
     images.save_picture(tmp_path / "out.jpg", images.open_picture(tmp_path / "in.png"))
     with Image.open(tmp_path / "out.jpg") as image:
         assert image.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+
+
+XMP = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="a" xmlns:tiff="b" tiff:Orientation="6"/></x:xmpmeta>'
+
+
+@pytest.mark.parametrize(("suffix", "other"), [(".png", ".jpg"), (".jpg", ".webp"), (".webp", ".png")])
+def test_xmp_is_kept_without_its_orientation(tmp_path: Path, suffix: str, other: str) -> None:
+    options: dict[str, Any] = {"xmp": XMP}
+    if suffix == ".png":
+        options = {"pnginfo": PngImagePlugin.PngInfo()}
+        options["pnginfo"].add_itxt("XML:com.adobe.xmp", XMP.decode())
+    sample("RGB").save(tmp_path / f"in{suffix}", **options)
+    picture = images.open_picture(tmp_path / f"in{suffix}")
+    assert picture.size == (13, 9)  # turned
+    for end in (suffix, other):
+        images.save_picture(tmp_path / f"out{end}", picture)
+        again = images.open_picture(tmp_path / f"out{end}")
+        assert again.size == (13, 9)
+        assert again.info["xmp"] == XMP.replace(b'tiff:Orientation="6"', b"")
+        assert "texts" not in again.info
+
+
+def test_texts_and_comments_are_kept(tmp_path: Path) -> None:
+    texts = PngImagePlugin.PngInfo()
+    texts.add_text("Author", "Zoë")
+    texts.add_itxt("Title", "猫", "ja", "題")
+    sample("RGB").save(tmp_path / "in.png", pnginfo=texts)
+    images.save_picture(tmp_path / "out.png", images.open_picture(tmp_path / "in.png"))
+    with Image.open(tmp_path / "out.png") as image:
+        assert image.text == {"Author": "Zoë", "Title": "猫"}  # type: ignore[attr-defined]
+        assert image.text["Title"].lang == "ja"  # type: ignore[attr-defined]
+    sample("RGB").save(tmp_path / "in.jpg", comment="by hand")
+    images.save_picture(tmp_path / "out.jpg", images.open_picture(tmp_path / "in.jpg"))
+    sample("L").save(tmp_path / "in.gif", comment=b"x" * 70_000)  # longer than a comment of JPEG can be
+    images.save_picture(tmp_path / "long.jpg", images.open_picture(tmp_path / "in.gif"))
+    for name, comment in (("out", b"by hand"), ("long", b"x" * 65_533)):
+        with Image.open(tmp_path / f"{name}.jpg") as image:
+            assert image.info["comment"] == comment
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has neither")
+def test_results_follow_the_umask_and_links(tmp_path: Path) -> None:
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out.png").symlink_to(Path("elsewhere") / "target.png")
+    before = os.umask(0o027)
+    try:
+        images.save_picture(tmp_path / "out.png", images.open_picture(sample("L")))
+    finally:
+        os.umask(before)
+    assert (tmp_path / "out.png").is_symlink()
+    assert (tmp_path / "elsewhere" / "target.png").stat().st_mode & 0o777 == 0o640
+    assert len(list(tmp_path.rglob("*"))) == 3
 
 
 # For training

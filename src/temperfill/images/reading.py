@@ -1,7 +1,6 @@
 """Picture and mask files: what is let in, and how its bytes are read."""
 
 import io
-import re
 import struct
 import threading
 import warnings
@@ -63,6 +62,7 @@ _STRUCTURAL_TAGS = frozenset(
     )
     for tag in range(first, last + 1)
 )
+XMP_TEXT = "XML:com.adobe.xmp"
 _LIMIT_LOCK = threading.Lock()
 
 
@@ -125,9 +125,9 @@ def read_header(file: BinaryIO, name: str = "the file") -> Header:
     return Header(kind, (image.height, image.width), animated)
 
 
-def read_rgb(path: Path, max_pixels: int = MAX_PIXELS) -> NDArray[np.uint8]:
-    """A picture file as (H, W, 3) sRGB bytes, upright; raises as ``open_picture``."""
-    picture = open_picture(path, max_pixels)
+def read_rgb(source: Source, max_pixels: int = MAX_PIXELS, name: str = "the file") -> NDArray[np.uint8]:
+    """A picture as (H, W, 3) sRGB bytes, upright; arguments and errors are those of ``open_picture``."""
+    picture = open_picture(source, max_pixels, name)
     if picture.mode == "RGB" and "icc_profile" not in picture.info:
         return picture.pixels
     return to_bytes(to_rgb(picture))
@@ -242,15 +242,21 @@ def _warn_of_losses(image: Image.Image, name: str) -> None:
     # MPO is a JPEG with previews behind it.
     if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
         warnings.warn(f"{name} has several frames; only the first is used", UserWarning, stacklevel=4)
-    if image.mode in ("RGB", "RGBA", "LA") and re.search(r";16", str(getattr(image, "tile", ""))):
+    if image.mode in ("RGB", "RGBA", "LA") and any(map(_is_deep, getattr(image, "tile", ()))):
         warnings.warn(f"{name} has 16 bits per colour; it is read and written with 8", UserWarning, stacklevel=4)
+
+
+def _is_deep(tile: Any) -> bool:
+    """Whether Pillow cuts the channels of a part of a file down to 8 bits."""
+    codec, _, _, arguments = tile
+    return ";16" in str(arguments) or (codec.startswith("ppm") and arguments[-1] > 255)
 
 
 def _from_image(image: Image.Image, name: str) -> Picture:
     """Takes over the pixels of a decoded image, upright, and what is worth keeping of its metadata."""
     sampling = JpegImagePlugin.get_sampling(image) if isinstance(image, JpegImagePlugin.JpegImageFile) else -1
     is_ppm = image.format == "PPM"
-    exif = _read_exif(image, name)
+    exif, texts = _read_exif(image, name), _read_texts(image)
     image = _upright(image, name)
     if "transparency" in image.info and image.mode in ("1", "L", "RGB"):
         # One colour is declared transparent: as a channel of its own it cannot clash with filled pixels.
@@ -264,9 +270,11 @@ def _from_image(image: Image.Image, name: str) -> Picture:
         raise ValueError(f"{name} has mode {mode}, supported are {', '.join(MODES)}; convert it to RGB first")
     if mode == "F" and not _within_unit(pixels):
         raise ValueError(f"{name} holds floats outside [0, 1]; scale it to 0 to 1 first")
-    kept = ("icc_profile", "dpi", "xmp", "transparency") if mode == "P" else ("icc_profile", "dpi", "xmp")
+    kept = ("icc_profile", "dpi", "xmp", "comment", *(("transparency",) if mode == "P" else ()))
     info = {key: image.info[key] for key in kept if key in image.info}
+    info = {key: value for key, value in info.items() if key not in ("xmp", "comment") or isinstance(value, bytes)}
     info |= {"exif": exif} if exif else {}
+    info |= {"texts": texts} if texts else {}
     info |= {"subsampling": sampling} if sampling >= 0 else {}
     palette = None
     if mode == "P":
@@ -302,6 +310,13 @@ def _read_exif(image: Image.Image, name: str) -> bytes:
     except (OSError, *DECODER_ERRORS) as error:
         warnings.warn(f"the EXIF data of {name} is damaged and left out ({error})", UserWarning, stacklevel=4)
         return b""
+
+
+def _read_texts(image: Image.Image) -> dict[str, str]:
+    """Texts of a PNG by their keywords, but for EXIF and XMP, which have places of their own."""
+    # Those of an animation can only be read together with all of its frames.
+    texts = {} if getattr(image, "is_animated", False) else getattr(image, "text", {})
+    return {key: text for key, text in texts.items() if not key.startswith(("Raw profile type", XMP_TEXT))}
 
 
 def _within_unit(values: Array) -> bool:

@@ -5,11 +5,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from PIL import ExifTags, Image
+from PIL import ExifTags, Image, PngImagePlugin
 
 from temperfill.files import atomic_write
 from temperfill.images.picture import Picture
-from temperfill.images.reading import DECODER_ERRORS, FORMATS
+from temperfill.images.reading import DECODER_ERRORS, FORMATS, XMP_TEXT
 
 QUALITY = 95
 """Default quality of lossy formats."""
@@ -32,7 +32,9 @@ _METADATA = {
     "exif": ("PNG", "JPEG", "WEBP", "AVIF", "TIFF"),
     "xmp": ("JPEG", "WEBP", "AVIF"),
     "dpi": ("PNG", "JPEG", "TIFF", "BMP"),
+    "comment": ("JPEG", "GIF"),
 }
+_LONGEST_COMMENT = 65_533  # bytes, of JPEG
 _WITHOUT_ALPHA = {"RGBA": "RGB", "LA": "L"}
 
 
@@ -91,7 +93,7 @@ def storable(picture: Picture, path: Path) -> Image.Image:
 
 
 def save_picture(path: Path, picture: Picture, quality: int = QUALITY) -> None:
-    """Writes a picture atomically, in the format of the suffix, with its EXIF, XMP, colour profile and resolution.
+    """Writes a picture atomically, in the format of the suffix, with its metadata and colour profile.
 
     Args:
         path: PNG, TIFF, BMP, GIF and PPM keep every pixel; JPEG, WebP and AVIF are lossy.
@@ -147,6 +149,10 @@ def _options(kind: str, picture: Picture, quality: int) -> dict[str, Any]:
     for key, kinds in _METADATA.items():
         if info.get(key) and kind in kinds:
             options[key] = info[key]
+    if kind == "JPEG" and "comment" in options:
+        options["comment"] = options["comment"][:_LONGEST_COMMENT]
+    if kind == "PNG":
+        options["pnginfo"] = _texts(info)
     if kind in ("JPEG", "WEBP", "AVIF"):
         options["quality"] = quality
     if kind == "JPEG" and "subsampling" in info:
@@ -156,6 +162,16 @@ def _options(kind: str, picture: Picture, quality: int) -> dict[str, Any]:
     if kind == "TIFF":
         options["compression"] = "raw" if picture.mode == "F" or _has_directories(info.get("exif")) else "tiff_deflate"
     return options
+
+
+def _texts(info: dict[str, Any]) -> PngImagePlugin.PngInfo:
+    """Texts of a PNG, among which its XMP has its place."""
+    result = PngImagePlugin.PngInfo()
+    for key, text in info.get("texts", {}).items():
+        result.add_text(key, text)
+    if info.get("xmp"):
+        result.add_itxt(XMP_TEXT, info["xmp"].decode(errors="replace"))
+    return result
 
 
 def _has_directories(exif: bytes | None) -> bool:
