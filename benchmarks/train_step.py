@@ -82,6 +82,7 @@ def random_batch(size: int, side: int, device: torch.device) -> Batch:
         mask.to(device),
         torch.full((size, 2), side // 3, device=device),
         torch.full((size,), -1, device=device),
+        torch.arange(size, device=device),
     )
 
 

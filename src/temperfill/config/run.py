@@ -12,8 +12,8 @@ from temperfill.config.values import at_least, check_types, require
 class DataConfig:
     """Pictures and masks of training (paper, sections IV-A, IV-B)."""
 
-    train: tuple[Path, ...] = ()
-    """Folders with training pictures, searched recursively."""
+    train: tuple[str | Path, ...] = ()
+    """Folders of training pictures, searched recursively, folders of shards (temperfill pack), or URLs of either."""
     val: tuple[Path, ...] = ()
     """Folders with validation pictures; without any, no validation and no early stop."""
     resize: int = 256
@@ -46,8 +46,13 @@ class MachineConfig:
 
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
+    devices: int = 1
+    """Processes that train together on each machine, with a GPU each, or a part of the CPU; batch_size is that of all
+    together."""
+    nodes: int = 1
+    """Machines that train together."""
     workers: int = 1
-    """Processes that load pictures; 0 loads in the training process."""
+    """Processes that load pictures, for each that trains; 0 loads in the training process."""
     threads: int = 0
     """CPU threads of torch; 0 leaves torch's choice. Bit-exact resume on CPU needs the same number."""
     compile: bool = False
@@ -64,6 +69,9 @@ class MachineConfig:
             f"device must be auto, cpu, cuda or cuda:N, got {self.device!r}",
         )
         at_least(0, self, "workers", "threads", "max_minutes")
+        at_least(1, self, "devices", "nodes")
+        single = self.devices * self.nodes == 1 or ":" not in self.device
+        require(single, f"device {self.device} is one GPU, but devices and nodes ask for {self.devices * self.nodes}")
 
 
 @dataclass(frozen=True)
@@ -119,6 +127,9 @@ class RunConfig:
         check_types(self)
         at_least(1, self, "num_steps", "batch_size", "log_every", "save_every", "sample_every")
         at_least(0, self, "seed", "warmup_steps", "val_every", "patience")
+        world = self.machine.devices * self.machine.nodes
+        divided = self.batch_size % world == 0
+        require(divided, f"batch_size must be a multiple of devices times nodes ({world}), got {self.batch_size}")
         require(self.seed < 2**63, f"seed must be below 2**63, got {self.seed}")
         for name in ("learning_rate", "discriminator_rate"):
             require(getattr(self, name) > 0, f"{name} must be positive, got {getattr(self, name)}")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import re
 import sys
 import types
 import typing
@@ -9,6 +10,14 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar
 
 T = TypeVar("T")
+
+
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::|://)")
+
+
+def is_url(entry: str | Path) -> bool:
+    """Whether a place is a URL, such as s3://bucket/shards, and not a local path; a URL is text."""
+    return isinstance(entry, str) and _URL.match(entry) is not None
 
 
 def require(condition: bool, message: str) -> None:
@@ -35,8 +44,10 @@ def _check_type(hint: Any, value: Any, where: str) -> None:
     if origin is Literal:
         require(value in arguments, f"{where}: expected one of {', '.join(map(str, arguments))}, got {value!r}")
     elif origin is types.UnionType:
+        kinds = [a for a in arguments if a is not types.NoneType]
         if value is not None:
-            _check_type(next(a for a in arguments if a is not types.NoneType), value, where)
+            # Where a value may be of several kinds, such as text or a path, all of them are plain classes.
+            _check_type(next((k for k in kinds[1:] if isinstance(value, k)), kinds[0]), value, where)
     elif origin is tuple:
         require(isinstance(value, tuple), f"{where}: expected a tuple, got {type(value).__name__}")
         for i, item in enumerate(value):
@@ -98,6 +109,8 @@ def _coerce(hint: Any, value: Any, where: str) -> Any:
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if dataclasses.is_dataclass(hint) and isinstance(hint, type):
         return from_json(hint, value, where)
+    if Path in arguments and str in arguments and isinstance(value, str):
+        return value if is_url(value) else Path(value)
     if origin is types.UnionType and value is not None:
         return _coerce(next(a for a in arguments if a is not types.NoneType), value, where)
     if origin is tuple:

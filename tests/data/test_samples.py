@@ -16,7 +16,7 @@ import torch
 from PIL import Image
 
 from temperfill.config import DataConfig
-from temperfill.data import Batch, PictureFolders, batches, list_pictures
+from temperfill.data import Batch, PictureFolders, batches
 
 
 def write_pictures(folder: Path, num: int, size: tuple[int, int] = (48, 40), start: int = 0) -> None:
@@ -91,6 +91,30 @@ def test_same_batches_for_any_workers_and_first_step(folder: Path) -> None:
     assert same(take(dataset, 1, first=10**6), take(dataset, 1, first=10**6, workers=1))
 
 
+@pytest.mark.parametrize("world", [2, 3])
+def test_parts_of_all_ranks_are_the_batch_of_one(folder: Path, world: int) -> None:
+    """The order is a function of (seed, step, rank, world): whatever the world, every step has the same samples."""
+    dataset = PictureFolders(config(folder), 1)
+    expected = take(dataset, 5, first=1, size=6)
+    parts = []
+    for rank in range(world):
+        with closing(batches(dataset, 6, 1, rank % 2, rank, world)) as source:
+            parts.append(list(islice(source, 5)))
+    joined = [Batch(*(torch.cat(tensors) for tensors in zip(*step, strict=True))) for step in zip(*parts, strict=True)]
+    assert same(joined, expected)
+    assert [batch.number.tolist() for batch in expected] == [list(range(6 * s, 6 * s + 6)) for s in range(1, 6)]
+    with pytest.raises(ValueError, match="a batch of 6 pictures cannot be divided among 4 processes"):
+        batches(dataset, 6, 0, 0, 0, 4)
+
+
+def test_one_order_at_a_time_is_kept(folder: Path) -> None:
+    dataset = PictureFolders(config(folder), 0)
+    order = [dataset.index(number) for number in range(70)]
+    assert [dataset.index(number) for number in reversed(range(70))] == order[::-1]
+    ((epoch, kept),) = dataset._permutations.values()
+    assert (epoch, kept.dtype, len(kept)) == (0, np.uint32, 7)
+
+
 @pytest.mark.parametrize("epoch", [0, 1, 2, 1000])
 def test_every_epoch_is_a_permutation(folder: Path, epoch: int) -> None:
     dataset = PictureFolders(config(folder), 0)
@@ -146,8 +170,22 @@ def test_corrupt_picture_is_named_and_replaced_deterministically(folder: Path) -
 def test_a_folder_without_a_readable_picture_is_an_error_and_no_endless_search(tmp_path: Path) -> None:
     for i in range(5):
         (tmp_path / f"{i}.jpg").write_text("text")
-    with pytest.raises(ValueError, match=r"none of the 5 training pictures can be read; .*jpg"):
+    with pytest.raises(ValueError, match=r"none of .* the 5 training pictures can be read.*jpg"):
         PictureFolders(config(tmp_path), 0)[0]
+
+
+def test_a_place_that_does_not_answer_is_an_error_and_replaces_nothing(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The samples of a resumed run would depend on what was down when."""
+    dataset = PictureFolders(config(folder), 0)
+
+    def down(_: int) -> bytes:
+        raise ConnectionError("no answer")
+
+    monkeypatch.setattr(dataset.pictures, "read", down)
+    with pytest.raises(ConnectionError):
+        dataset[0]
 
 
 def test_bad_folders_are_errors(tmp_path: Path) -> None:
@@ -162,16 +200,6 @@ def test_bad_folders_are_errors(tmp_path: Path) -> None:
     (tmp_path / "empty" / "notes.txt").write_text("no picture")
     with pytest.raises(ValueError, match=r"no pictures in .*empty"):
         PictureFolders(config(tmp_path / "empty"), 0)
-
-
-def test_pictures_are_listed_recursively_and_sorted(tmp_path: Path) -> None:
-    names = ["b/2.JPG", "a/c/1.png", "ä 猫.webp", "z.txt", "a/.hidden.png"]
-    for name in names:
-        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
-        (tmp_path / name).write_bytes(b"")
-    (tmp_path / "folder.png").mkdir()
-    found = [path.relative_to(tmp_path).as_posix() for path in list_pictures(tmp_path)]
-    assert found == ["a/c/1.png", "b/2.JPG", "ä 猫.webp"]
 
 
 @pytest.mark.parametrize("size", [(32, 32), (9, 300), (300, 9), (1, 1), (36, 40)])

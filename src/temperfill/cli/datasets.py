@@ -1,0 +1,57 @@
+"""``temperfill datasets``: check public data sets as they are published, and give their splits."""
+
+import textwrap
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+
+from tyro.conf import Positional
+
+from temperfill.cli.parsing import parse, require
+
+
+@dataclass(frozen=True)
+class DatasetsOptions:
+    """Lists public data sets; or checks the folder of one, and writes its splits as folders of links.
+
+    The splits serve every command: --data.train SPLITS/train, --data.val SPLITS/val, and SPLITS/test for evaluate.
+    """
+
+    name: Positional[Literal["paris", "celeba-hq", "places2"] | None] = None
+    """The data set; without it all are listed."""
+    root: Positional[Path | None] = None
+    """Folder in which its archives were unpacked."""
+    output: Path | None = None
+    """Folder to write the splits to; without it they are only counted."""
+    test_size: int = 2000
+    """Test pictures to draw, where the data set has none of its own (paper: 2,000)."""
+    seed: int = 0
+    """Seed of that draw."""
+    debug: bool = False
+    """Show the trace of an error."""
+
+
+def run(words: list[str]) -> None:
+    """Runs the command on the words after its name."""
+    options = parse(DatasetsOptions, "datasets", words)
+    from temperfill.data import published
+
+    if options.name is None:
+        for name, known in published.DATASETS.items():
+            print(f"{name}: {known.title}")
+            for text in (f"Folder: {known.layout}", f"Split: {known.paper_split}"):
+                print(textwrap.fill(text, 100, initial_indent="  ", subsequent_indent="    "))
+        return
+    require(options.root is not None, f"name the folder of {options.name} behind it")
+    require(options.test_size > 0, f"--test-size must be positive, got {options.test_size}")
+    require(options.seed >= 0, f"--seed must not be negative, got {options.seed}")
+    assert options.root is not None
+    splits = published.splits_of(options.name, options.root, published.Draw(options.seed, options.test_size))
+    for split, content in splits.items():
+        where = f"  {content}" if isinstance(content, Path) else ""
+        print(f"{split:5}  {published.count(content):>9,} pictures{where}")
+    print(published.DATASETS[options.name].paper_split)
+    if options.output is not None:
+        published.write_splits(splits, options.output)
+        val = f" --data.val {options.output / 'val'}" if "val" in splits else ""
+        print(f"temperfill train base --data.train {options.output / 'train'}{val} --run-dir RUN")

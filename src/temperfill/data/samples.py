@@ -1,0 +1,213 @@
+"""Pictures to training samples: endless, seeded, and a function of the sample's number alone.
+
+Order, crop, flip, mask and the discriminator's patch follow from (seed, sample number), so that a resumed run, another
+number of workers or of ranks draws the same samples, and resuming needs no state of any random generator.
+"""
+
+import io
+import signal
+from collections.abc import Generator, Iterator
+from itertools import chain
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset
+
+from temperfill import images, masks
+from temperfill.config import DataConfig
+from temperfill.data.sources import Joined, open_source
+
+_ORDER, _SAMPLE = 0, 1  # streams of the seed
+_REPLACEMENTS = 1000
+"""Pictures that are tried in the place of an unreadable one; so many in a row are no accident."""
+
+
+class Batch(NamedTuple):
+    """Training samples.
+
+    Attributes:
+        image: (B, 3, S, S) in [0, 1].
+        mask: (B, 1, S, S), 1 = missing.
+        centre: (B, 2) integers, row and column of a random pixel of the hole.
+        corrupt: (B,) integers, index of the unreadable picture in whose place another one stands, or -1.
+        number: (B,) integers, numbers of the samples.
+    """
+
+    image: Tensor
+    mask: Tensor
+    centre: Tensor
+    corrupt: Tensor
+    number: Tensor
+
+
+class PictureFolders(Dataset[Batch]):
+    """Samples by number, of the pictures of folders and shards.
+
+    Args:
+        config: where the pictures lie, sizes, and kind of mask.
+        seed: of order, crops, flips and masks.
+
+    Raises:
+        OSError: a folder is missing, or cannot be read.
+        ValueError: a folder has no pictures, or its shards are damaged.
+    """
+
+    def __init__(self, config: DataConfig, seed: int) -> None:
+        if not config.train:
+            raise ValueError("no training pictures: name at least one folder with --data.train")
+        self.config = config
+        self.seed = seed
+        self.pictures = Joined([open_source(entry) for entry in config.train])
+        self.bounds = self.pictures.bounds
+        self._permutations: dict[int, tuple[int, NDArray[np.uint32]]] = {}
+
+    def __len__(self) -> int:
+        """Pictures, and samples in an epoch."""
+        return len(self.pictures)
+
+    def __getitem__(self, number: int) -> Batch:
+        """The sample of a number from 0 on, without a batch axis.
+
+        Raises:
+            ValueError: a thousand pictures, or all, cannot be read.
+            ConnectionError: a remote place does not answer.
+        """
+        return self.sample(number, self.index(number))
+
+    def sample(self, number: int, index: int) -> Batch:
+        """The sample of a number from the picture that ``index`` gives for it; arguments and errors as above."""
+        rng = np.random.default_rng([self.seed, _SAMPLE, number])
+        picture, corrupt = self._read(index, rng)
+        picture = self._crop(images.resize_short_side(picture, self.config.resize), rng)
+        size = self.config.crop_size
+        mask = masks.free_form_square(size, size, rng, self.config.mask_scale or size / 256)
+        hole = np.argwhere(mask)
+        return Batch(
+            torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).float() / 255,
+            torch.from_numpy(mask[None]).float(),
+            torch.from_numpy(hole[rng.integers(len(hole))]),
+            torch.tensor(corrupt),
+            torch.tensor(number),
+        )
+
+    def name(self, index: int) -> str:
+        """What people call a picture."""
+        return self.pictures.name(index)
+
+    def _read(self, index: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
+        """A picture and -1; or, if it is unreadable, a random readable one and the index of the unreadable one."""
+        reason: Exception | None = None
+        # Drawn one by one: an order of all pictures would take more memory than all else in the process.
+        replacements = (int(rng.integers(len(self))) for _ in range(_REPLACEMENTS))
+        for candidate in chain([index], replacements):
+            try:
+                picture = images.read_rgb(io.BytesIO(self.pictures.read(candidate)))
+            except ConnectionError:  # says nothing of the picture, and would make the sample depend on the weather
+                raise
+            except (ValueError, OSError) as error:
+                reason = reason or error
+            else:
+                return picture, index if reason else -1
+        raise ValueError(
+            f"none of {_REPLACEMENTS} random ones of the {len(self)} training pictures can be read, such as "
+            f"{self.name(index)}: {reason}"
+        )
+
+    def index(self, number: int) -> int:
+        """The picture of a sample: every epoch is a permutation, or takes folders in turn if balanced."""
+        num_folders = len(self.bounds) - 1
+        number, folder = divmod(number, num_folders) if self.config.balanced else (number, 0)
+        start, stop = self.bounds[folder : folder + 2] if self.config.balanced else (0, len(self))
+        epoch, position = divmod(number, int(stop - start))
+        return int(start + self._permutation(epoch, int(stop - start), folder)[position])
+
+    def _permutation(self, epoch: int, length: int, folder: int) -> NDArray[np.uint32]:
+        """The order of an epoch; the last one that was asked for is kept, 4 bytes a picture."""
+        kept = self._permutations.get(folder)
+        if kept is None or kept[0] != epoch:
+            rng = np.random.default_rng([self.seed, _ORDER, epoch, folder])
+            kept = self._permutations[folder] = epoch, rng.permutation(length).astype(np.uint32)
+        return kept[1]
+
+    def _crop(self, picture: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+        size = self.config.crop_size
+        top, left = (int(rng.integers(0, side - size + 1)) for side in picture.shape[:2])
+        picture = picture[top : top + size, left : left + size]
+        return picture[:, ::-1] if self.config.flip and rng.random() < 0.5 else picture
+
+
+class _Draws:
+    """What the samples of a rank's batches are, from a step on, without end: numbers, and the pictures of them.
+
+    It runs in the training process alone, so that the workers need no order of their own.
+    """
+
+    def __init__(self, dataset: PictureFolders, numbers: range, stride: int) -> None:
+        self.dataset = dataset
+        self.numbers = numbers
+        self.stride = stride
+
+    def __iter__(self) -> Iterator[list[tuple[int, int]]]:
+        numbers = self.numbers
+        while True:
+            yield [(number, self.dataset.index(number)) for number in numbers]
+            numbers = range(numbers.start + self.stride, numbers.stop + self.stride)
+
+
+class _Drawn(Dataset[Batch]):
+    """The samples that ``_Draws`` names."""
+
+    def __init__(self, dataset: PictureFolders) -> None:
+        self.dataset = dataset
+
+    def __getitem__(self, draw: tuple[int, int]) -> Batch:
+        return self.dataset.sample(*draw)
+
+
+def batches(
+    dataset: PictureFolders, batch_size: int, first_step: int, workers: int, rank: int = 0, world: int = 1
+) -> Generator[Batch, None, None]:
+    """Endless batches from a step on; step s holds the samples s * batch_size and following.
+
+    Of several processes that train together, each gets its part of every batch: those of all ranks, one after the
+    other, are the batch of one process. Workers start at once, and end when the generator is closed.
+
+    Args:
+        dataset: the samples.
+        batch_size: samples in a batch of all ranks together.
+        first_step: step of the first batch.
+        workers: processes that load ahead; 0 loads when asked.
+        rank: of this process.
+        world: number of processes; divides ``batch_size``.
+
+    Raises:
+        ValueError: a batch cannot be divided.
+    """
+    if batch_size % world:
+        raise ValueError(f"a batch of {batch_size} pictures cannot be divided among {world} processes")
+    size = batch_size // world
+    first = first_step * batch_size + rank * size
+    loader = DataLoader(
+        _Drawn(dataset),
+        batch_sampler=_Draws(dataset, range(first, first + size), batch_size),
+        num_workers=workers,
+        prefetch_factor=4 if workers else None,
+        worker_init_fn=_start_worker,
+        # Its own generator: the loader would otherwise draw its base seed from the global one.
+        generator=torch.Generator().manual_seed(0),
+    )
+    return _drain(iter(loader))
+
+
+def _drain(loaded: Iterator[Batch]) -> Generator[Batch, None, None]:
+    yield from loaded
+
+
+def _start_worker(_: int) -> None:
+    torch.set_num_threads(1)
+    # Ctrl-C reaches every process of a terminal; the main one decides, and workers end with it.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_IGN)
