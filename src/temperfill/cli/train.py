@@ -12,11 +12,16 @@ from temperfill.config import RunConfig, load_run, to_json
 from temperfill.presets import BASELINES, PRESETS
 
 KNOWN: dict[str, RunConfig] = {**PRESETS, **BASELINES}
+SHORT = {"--devices": "--machine.devices", "--nodes": "--machine.nodes"}
+"""What may also be written shorter, as other programs that train on several devices call it."""
 
 
 @dataclass(frozen=True)
 class TrainOptions:
-    """Trains a model, or goes on with the run of a folder. The first word is a preset, a method or a config.json."""
+    """Trains a model, or goes on with the run of a folder. The first word is a preset, a method or a config.json.
+
+    --devices and --nodes stand for --machine.devices and --machine.nodes.
+    """
 
     config: Annotated[RunConfig, arg(name="")]
     run_dir: Path
@@ -30,20 +35,31 @@ class TrainOptions:
 def run(words: list[str]) -> None:
     """Runs the command on the words after its name."""
     options = _train_options(words)
-    print(json.dumps(to_json(options.config), indent=1))
+    config: Any = options.config  # of the method's own class
     if options.dry_run:
+        print(json.dumps(to_json(config), indent=1))
+        return
+    from temperfill.train import started_as_main, train
+
+    if not started_as_main():  # one of several processes, of which the first speaks and validates
+        train(config, options.run_dir, _unused_score if config.data.val else None)
         return
     from temperfill import evaluate
-    from temperfill.train import train
 
-    config: Any = options.config  # of the method's own class
+    print(json.dumps(to_json(config), indent=1), flush=True)
     train(config, options.run_dir, evaluate.validation_score(config))
+
+
+def _unused_score(_: Any) -> dict[str, float]:
+    raise AssertionError("rank 0 validates")
 
 
 def _train_options(words: list[str]) -> TrainOptions:
     """The configuration that the first word names, overridden by flags."""
     import tyro
 
+    parts = (word.partition("=") for word in words)
+    words = ["".join((SHORT.get(flag, flag), *rest)) for flag, *rest in parts]
     name = words[0] if words else "--help"
     config = KNOWN["base"]
     methods = f"presets of our network: {', '.join(PRESETS)}\nmethods of comparison: {', '.join(BASELINES)}"

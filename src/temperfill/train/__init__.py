@@ -3,65 +3,48 @@
 The run folder is that of :class:`temperfill.checkpoint.RunFolder`. This is the only file that imports Fabric.
 """
 
+import inspect
+import logging
 import math
-import signal
-import threading
 import time
-from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from collections.abc import Callable
+from contextlib import closing, nullcontext
+from datetime import timedelta
 from pathlib import Path
 from typing import Any, Literal
 
 import torch
+from torch.nn.parallel import DistributedDataParallel
 
 from temperfill.checkpoint import RunFolder, save_state
-from temperfill.config import RunConfig
-from temperfill.data import Batch, PictureFolders, batches
+from temperfill.config import MachineConfig, RunConfig
+from temperfill.data import Batch, PictureFolders, batches, local_path
 from temperfill.progress import Display, Interval
 from temperfill.report import contact_sheet
 from temperfill.tensors import composite
 from temperfill.train.networks import Networks, Progress
+from temperfill.train.notes import Silence, count_corrupt, ending, introduction, stale
+from temperfill.train.ranks import Ranks, check_started, ranks_of, started_as_main
 from temperfill.train.step import Stepper, learning_rate
+from temperfill.train.stopping import stop_on_signal
 
 try:
     from lightning_fabric import Fabric
+    from lightning_fabric.strategies import DDPStrategy
 except ImportError:  # the full package, where it is what is installed
     from lightning.fabric import Fabric  # type: ignore[no-redef]
+    from lightning.fabric.strategies import DDPStrategy  # type: ignore[no-redef]
 
-__all__ = ["Progress", "Score", "train"]
+__all__ = ["Progress", "Score", "started_as_main", "train"]
 
 Score = Callable[[Any], dict[str, float]]
 """Gives the validation of a generator; ``loss`` (lower is better) is among its values."""
 
 
-@contextmanager
-def _stop_on_signal() -> Iterator[threading.Event]:
-    """SIGINT and SIGTERM end training after the step at hand; a second one has its usual effect."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def restore() -> None:
-        for number, handler in old.items():
-            signal.signal(number, handler)
-
-    def on_signal(*_: Any) -> None:
-        stop.set()
-        restore()
-
-    for number in old:
-        signal.signal(number, on_signal)
-    try:
-        yield stop
-    finally:
-        restore()
-
-
-def _resume(config: RunConfig, folder: RunFolder, networks: Networks) -> Progress:
+def _resume(config: RunConfig, folder: RunFolder, networks: Networks, ranks: Ranks) -> Progress:
     """Gives the networks the weights that the run goes on from, or starts with."""
-    state = folder.read(config)
+    # Rank 0 alone needs to see the run folder.
+    state = ranks.share(folder.read(config) if ranks.is_main else None)
     if state is None:
         if config.init_path is not None:
             networks.start_from(config.init_path)
@@ -99,54 +82,72 @@ def _write_samples(path: Path, networks: Networks, batch: Batch) -> None:
     contact_sheet(sheet, path)
 
 
-def train(config: RunConfig, run_dir: Path, score: Score | None = None) -> Progress:  # noqa: C901 - the loop
+def train(config: RunConfig, run_dir: Path, score: Score | None = None) -> Progress:
     """Trains until ``num_steps``, ``max_minutes``, or no better validation for ``patience`` of them.
+
+    With several ``machine.devices`` or ``nodes``, this call starts the program that it stands in once for each further
+    device, unless torchrun or SLURM has done so; all of them make the same call. Rank 0 alone writes, speaks and
+    validates; in the others the call ends the process.
 
     Args:
         config: the run; what belongs to the machine may differ from an earlier start.
         run_dir: created, or resumed if it holds a run of the same configuration.
-        score: gives the validation of a generator, ``loss`` (lower is better) among its values; None for none.
+        score: gives the validation of a generator, ``loss`` (lower is better) among its values; None for none. Of
+            several processes, all or none must have one.
 
     Returns:
         How far the run is.
 
     Raises:
         ValueError: another configuration in the folder, missing weights, too many corrupt pictures, non-finite loss.
-        OSError: a folder is missing or cannot be written.
+        OSError: a folder is missing or cannot be written, or another process of the run failed.
         KeyboardInterrupt: after SIGINT or SIGTERM, with the state saved.
     """
     start = time.monotonic()
     torch.set_flush_denormal(True)
-    if config.machine.threads:
-        torch.set_num_threads(config.machine.threads)
-    # Whatever can be wrong with the input is found before anything is written.
+    world = config.machine.devices * config.machine.nodes
+    check_started(world)
     _check_place(config, run_dir)
+    fabric = Fabric(**_device(config.machine), precision=_precision(config))
+    if world > 1:
+        for package in ("lightning_fabric", "lightning.fabric"):  # every rank would tell of itself
+            logging.getLogger(package).setLevel(logging.WARNING)
+        fabric.launch()
+    if config.machine.threads:  # after the launch, which sets a number of its own
+        torch.set_num_threads(config.machine.threads)
+    with ranks_of(fabric, world) as ranks:
+        return _train(config, run_dir, score, ranks, start)
+
+
+def _train(  # noqa: C901 - the loop
+    config: RunConfig, run_dir: Path, score: Score | None, ranks: Ranks, start: float
+) -> Progress:
+    # Whatever can be wrong with the input is found before anything is written.
+    fabric, machine = ranks.fabric, config.machine
     dataset = PictureFolders(config.data, config.seed)
-    samples = next(batches(dataset, 8, 0, 0))
-    fabric = Fabric(**_device(config.machine.device), precision=_precision(config))
+    _check_same(ranks, dataset)
+    samples = _to(next(batches(dataset, 8, 0, 0)), fabric.device) if ranks.is_main else None
     networks = Networks(config).to(fabric.device)
     folder = RunFolder(run_dir)
-    progress = _resume(config, folder, networks)
+    progress = _resume(config, folder, networks, ranks)
     stepper = Stepper(config, networks, fabric)
-    samples = _to(samples, fabric.device)
     val_every = config.val_every or max(len(dataset) // config.batch_size, 1)
-    deadline = start + 60 * config.machine.max_minutes if config.machine.max_minutes else math.inf
+    deadline = start + 60 * machine.max_minutes if machine.max_minutes else math.inf
     before = progress.seconds
     interval = Interval()
     with (
-        folder.opened(config, progress.step),
-        _stop_on_signal() as stop,
-        closing(batches(dataset, config.batch_size, progress.step, config.machine.workers)) as source,
-        Display(config.num_steps, progress.step, deadline) as display,
+        folder.opened(config, progress.step) if ranks.is_main else nullcontext(),
+        stop_on_signal(0.0 if ranks.world == 1 else 1.0) as stop,
+        closing(batches(dataset, config.batch_size, progress.step, machine.workers, ranks.rank, ranks.world)) as source,
+        Display(config.num_steps, progress.step, deadline) if ranks.is_main else Silence() as display,
     ):
-        for text in _introduction(config, run_dir, progress, dataset, networks, fabric.device):
+        for text in introduction(config, run_dir, progress, dataset, networks, fabric.device):
             display.note(text)
         _count_pictures(dataset, progress)
-        while progress.step < config.num_steps and not _stale(config, progress) and not stop.is_set():
+        stopped, over = ranks.any(stop.is_set(), False)
+        while progress.step < config.num_steps and not stale(config, progress) and not stopped and not over:
             began = time.monotonic()
             batch = _to(next(source), fabric.device)
-            for text in _count_corrupt(batch, dataset, progress.corrupt):
-                display.note(text)
             values, temperatures = stepper(batch, progress.step)
             progress.step += 1
             progress.seconds = before + time.monotonic() - start
@@ -155,92 +156,53 @@ def train(config: RunConfig, run_dir: Path, score: Score | None = None) -> Progr
             display.advance(step)
             last = step == config.num_steps
             if step % config.log_every == 0 or last:
+                interval.temperatures = [x for part in ranks.gather(interval.temperatures) for x in part]
                 record = {"step": step, "seconds": round(progress.seconds, 1)} | interval.record(config.batch_size)
-                folder.log(record | {"learning_rate": learning_rate(config, step - 1)})
+                if ranks.is_main:
+                    folder.log(record | {"learning_rate": learning_rate(config, step - 1)})
                 display.show(record)
                 interval.clear()
-            if step % config.sample_every == 0 or last:
+            if samples is not None and (step % config.sample_every == 0 or last):
                 _write_samples(folder.sample_path(step), networks, samples)
             if score is not None and (step % val_every == 0 or last):
-                display.note(_validate(score, networks, progress, folder))
-            if time.monotonic() > deadline:
-                break
-            if step % config.save_every == 0:
+                display.note(_validate(score, networks, progress, folder) if ranks.is_main else "")
+                vars(progress).update(ranks.share(vars(progress)))
+            # What one process meets is decided by all, in the same step.
+            corrupt = set(batch.corrupt.tolist()) - {-1}
+            stopped, over, unreadable = ranks.any(stop.is_set(), time.monotonic() > deadline, bool(corrupt))
+            if unreadable:
+                for text in count_corrupt(set().union(*ranks.gather(corrupt)), dataset, progress.corrupt):
+                    display.note(text)
+            if ranks.is_main and step % config.save_every == 0 and not over:
                 _save(folder, networks, progress, score is not None)
-        _save(folder, networks, progress, score is not None and math.isfinite(progress.best_loss))
-        display.note(_ending(config, run_dir, progress, stop.is_set()))
-        if stop.is_set():
+        if ranks.is_main:
+            _save(folder, networks, progress, score is not None and math.isfinite(progress.best_loss))
+        display.note(ending(config, run_dir, progress, stopped))
+        if stopped:
+            ranks.wait()
             raise KeyboardInterrupt
     return progress
 
 
 def _check_place(config: RunConfig, run_dir: Path) -> None:
     """Raises ValueError for a run folder whose sample sheets would be trained on."""
-    for folder in config.data.train:
-        if run_dir.resolve().is_relative_to(folder.resolve()):
+    for folder in map(local_path, config.data.train):
+        if folder is not None and run_dir.resolve().is_relative_to(folder.resolve()):
             raise ValueError(f"the run folder {run_dir} lies inside the training folder {folder}; choose another place")
 
 
-def _introduction(
-    config: RunConfig,
-    run_dir: Path,
-    progress: Progress,
-    dataset: PictureFolders,
-    networks: Networks,
-    device: torch.device,
-) -> Iterator[str]:
-    """What is trained on what, where it is written, and how to stop and go on."""
-    size = config.data.crop_size
-    kind = f"attention {config.generator.attention}" if config.method == "ours" else config.method
-    millions = sum(parameter.numel() for parameter in networks.generator.parameters()) / 1e6
-    yield (
-        f"Training a generator of {millions:.1f} M parameters ({kind}) on {len(dataset):,} pictures, "
-        f"{size}x{size} pixels each, {config.batch_size} a step, on {device} in {config.precision}."
-    )
-    yield f"Run folder {run_dir}: figures in log.jsonl, pictures in samples/, the model in generator.safetensors."
-    yield "Ctrl-C saves and stops, a second one stops without saving; the same command goes on from there."
-    if progress.step:
-        yield f"Going on at step {progress.step} of {config.num_steps}."
-    if progress.pictures not in (0, len(dataset)):
-        yield (
-            f"The training folders held {progress.pictures:,} pictures when this run was saved: from here on the "
-            "samples differ from those of a run without a break."
-        )
-    inside = [v for v in config.data.val for t in config.data.train if v.resolve().is_relative_to(t.resolve())]
-    if inside:
-        yield f"Warning: {inside[0]} lies inside a training folder, so validation sees training pictures."
+def _check_same(ranks: Ranks, dataset: PictureFolders) -> None:
+    """Raises ValueError unless all processes see the same pictures in the same order."""
+    found = ranks.gather(dataset.pictures.digest() if ranks.world > 1 else [])
+    for rank, digest in enumerate(found):
+        if digest != found[0]:
+            raise ValueError(f"rank {rank} sees other training pictures than rank 0; do all machines have the same?")
 
 
 def _count_pictures(dataset: PictureFolders, progress: Progress) -> None:
     if progress.pictures not in (0, len(dataset)):
         progress.corrupt.clear()  # indices of other files
     progress.pictures = len(dataset)
-
-
-def _ending(config: RunConfig, run_dir: Path, progress: Progress, stopped: bool) -> str:
-    """Why training ended, and what there is now."""
-    done = progress.step == config.num_steps
-    if stopped:
-        why = "Stopped"
-    elif done:
-        why = "Done"
-    elif _stale(config, progress):
-        why = f"No better validation {progress.stale_validations} times in a row"
-    else:
-        why = f"Time is up (max_minutes {config.machine.max_minutes:g})"
-    parts = [f"{why}: saved step {progress.step} of {config.num_steps} in {run_dir}"]
-    if math.isfinite(progress.best_loss):
-        parts.append(f"lowest validation loss {progress.best_loss:.4g} at step {progress.best_step}")
-    if progress.corrupt:
-        parts.append(f"unreadable pictures replaced: {len(progress.corrupt)} of {progress.pictures:,}")
-    if not done and not _stale(config, progress):
-        parts.append("the same command goes on")
-    return "; ".join(parts) + "."
-
-
-def _stale(config: RunConfig, progress: Progress) -> bool:
-    """Whether validation has not improved for long enough to stop (paper: 30 epochs)."""
-    return 0 < config.patience <= progress.stale_validations
 
 
 def _validate(score: Score, networks: Networks, progress: Progress, folder: RunFolder) -> str:
@@ -263,36 +225,35 @@ def _validate(score: Score, networks: Networks, progress: Progress, folder: RunF
     return f"validation at step {progress.step}: {text}{since}"
 
 
-def _count_corrupt(batch: Batch, dataset: PictureFolders, corrupt: list[int]) -> Iterator[str]:
-    """Names every unreadable picture once, and stops above the share that the configuration allows."""
-    for index in sorted(set(batch.corrupt.tolist()) - {-1, *corrupt}):
-        corrupt.append(index)
-        yield f"unreadable picture, replaced by another ({len(corrupt)} so far): {dataset.paths[index]}"
-    share = len(corrupt) / len(dataset)
-    if share > dataset.config.max_corrupt_share:
-        raise ValueError(
-            f"{len(corrupt)} of {len(dataset)} training pictures are unreadable, more than the share of "
-            f"{dataset.config.max_corrupt_share:g} that --data.max-corrupt-share allows"
-        )
-
-
 def _to(batch: Batch, device: torch.device) -> Batch:
     return Batch(*(x.to(device, non_blocking=True) for x in batch))
 
 
-def _device(name: str) -> dict[str, Any]:
-    """Fabric's arguments for a device name.
+def _device(machine: MachineConfig) -> dict[str, Any]:
+    """Fabric's arguments for the devices of a run.
 
     Raises:
-        ValueError: there is no such device.
+        ValueError: there are no such devices.
     """
+    several: dict[str, Any] = {}
+    if machine.devices * machine.nodes > 1:
+        # No broadcast of buffers: every process computes the same vectors of spectral normalisation, and a broadcast
+        # would change them between two passes through the same network. Failures are noticed earlier than the timeout,
+        # which must outlast a validation.
+        known = inspect.signature(DistributedDataParallel.__init__).parameters
+        buffers = "forward_sync_buffers" if "forward_sync_buffers" in known else "broadcast_buffers"  # torch < 2.13
+        options: dict[str, Any] = {buffers: False, "timeout": timedelta(hours=2)}
+        ddp = DDPStrategy(**options)
+        several = {"strategy": ddp, "num_nodes": machine.nodes}
+    name = machine.device
     count = torch.cuda.device_count() if torch.cuda.is_available() else 0
     if name == "cpu" or (name == "auto" and count == 0):
-        return {"accelerator": "cpu", "devices": 1}
+        return {"accelerator": "cpu", "devices": machine.devices} | several
     index = int(name.partition(":")[2] or 0)
-    if index >= count:
-        raise ValueError(f"device {name} was asked for, but torch finds {count} CUDA devices; use --machine.device cpu")
-    return {"accelerator": "cuda", "devices": [index]}
+    if index + machine.devices > count:
+        what = f"device {name} was asked for" if machine.devices == 1 else f"{machine.devices} devices were asked for"
+        raise ValueError(f"{what}, but torch finds {count} CUDA devices; use --machine.device cpu")
+    return {"accelerator": "cuda", "devices": machine.devices if several else [index]} | several
 
 
 def _precision(config: RunConfig) -> Literal["bf16-mixed", "32-true"]:

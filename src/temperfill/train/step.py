@@ -28,13 +28,14 @@ def learning_rate(config: RunConfig, step: int) -> float:
     return rate
 
 
-def finite_values(terms: dict[str, Tensor], step: int) -> dict[str, float]:
-    """Values of the terms of a step, counted from 0.
+def finite_values(terms: dict[str, Tensor], step: int, fabric: Any) -> dict[str, float]:
+    """Values of the terms of a step, counted from 0: means over all processes, so that all find the same.
 
     Raises:
         ValueError: one is not finite; the run folder keeps the last good state.
     """
-    values = dict(zip(terms, torch.stack([t.detach().float() for t in terms.values()]).tolist(), strict=True))
+    means = fabric.all_reduce(torch.stack([t.detach().float() for t in terms.values()]), reduce_op="mean")
+    values = dict(zip(terms, means.tolist(), strict=True))
     for name, value in values.items():
         if not math.isfinite(value):
             raise ValueError(
@@ -100,13 +101,13 @@ class Stepper:
         if adversarial:
             _set_rate(self.discriminator_optimizer, rate * config.discriminator_rate)
             terms = self._discriminator_terms(batch, output, fake, step)
-            values |= finite_values(terms, step)
+            values |= finite_values(terms, step, self.fabric)
             self._update(self.discriminator_optimizer, terms)
         with self.fabric.autocast():
             terms = self.recipe.generator_terms(config, batch, output, self.distances)
             if adversarial and step >= config.loss.adversarial_start:
                 terms |= self._adversarial_terms(batch, output, fake)
-        values |= finite_values(terms, step)
+        values |= finite_values(terms, step, self.fabric)
         self._update(self.generator_optimizer, terms)
         self.networks.average(min(config.ema_decay, (1 + step) / (10 + step)))
         return values, output.temperatures.detach().float()

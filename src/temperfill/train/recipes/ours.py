@@ -66,16 +66,16 @@ def discriminator_terms(
     """Terms of the discriminator's loss (Eq. 4, or WGAN-GP).
 
     The penalty needs the discriminator that is not wrapped: Fabric takes every gradient to be the loss's, and the
-    length of one needs the digits of fp32. Its mixing is drawn for the step.
+    length of one needs the digits of fp32. Its mixing is drawn for the step and follows the samples' numbers, so that
+    each process has the shares of its own samples.
     """
     scores = discriminator(torch.cat([batch.image, fake]), torch.cat([batch.centre, batch.centre])).float()
     real_scores, fake_scores = scores.chunk(2)
     if config.loss.adversarial == "hinge":
         return {"discriminator": losses.hinge_discriminator(real_scores, fake_scores)}
-    mixing = np.random.default_rng([config.seed, 2, step]).random(len(fake), np.float32)
-    penalty = losses.gradient_penalty(
-        lambda x: plain(x, batch.centre), batch.image, fake, torch.from_numpy(mixing).to(fake.device)
-    )
+    drawn = np.random.default_rng([config.seed, 2, step]).random(config.batch_size, np.float32)
+    mixing = torch.from_numpy(drawn).to(fake)[batch.number % config.batch_size]
+    penalty = losses.gradient_penalty(lambda x: plain(x, batch.centre), batch.image, fake, mixing)
     return {
         "discriminator": losses.wasserstein_discriminator(real_scores, fake_scores),
         "penalty": config.loss.gradient_penalty_weight * penalty,
