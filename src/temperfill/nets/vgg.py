@@ -1,15 +1,12 @@
 """Fixed VGG features for the perceptual loss and the VGG distance, from weights that the user gives."""
 
-import pickle
-import struct
 from pathlib import Path
-from typing import Any
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from temperfill.nets.weights_file import read_tensors
 
 _HINT = (
     "give torchvision's VGG-16 (vgg16-397923af.pth) or a VGG-19 safetensors file with the layers up to conv3_1, "
@@ -26,18 +23,6 @@ _POOL_AFTER_DEEP = (2, 7, 16, 25)
 # Only a whole VGG-19 has it: what tells it from VGG-16, whose third block is shorter.
 _VGG19_LAST = "features.34.weight"
 _DEEP_FILE = "torchvision's vgg19-dcbb9e9d.pth"
-# What torch.load and load_file meet foreign or truncated bytes with; a pickle's first bytes may mean anything.
-_UNREADABLE = (
-    SafetensorError,
-    pickle.UnpicklingError,
-    struct.error,
-    RuntimeError,
-    EOFError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ValueError,
-)
 
 
 class VGGFeatures(nn.Module):
@@ -89,18 +74,7 @@ class VGGFeatures(nn.Module):
             OSError: no such file.
             ValueError: not a weights file, or tensors are missing.
         """
-        if not path.is_file():
-            raise FileNotFoundError(f"no VGG weights at {path}; {_HINT}")
-        tensors: Any
-        try:
-            if path.suffix == ".safetensors":
-                tensors = load_file(path)
-            else:
-                tensors = torch.load(path, map_location="cpu", weights_only=True)
-        except _UNREADABLE as error:
-            raise ValueError(f"{path} is not a readable weights file ({type(error).__name__}); {_HINT}") from None
-        if not (isinstance(tensors, dict) and all(isinstance(tensor, Tensor) for tensor in tensors.values())):
-            raise ValueError(f"{path} holds no state dict of tensors; {_HINT}")
+        tensors = read_tensors(path, "VGG", _HINT)
         try:
             return cls(tensors, deep)
         except ValueError as error:

@@ -1,9 +1,4 @@
-"""Picture quality as functions of tensors, one value per picture.
-
-Images are (B, 3, H, W) in [0, 1]; all sums run in float64, so that the values agree with scikit-image's. Every function
-returns (B,) float64. Distances of features take the lists of maps that :mod:`temperfill.nets.vgg` and
-:mod:`temperfill.nets.squeezenet` give.
-"""
+"""Figures of pixels, one value per picture; images are (B, C, H, W) in [0, 1], values (B,) float64."""
 
 import torch
 import torch.nn.functional as F
@@ -147,55 +142,3 @@ def sharpness(pred: Tensor, target: Tensor, mask: Tensor) -> Tensor:
 
     ratio = (total(pred) / total(target)).clamp(max=MAX_SHARPNESS)
     return torch.where(hole.flatten(1).any(1), ratio, torch.ones_like(ratio))
-
-
-def _check_features(features_a: list[Tensor], features_b: list[Tensor]) -> None:
-    shapes_a, shapes_b = ([tuple(f.shape) for f in features] for features in (features_a, features_b))
-    if not shapes_a or shapes_a != shapes_b or any(len(shape) != 4 for shape in shapes_a):
-        raise ValueError(f"both lists must hold (B, C, h, w) maps of the same shapes, got {shapes_a} and {shapes_b}")
-
-
-def vgg_distance(features_a: list[Tensor], features_b: list[Tensor]) -> Tensor:
-    """Sum over layers of the mean absolute difference of VGG's activations; lower is better.
-
-    Args:
-        features_a: maps (B, C, h, w) of one image, one per layer.
-        features_b: those of the other.
-
-    Returns:
-        (B,), 0 for equal pictures.
-
-    Raises:
-        ValueError: the lists differ in length or shapes, or are empty.
-    """
-    _check_features(features_a, features_b)
-    layers = [(a.double() - b.double()).abs().flatten(1).mean(1) for a, b in zip(features_a, features_b, strict=True)]
-    return torch.stack(layers).sum(0)
-
-
-def squeeze_distance(features_a: list[Tensor], features_b: list[Tensor]) -> Tensor:
-    """Distance of SqueezeNet's activations, each position's vector scaled to unit length; lower is better.
-
-    Sum over layers of the mean over positions of the squared distance of the unit vectors, which is LPIPS (Zhang et al.
-    2018) without its learned weights.
-
-    Args:
-        features_a: maps (B, C, h, w) of one image, one per layer.
-        features_b: those of the other.
-
-    Returns:
-        (B,), 0 for equal pictures.
-
-    Raises:
-        ValueError: the lists differ in length or shapes, or are empty.
-    """
-    _check_features(features_a, features_b)
-
-    def unit(features: Tensor) -> Tensor:
-        features = features.double()
-        return features / (features.norm(dim=1, keepdim=True) + 1e-6)
-
-    layers = [
-        (unit(a) - unit(b)).square().sum(1).flatten(1).mean(1) for a, b in zip(features_a, features_b, strict=True)
-    ]
-    return torch.stack(layers).sum(0)

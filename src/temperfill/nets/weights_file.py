@@ -1,0 +1,51 @@
+"""Reading weights that others published, without running code from them."""
+
+import pickle
+import struct
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+
+# What torch.load and load_file meet foreign or truncated bytes with; a pickle's first bytes may mean anything.
+_UNREADABLE = (
+    SafetensorError,
+    pickle.UnpicklingError,
+    struct.error,
+    RuntimeError,
+    EOFError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    ValueError,
+)
+
+
+def read_tensors(path: Path, what: str, hint: str) -> dict[str, Tensor]:
+    """The state dict in a .safetensors file or a file of ``torch.save``.
+
+    Args:
+        path: of the file.
+        what: it should be, for messages.
+        hint: what to give instead, for messages.
+
+    Raises:
+        OSError: no such file.
+        ValueError: not a weights file.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no {what} weights at {path}; {hint}")
+    tensors: Any
+    try:
+        if path.suffix == ".safetensors":
+            tensors = load_file(path)
+        else:
+            tensors = torch.load(path, map_location="cpu", weights_only=True)
+    except _UNREADABLE as error:
+        raise ValueError(f"{path} is not a readable weights file ({type(error).__name__}); {hint}") from None
+    if not (isinstance(tensors, dict) and all(isinstance(tensor, Tensor) for tensor in tensors.values())):
+        raise ValueError(f"{path} holds no state dict of tensors; {hint}")
+    return tensors
