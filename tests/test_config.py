@@ -17,12 +17,15 @@ from temperfill.config import (
     DeepFillV2Config,
     DeepFillV2Run,
     DiscriminatorConfig,
+    EvaluationConfig,
     GeneratorConfig,
+    JudgeConfig,
     LossConfig,
     MachineConfig,
     PartialConvConfig,
     PartialConvLoss,
     PartialConvRun,
+    StudyConfig,
     TrainConfig,
     WaveFillConfig,
     WaveFillLoss,
@@ -38,7 +41,7 @@ from temperfill.config import (
 CHANGED = TrainConfig(
     generator=GeneratorConfig(width=8, attention="atma"),
     loss=LossConfig(perceptual_weight=0),
-    data=DataConfig(train=(Path("a"), Path("b c")), val=(Path("v"),), resize=64, crop_size=32),
+    data=DataConfig(train=(Path("a"), "s3://bucket/b c"), val=(Path("v"),), resize=64, crop_size=32),
     machine=MachineConfig(device="cuda:1", perceptual_path=Path("vgg.pth")),
     init_path=Path("runs/one"),
     learning_rate=2e-4,
@@ -74,7 +77,7 @@ def test_missing_keys_take_the_defaults() -> None:
         ({"generator": {"attention": ["mhtma"]}}, r"^run\.generator\.attention: expected one of"),
         ({"generator": {"width": 3}}, r"^run\.generator: width must be even"),
         ({"data": {"train": "photos"}}, r"^run\.data\.train: expected a list, got str"),
-        ({"data": {"train": ["a", 1]}}, r"^run\.data\.train\[1\]: expected Path, got 1"),
+        ({"data": {"train": ["a", 1]}}, r"^run\.data\.train\[1\]: expected str, got 1"),
         ({"machine": {"device": None}}, r"^run\.machine\.device: expected str, got None"),
         ({"init_path": 1}, r"^run\.init_path: expected Path, got 1"),
         ({"learning_rate": "1e-4"}, r"^run\.learning_rate: expected a finite number"),
@@ -123,7 +126,7 @@ def test_missing_file_is_an_os_error(tmp_path: Path) -> None:
         (LossConfig, {"adversarial_weight": -1.0}, "adversarial_weight must be at least 0"),
         (LossConfig, {"hole_weight": 0.0}, "hole_weight must be positive"),
         (LossConfig, {"refined_weight": float("nan")}, "refined_weight: expected a finite number"),
-        (DataConfig, {"train": ("photos",)}, r"train\[0\]: expected Path"),
+        (DataConfig, {"train": (3,)}, r"train\[0\]: expected str, got 3"),
         (DataConfig, {"train": [Path("photos")]}, "train: expected a tuple"),
         (DataConfig, {"resize": 4, "crop_size": 4}, "resize must be at least 8"),
         (DataConfig, {"crop_size": 260}, "crop_size must be a multiple of 4"),
@@ -160,7 +163,7 @@ def test_differences_name_every_changed_field() -> None:
     )
     assert differences(to_json(CHANGED), to_json(new)) == [
         "loss.hole_weight: 1.0 -> 6",
-        "data.train: ['a', 'b c'] -> ['a']",
+        "data.train: ['a', 's3://bucket/b c'] -> ['a']",
         "seed: 0 -> 3",
     ]
     assert differences({"a": 1}, {"a": 1.0, "b": {"c": 2}}) == ["b: None -> {'c': 2}"]
@@ -185,7 +188,7 @@ def test_every_field_has_a_docstring() -> None:
     classes = {
         cls for run in RUNS.values() for cls in (type(run().generator), type(run().discriminator), type(run().loss))
     }
-    classes |= {DataConfig, MachineConfig}
+    classes |= {DataConfig, MachineConfig, EvaluationConfig, JudgeConfig, StudyConfig}
     own = sum(len(dataclasses.fields(cls)) for cls in classes) - len(dataclasses.fields(DeepFillV2Config))  # inherited
     assert checked == own + len(dataclasses.fields(TrainConfig)) - 5
 

@@ -19,7 +19,7 @@ from skimage.metrics import structural_similarity
 
 from temperfill import evaluate, masks, presets
 from temperfill.checkpoint import save_generator
-from temperfill.config import GeneratorConfig, TrainConfig
+from temperfill.config import EvaluationConfig, GeneratorConfig, JudgeConfig, TrainConfig
 from temperfill.evaluate import contest, inputs
 from temperfill.nets.generator import Generator
 from temperfill.tensors import SizeRule
@@ -69,9 +69,13 @@ def weights(tmp_path: Path) -> Path:
 
 def run(folders: list[Path], out: Path, masks_from: str | Path = "free-form-square", **options: Any) -> dict[str, Any]:
     """An evaluation at a small size; a path of masks, or the kind to draw."""
-    chosen: dict[str, Any] = {"methods": ["telea", "biharmonic"], "size": SIZE, "progress": False, "device": "cpu"}
-    chosen |= {"masks": masks_from} if isinstance(masks_from, Path) else {"mask_kind": masks_from}
-    return evaluate.run(pictures=folders, output=out, **(chosen | options))
+    called = {"progress": False, "device": "cpu"} | {k: options.pop(k) for k in ("command", "device") if k in options}
+    methods = options.pop("methods", ["telea", "biharmonic"])
+    judged = [field.name for field in dataclasses.fields(JudgeConfig)]
+    judge = JudgeConfig(**{name: options.pop(name) for name in judged if name in options})
+    chosen: dict[str, Any] = {"masks": masks_from} if isinstance(masks_from, Path) else {"mask_kind": masks_from}
+    chosen |= {"size": SIZE, "judge": judge} | {k: tuple(v) if k == "groups" else v for k, v in options.items()}
+    return evaluate.run(methods, EvaluationConfig(tuple(folders), **chosen), out, **called)
 
 
 def pixels(path: Path) -> np.ndarray:
@@ -117,14 +121,20 @@ def test_report_says_what_it_is(folders: list[Path], stored: Path, weights: Path
     out = tmp_path / "out"
     data = run(folders, out, stored, methods=["telea", "biharmonic", str(weights)], command="temperfill evaluate x")
     assert [m["baseline"] for m in data["methods"].values()] == [True, True, False]
-    assert data["methods"]["mine"]["identity"].startswith("sha256 ")
-    assert "opencv" in data["methods"]["telea"]["identity"]
+    assert data["methods"]["mine"]["runs"][""]["identity"].startswith("sha256 ")
+    assert "opencv" in data["methods"]["telea"]["runs"][""]["identity"]
     assert {"temperfill", "python", "torch", "numpy", "scikit-image"} <= set(data["versions"])
     assert {"platform", "cpus", "threads"} == set(data["machine"])
     assert data["settings"]["size"] == SIZE
     assert data["comparison"]["mine"]["all"]["psnr"]["baseline"] in ("telea", "biharmonic")
     assert data["comparison"]["mine"]["all"]["n"] == 6
-    assert [text.split(":")[0] for text in data["missing"]] == ["VGG distance", "SqueezeNet distance"]
+    assert [text.split(":")[0] for text in data["missing"]] == [
+        "LPIPS",
+        "VGG distance",
+        "SqueezeNet distance",
+        "FID",
+        "SqueezeNet kernel distance",
+    ]
     assert "vgg" not in data["results"]["telea"]["faces"]["paper-0"]
     text = (out / "report.md").read_text()
     for part in (
@@ -353,17 +363,18 @@ def test_figures_equal_those_of_the_independent_judge(tmp_path: Path) -> None:
     weights_dir, kinds = home.parent / "weights", ("street", "faces", "scenes")
     data = evaluate.run(
         ["telea", "navier-stokes"],
-        [home.parent / "data" / kind / "val" for kind in kinds],
+        EvaluationConfig(
+            tuple(home.parent / "data" / kind / "val" for kind in kinds),
+            home / "masks",
+            ("paper-0", "ratio-0.1-0.2"),
+            limit=2,
+            judge=JudgeConfig(weights=weights_dir),
+        ),
         tmp_path / "out",
-        home / "masks",
-        groups=["paper-0", "ratio-0.1-0.2"],
-        limit=2,
         device="cpu",
-        vgg=weights_dir / "vgg19_normalised_to_relu3_1.safetensors",
-        squeezenet=weights_dir / "squeezenet1_1_keras_notop.safetensors",
         progress=False,
     )
-    assert data["missing"] == []
+    assert [text.split(":")[0] for text in data["missing"]] == ["LPIPS", "FID"]
     for method in ("telea", "navier-stokes"):
         command = [sys.executable, str(home / "score.py"), "score", str(tmp_path / "out" / method)]
         judged = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)

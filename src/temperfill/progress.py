@@ -1,23 +1,26 @@
-"""What a training run shows, and its figures: a bar on a terminal, plain lines elsewhere, all on standard error."""
+"""What training runs and evaluations show: a bar on a terminal, plain lines elsewhere, all on standard error."""
 
 import math
 import sys
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, track
 from rich.progress import Progress as Bar
 from rich.text import Text
 
 _WINDOW = 50
 """Shown records over which the time left is estimated."""
+_SECONDS_BETWEEN_LINES = 10.0
+"""Between lines that say how far a work is, where there is no terminal."""
+T = TypeVar("T")
 
 
 class Interval:
@@ -169,3 +172,28 @@ class Display:
             self.line.plain = describe(record)
         else:
             self.note(f"step {record['step']}/{self.num_steps} {describe(record)} {left}")
+
+
+def tracked(items: Sequence[T], name: str, enabled: bool = True, console: Console | None = None) -> Iterator[T]:
+    """Gives the items one by one and shows how far that is: a bar on a terminal, a line now and then elsewhere.
+
+    Args:
+        items: to be gone through.
+        name: of the work.
+        enabled: whether to show anything.
+        console: for tests; standard error otherwise.
+    """
+    console = console or Console(stderr=True)
+    if not enabled:
+        yield from items
+    elif console.is_terminal and not console.is_dumb_terminal:
+        yield from track(items, name, console=console)
+    else:
+        said = start = time.monotonic()
+        for done, item in enumerate(items, 1):
+            yield item
+            now = time.monotonic()
+            if now - said >= _SECONDS_BETWEEN_LINES or done == len(items):
+                left = duration((now - start) / done * (len(items) - done))
+                console.print(f"{name}: {done}/{len(items)}, {left} left", markup=False, highlight=False)
+                said = now

@@ -1,39 +1,23 @@
 """``temperfill evaluate``: compare methods on pictures."""
 
-import dataclasses
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
 from temperfill.cli.parsing import parse, say
+from temperfill.config import EvaluationConfig
 
 
 @dataclass(frozen=True)
 class EvaluateOptions:
     """Fills pictures with methods and writes measures, tables and sheets."""
 
-    pictures: tuple[Path, ...]
-    """Folders of pictures; each is a kind, named after itself."""
+    evaluation: EvaluationConfig
     output: Path
     """Folder of the report."""
     methods: tuple[str, ...] = ("ours",)
-    """Names of models and methods (see temperfill models), or paths of .safetensors files."""
-    masks: Path | None = None
-    """Folder with GROUP/KIND/STEM.png, white = missing; without it masks are drawn."""
-    groups: tuple[str, ...] = ()
-    """Groups of that folder; none means all."""
-    vgg: Path | None = None
-    """VGG weights for the VGG distance; without them it is left out."""
-    squeezenet: Path | None = None
-    """SqueezeNet weights for the SqueezeNet distance; without them it is left out."""
-    mask_kind: str = "free-form-square"
-    """Kind of drawn masks: free-form-square, or ratio-LOW-HIGH such as ratio-0.1-0.2; several joined by commas."""
-    seed: int = 0
-    """Seed of drawn masks."""
-    limit: int = 0
-    """Most pictures of each folder; 0 means all."""
-    size: int = 256
-    """Side of the squares that pictures are cropped and resized to, pixels."""
+    """Names of models and methods (see temperfill models), paths of .safetensors files or of run folders, or
+    LABEL=RUN,RUN with the runs of one method."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     debug: bool = False
@@ -42,9 +26,9 @@ class EvaluateOptions:
 
 def run(words: list[str]) -> None:
     """Runs the command on the words after its name."""
-    options = parse(EvaluateOptions, "evaluate", words)
+    options = parse(EvaluateOptions, "evaluate", words, flat=True)
     from temperfill import evaluate
 
-    fields = {f.name: getattr(options, f.name) for f in dataclasses.fields(options) if f.name != "debug"}
-    evaluate.run(**fields, command=shlex.join(["temperfill", "evaluate", *words]))
+    command = shlex.join(["temperfill", "evaluate", *words])
+    evaluate.run(options.methods, options.evaluation, options.output, device=options.device, command=command)
     say(f"wrote {options.output / 'report.md'}")

@@ -11,11 +11,20 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 
 
-def parse(options: type[T], command: str, words: list[str], default: T | None = None) -> T:
-    """The options of one command; only its parser is built, to start fast."""
+def parse(options: type[T], command: str, words: list[str], default: T | None = None, flat: bool = False) -> T:
+    """The options of one command; only its parser is built, to start fast.
+
+    Args:
+        options: dataclass of the options.
+        command: for messages.
+        words: after its name.
+        default: values of options that are not given.
+        flat: nested configurations have flags without their names.
+    """
     import tyro
 
     extra: Any = {} if default is None else {"default": default}
+    extra |= {"config": (tyro.conf.OmitArgPrefixes,)} if flat else {}
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -50,7 +59,7 @@ def say(text: str) -> None:
 
 
 @contextlib.contextmanager
-def progress() -> Iterator[Callable[[int, int], None]]:
+def progress(doing: str = "filling") -> Iterator[Callable[[int, int], None]]:
     """A bar on a terminal that moves with ``on_progress(done, total)`` and shows the time; nothing elsewhere."""
     if not sys.stderr.isatty():
         yield lambda done, total: None
@@ -60,5 +69,5 @@ def progress() -> Iterator[Callable[[int, int], None]]:
 
     columns = (SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("filling", total=None)
+        task = bar.add_task(doing, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)

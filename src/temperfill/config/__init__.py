@@ -22,12 +22,15 @@ from temperfill.config.baselines import (
     WaveFillLoss,
     WaveFillRun,
 )
+from temperfill.config.evaluation import LEAST_SIZE, RATIO_BINS, EvaluationConfig, JudgeConfig, StudyConfig
 from temperfill.config.ours import DiscriminatorConfig, GeneratorConfig, LossConfig, TrainConfig
 from temperfill.config.run import DataConfig, MachineConfig, RunConfig
-from temperfill.config.values import differences, from_json, load_json, read_json, to_json
+from temperfill.config.values import differences, from_json, is_url, load_json, read_json, to_json
 
 __all__ = [
     "GENERATORS",
+    "LEAST_SIZE",
+    "RATIO_BINS",
     "RUNS",
     "WAVEFILL_MINIMUM",
     "ATMAConfig",
@@ -37,7 +40,9 @@ __all__ = [
     "DeepFillV2Loss",
     "DeepFillV2Run",
     "DiscriminatorConfig",
+    "EvaluationConfig",
     "GeneratorConfig",
+    "JudgeConfig",
     "LossConfig",
     "MachineConfig",
     "PartialConvConfig",
@@ -45,12 +50,14 @@ __all__ = [
     "PartialConvRun",
     "PatchDiscriminatorConfig",
     "RunConfig",
+    "StudyConfig",
     "TrainConfig",
     "WaveFillConfig",
     "WaveFillLoss",
     "WaveFillRun",
     "differences",
     "from_json",
+    "is_url",
     "load_json",
     "load_run",
     "method_of",

@@ -4,8 +4,20 @@ Pictures become squares (centre crop, Lanczos), composites are PNG with untouche
 :mod:`temperfill.metrics` on their bytes, so that anyone can recompute them from the files.
 """
 
+from temperfill.evaluate.contest import Contestant, checkpoint_of, contestants
 from temperfill.evaluate.inputs import FREE_FORM_SQUARE
 from temperfill.evaluate.judge import Judge, validation_score
-from temperfill.evaluate.protocol import run
+from temperfill.evaluate.protocol import Stage, measure, prepare, run
 
-__all__ = ["FREE_FORM_SQUARE", "Judge", "run", "validation_score"]
+__all__ = [
+    "FREE_FORM_SQUARE",
+    "Contestant",
+    "Judge",
+    "Stage",
+    "checkpoint_of",
+    "contestants",
+    "measure",
+    "prepare",
+    "run",
+    "validation_score",
+]

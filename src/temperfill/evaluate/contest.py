@@ -5,7 +5,7 @@ import importlib.metadata
 import json
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -13,25 +13,28 @@ import torch
 from torch import Tensor
 
 from temperfill import images, methods
+from temperfill.config import load_run
 from temperfill.evaluate.inputs import Bytes, Hole
 from temperfill.inpainter import Method, fill, load_method
 from temperfill.methods.ours import DEFAULT
 
-_TAKEN = ("masks", "sheets", "truth")  # folders of a report, and a column of its sheets
+_TAKEN = ("figures", "masks", "runs", "sheets", "truth")  # folders of a report, and a column of its sheets
 _LABEL = re.compile(r"[\w.+-]*\w[\w.+-]*")
 _LIBRARIES = ("opencv-python-headless", "opencv-python", "scikit-image", "PyPatchMatch")
 
 
 @dataclass(frozen=True)
 class Contestant:
-    """A loaded method under its label.
+    """A loaded method under its label; a method that was trained several times is one contestant for each run.
 
     Attributes:
-        label: in tables and paths.
+        label: in tables.
         method: what fills holes.
         source: name of the method, or path of the weights.
         identity: what its composites depend on beside picture and mask: hash of the weights, or versions of libraries.
         baseline: whether it is a method of comparison.
+        trained: whether it has weights.
+        run: name of the training run; empty where there is one only.
     """
 
     label: str
@@ -39,13 +42,21 @@ class Contestant:
     source: str
     identity: str
     baseline: bool
+    trained: bool = False
+    run: str = ""
+
+    @property
+    def folder(self) -> str:
+        """Of its composites, below that of the report."""
+        return f"{self.label}/{self.run}" if self.run else self.label
 
 
-def contestants(names: Sequence[str], device: str) -> list[Contestant]:
+def contestants(names: Sequence[str | tuple[str, Sequence[Path]]], device: str) -> list[Contestant]:
     """Loads methods.
 
     Args:
-        names: of methods or bundled weights, or paths of weights files; a file called generator is labelled by its
+        names: of methods or bundled weights, or paths of weights files or run folders, or LABEL=PATH,PATH with the runs
+            of one method (or the pair of label and paths). Without a label, a file called generator is labelled by its
             folder.
         device: of the networks.
 
@@ -55,31 +66,75 @@ def contestants(names: Sequence[str], device: str) -> list[Contestant]:
     """
     if not names:
         raise ValueError("no methods: name at least one")
-    loaded: dict[str, Contestant] = {}
+    loaded: dict[str, list[Contestant]] = {}
     for name in names:
-        contestant = _contestant(name, device)
-        if contestant.label in (*loaded, *_TAKEN) or not _LABEL.fullmatch(contestant.label):
-            raise ValueError(
-                f"method {name}: its label would be {contestant.label!r}, which is taken or unfit; rename the file"
-            )
-        loaded[contestant.label] = contestant
-    return list(loaded.values())
+        label, sources = name if isinstance(name, tuple) else _split(name)
+        found = [_contestant(str(source), device, label) for source in sources]
+        label = found[0].label
+        if label in (*loaded, *_TAKEN) or not _LABEL.fullmatch(label):
+            raise ValueError(f"method {name}: its label would be {label!r}, which is taken or unfit; rename the file")
+        loaded[label] = _as_runs(found)
+    return [contestant for runs in loaded.values() for contestant in runs]
 
 
-def _contestant(name: str, device: str) -> Contestant:
+def _split(name: str) -> tuple[str, Sequence[str]]:
+    """Label, empty if there is none, and sources."""
+    label, _, sources = name.partition("=")
+    # A path may have such a sign.
+    return ("", [name]) if not sources or Path(name).exists() else (label, sources.split(","))
+
+
+def _contestant(name: str, device: str, label: str) -> Contestant:
+    path = Path(name)
+    if path.is_dir() and name not in methods.METHODS:
+        name = str(checkpoint_of(path))
     method = load_method(name, device)
     version = importlib.metadata.version
     if name in methods.METHODS and name != "ours":
         libraries = [
             f"{d} {version(d)}" for d in _LIBRARIES if any(True for _ in importlib.metadata.distributions(name=d))
         ]
-        return Contestant(name, method, name, ", ".join(libraries), baseline=True)
+        return Contestant(label or name, method, name, ", ".join(libraries), baseline=True)
     bundled = methods.bundled()
     path = bundled[DEFAULT] if name == "ours" else bundled.get(name, Path(name))
-    label = (
-        name if name in (*bundled, "ours") else path.resolve().parent.name if path.stem == "generator" else path.stem
-    )
-    return Contestant(label, method, str(name), f"sha256 {_sha256(path.read_bytes())}", method.name != "ours")
+    if not label:
+        own = path.resolve().parent.name if path.stem == "generator" else path.stem
+        label = name if name in (*bundled, "ours") else own
+    identity = f"sha256 {_sha256(path.read_bytes())}"
+    return Contestant(label, method, str(name), identity, method.name != "ours", trained=True)
+
+
+def checkpoint_of(folder: Path) -> Path:
+    """The weights file in a run folder.
+
+    Raises:
+        FileNotFoundError: there is none.
+    """
+    path = folder / "generator.safetensors"
+    if not path.is_file():
+        raise FileNotFoundError(
+            f"the run folder {folder} has no checkpoint {path.name}; train it, or name another folder"
+        )
+    return path
+
+
+def _as_runs(found: list[Contestant]) -> list[Contestant]:
+    """Runs of one method under the names of their seeds, where they tell them, or of their folders."""
+    if len(found) == 1:
+        return found
+    if not all(contestant.trained for contestant in found):
+        raise ValueError(f"{found[0].label}: several sources of one method must be trained weights")
+    folders = [Path(contestant.source).resolve().parent for contestant in found]
+    names = [_seed(folder / "config.json") or folder.name for folder in folders]
+    if len(set(names)) < len(names):
+        names = [folder.name for folder in folders]
+    if len(set(names)) < len(names):
+        raise ValueError(f"{found[0].label}: its runs need folders of different names, got {', '.join(names)}")
+    return [replace(contestant, run=name) for contestant, name in zip(found, names, strict=True)]
+
+
+def _seed(path: Path) -> str:
+    return f"seed-{load_run(path).seed}" if path.is_file() else ""
 
 
 class Composites:

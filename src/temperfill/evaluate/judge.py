@@ -2,17 +2,21 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from temperfill import images, masks, metrics
-from temperfill.config import RunConfig
+from temperfill import images, masks, metrics, report
+from temperfill.config import JudgeConfig, RunConfig
 from temperfill.data import list_pictures
 from temperfill.evaluate.inputs import evenly
+from temperfill.evaluate.weights import choose_figures
 from temperfill.nets.building import Network
+from temperfill.nets.inception import InceptionFeatures
+from temperfill.nets.lpips import LPIPSFeatures
 from temperfill.nets.squeezenet import SqueezeNetFeatures
 from temperfill.nets.vgg import VGGFeatures
 from temperfill.tensors import composite
@@ -22,26 +26,39 @@ _FEATURE_METRICS = {"vgg": metrics.vgg_distance, "squeeze": metrics.squeeze_dist
 _VALIDATION_STREAM = 2  # of the seed; training draws from streams 0 and 1
 _VALIDATION_BATCH = 8
 
+Features = dict[str, Any]
+"""Activations by the figure they serve."""
+
 
 class Judge:
-    """Figures of composites, by the names of ``report.METRICS``.
+    """Figures of composites, by the names of ``report.METRICS`` and ``report.SET_METRICS``.
 
     Args:
-        vgg_path: weights for the VGG distance, or None to leave it out.
-        squeezenet_path: weights for the SqueezeNet distance, or None to leave it out.
+        config: which figures, and where the weights are.
         device: of the feature networks.
+
+    Attributes:
+        names: of the figures.
+        missing: what to get for those that are left out, by name.
+        files: the weights in use, by figure.
 
     Raises:
         OSError: a weights file is missing.
-        ValueError: a weights file is another one.
+        ValueError: an unknown figure, one that was asked for and lacks its weights, or a weights file is another one.
     """
 
-    def __init__(self, vgg_path: Path | None, squeezenet_path: Path | None, device: torch.device | str = "cpu") -> None:
-        self.networks: dict[str, torch.nn.Module] = {}
-        if vgg_path is not None:
-            self.networks["vgg"] = VGGFeatures.from_file(vgg_path).to(device)
-        if squeezenet_path is not None:
-            self.networks["squeeze"] = SqueezeNetFeatures.from_file(squeezenet_path).to(device)
+    def __init__(self, config: JudgeConfig, device: torch.device | str = "cpu") -> None:
+        self.names, self.files, self.missing = choose_figures(config)
+        self.networks: dict[str, Any] = {}
+        if "vgg" in self.names:
+            self.networks["vgg"] = VGGFeatures.from_file(self.files["vgg"][0])
+        if "squeeze" in self.names or "kernel" in self.names:
+            self.networks["squeeze"] = SqueezeNetFeatures.from_file(self.files["squeeze"][0])
+        if "lpips" in self.names:
+            self.networks["lpips"] = LPIPSFeatures.from_files(*self.files["lpips"])
+        if "fid" in self.names:
+            self.networks["fid"] = InceptionFeatures.from_file(self.files["fid"][0])
+        self.to(device)
 
     def to(self, device: torch.device | str) -> "Judge":
         """Moves the feature networks."""
@@ -49,27 +66,43 @@ class Judge:
             network.to(device)
         return self
 
-    def features(self, image: Tensor) -> dict[str, list[Tensor]]:
-        """Activations of (B, 3, H, W) in [0, 1], by the distance they serve."""
+    def features(self, image: Tensor) -> Features:
+        """Activations of (B, 3, H, W) in [0, 1], by the figure they serve: lists of maps, and (B, 2048) for fid."""
         return {name: network(image) for name, network in self.networks.items()}
 
     def figures(
-        self, image: Tensor, target: Tensor, target_features: dict[str, list[Tensor]], mask: Tensor
+        self, image: Tensor, features: Features, target: Tensor, target_features: Features, mask: Tensor
     ) -> dict[str, Tensor]:
-        """Every figure, (B,) each; SSIM is left out below its window of 11 pixels.
+        """Every figure of a picture, (B,) each; SSIM is left out below its window of 11 pixels.
 
         Args:
             image: (B, 3, H, W) in [0, 1], the composite.
+            features: what :meth:`features` gives for ``image``.
             target: (B, 3, H, W) in [0, 1], the truth.
-            target_features: what :meth:`features` gives for ``target``.
+            target_features: the same for ``target``.
             mask: (B, 1, H, W), 1 = missing.
         """
-        values = {name: measure(image, target) for name, measure in _PIXEL_METRICS.items()}
-        if min(image.shape[2:]) > 2 * metrics.SSIM_RADIUS:
-            values["ssim"] = metrics.ssim(image, target)
-        features = self.features(image)
-        values |= {name: _FEATURE_METRICS[name](features[name], target_features[name]) for name in features}
-        return values | {"sharp": metrics.sharpness(image, target, mask)}
+        values: dict[str, Tensor] = {}
+        for name in (n for n in self.names if n not in report.SET_METRICS):
+            if name in _PIXEL_METRICS:
+                values[name] = _PIXEL_METRICS[name](image, target)
+            elif name == "ssim" and min(image.shape[2:]) > 2 * metrics.SSIM_RADIUS:
+                values[name] = metrics.ssim(image, target)
+            elif name in _FEATURE_METRICS:
+                values[name] = _FEATURE_METRICS[name](features[name], target_features[name])
+            elif name == "lpips":
+                values[name] = metrics.lpips(features[name], target_features[name], self.networks[name].heads)
+            elif name == "sharp":
+                values[name] = metrics.sharpness(image, target, mask)
+        return values
+
+
+def set_features(features: Features) -> dict[str, Tensor]:
+    """Vectors (B, d) of pictures for the figures of sets, from what :meth:`Judge.features` gives."""
+    vectors = {"fid": features["fid"]} if "fid" in features else {}
+    if "squeeze" in features:
+        vectors["kernel"] = features["squeeze"][-1].mean((2, 3))  # of the last fire module, fire9
+    return vectors
 
 
 def validation_score(config: RunConfig, limit: int = 64) -> Callable[[Network], dict[str, float]] | None:
@@ -103,7 +136,7 @@ def validation_score(config: RunConfig, limit: int = 64) -> Callable[[Network], 
         for i in range(len(pictures))
     ]
     images_stack, holes_stack = torch.from_numpy(np.stack(pictures)), torch.from_numpy(np.stack(holes))
-    judge = Judge(config.machine.perceptual_path, None)
+    judge = Judge(JudgeConfig(vgg=config.machine.perceptual_path))
     weights = config.loss.refined_weight / 100, config.loss.perceptual_weight
 
     @torch.inference_mode()
@@ -112,16 +145,17 @@ def validation_score(config: RunConfig, limit: int = 64) -> Callable[[Network], 
         judge.to(device)
         training = generator.training
         generator.eval()
-        sums: dict[str, float] = {}
+        sums: dict[str, metrics.ExactSum] = {}
         parts = zip(images_stack.split(_VALIDATION_BATCH), holes_stack.split(_VALIDATION_BATCH), strict=True)
         for pixels, hole in parts:
             image = pixels.to(device).permute(0, 3, 1, 2).float() / 255
             mask = hole[:, None].to(device).float()
             result = composite(generator(image, mask).refined.float().clamp(0, 1), image, mask)
-            for name, value in judge.figures(result, image, judge.features(image), mask).items():
-                sums[name] = sums.get(name, 0.0) + value.sum().item()
+            features, target_features = judge.features(result), judge.features(image)
+            for name, value in judge.figures(result, features, image, target_features, mask).items():
+                sums.setdefault(name, metrics.ExactSum()).add(value.tolist())
         generator.train(training)
-        means = {name: total / len(images_stack) for name, total in sums.items()}
+        means = {name: total.mean() for name, total in sums.items()}
         # mae is in percent; the L1 distance of the training loss is not
         loss = weights[0] * means["mae"] + weights[1] * means.get("vgg", 0.0)
         return {"loss": loss} | means

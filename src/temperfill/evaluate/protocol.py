@@ -1,209 +1,239 @@
-"""The evaluation from folders to report: the one function behind ``temperfill evaluate``."""
+"""The evaluation from folders to report: the one function behind every command that measures."""
 
-import importlib.metadata
-import os
-import platform
 import shlex
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from temperfill import __version__, images, report
+from temperfill import images, report
+from temperfill.config import EvaluationConfig, to_json
 from temperfill.evaluate.contest import Composites, Contestant, contestants, tensor
-from temperfill.evaluate.inputs import FREE_FORM_SQUARE, Bytes, Item, choose, mask_kinds, square, with_masks
-from temperfill.evaluate.judge import Judge
+from temperfill.evaluate.document import FORMAT, SCOPE, latex, machine, markdown, versions
+from temperfill.evaluate.inputs import Bytes, Item, choose, mask_kinds, square, with_masks
+from temperfill.evaluate.judge import Judge, set_features
+from temperfill.evaluate.sets import SetFigures
 from temperfill.inpainter import choose_device
-from temperfill.nets.squeezenet import MINIMUM as MINIMUM_SIZE
 
 _SHEET_ROWS = 4
-_PACKAGES = ("torch", "numpy", "pillow", "scikit-image", "opencv-python-headless", "opencv-python")
-_SCOPE = (
-    "These figures hold for these pictures and masks at this size. They cannot be compared with published tables, "
-    "which were made on other pictures."
+_PROTOCOL = (
+    "Centre squares, Lanczos; composites as PNG, known pixels untouched; figures are means over pictures, and over "
+    "training runs where there are several; 95 % bootstrap intervals over pictures and runs."
 )
-_MISSING = {
-    "vgg": "VGG distance: give the weights of the perceptual loss, a VGG-19 safetensors file with the layers up to "
-    "conv3_1",
-    "squeeze": "SqueezeNet distance: give the SqueezeNet 1.1 features of github.com/DeepCognition/keras-squeezenet as "
-    "a safetensors file with torchvision's names",
-}
+
+
+@dataclass(frozen=True)
+class Stage:
+    """What an evaluation needs beside its methods, all of it checked.
+
+    Attributes:
+        config: of the evaluation.
+        output: folder of the report.
+        device: of the networks.
+        judge: of the composites.
+        items: pictures with their masks.
+    """
+
+    config: EvaluationConfig
+    output: Path
+    device: str
+    judge: Judge
+    items: list[Item]
+
+
+def prepare(config: EvaluationConfig, output: Path, device: str = "auto") -> Stage:
+    """Checks pictures, masks and weights, and draws masks where there are none, before any other work.
+
+    Args:
+        config: pictures, masks and figures.
+        output: folder of the report; made if missing.
+        device: of the networks: auto, cpu or cuda:N.
+
+    Raises:
+        OSError: a folder, mask or weights file is missing, or the output cannot be written.
+        ValueError: no pictures, unfit weights or masks, or ambiguous names.
+    """
+    chosen, kinds = choose(config.pictures, config.limit), mask_kinds(config.mask_kind)
+    for folder in config.pictures:
+        if output.resolve().is_relative_to(folder.resolve()):
+            raise ValueError(f"the output {output} lies in the folder of pictures {folder}; write elsewhere")
+    device = choose_device(device)
+    judge = Judge(config.judge, device)
+    output.mkdir(parents=True, exist_ok=True)
+    drawn = output / "masks"
+    items = with_masks(chosen, config.masks, config.groups, kinds, drawn, config.size, config.seed)
+    return Stage(config, output, device, judge, items)
 
 
 def run(
     methods: Sequence[str],
-    pictures: Path | Sequence[Path],
+    config: EvaluationConfig,
     output: Path,
-    masks: Path | None = None,
     *,
-    mask_kind: str = FREE_FORM_SQUARE,
-    groups: Sequence[str] = (),
-    limit: int = 0,
-    size: int = 256,
-    seed: int = 0,
     device: str = "auto",
-    vgg: Path | None = None,
-    squeezenet: Path | None = None,
     command: str | None = None,
     progress: bool = True,
 ) -> dict[str, Any]:
-    """Fills every picture with every mask by every method, measures the composites and writes a report.
-
-    Writes ``<output>/<method>/<group>/<kind>/<stem>.png``, ``report.json``, ``report.md``, ``rows.json`` (one record
-    per composite), ``sheets/`` and, where masks are drawn, ``masks/``. Run again, it takes over the composites that
-    were made from the same pixels, mask and weights.
+    """Fills every picture with every mask by every method, and compares each with the best method of comparison.
 
     Args:
-        methods: names of methods, or paths of weights files.
-        pictures: folders, or one; each is a kind, named after itself, or after its parent if called train, val, ...
-        output: where to write; made if missing.
-        masks: folder with ``<group>/<kind>/<stem>.png`` (white = missing, ``size`` pixels wide and high); None draws.
-        mask_kind: what to draw, seeded by picture: ``free-form-square`` or ``ratio-LOW-HIGH``; commas join several.
-        groups: of the folder of masks; none means all.
-        limit: at most this many pictures of each folder, evenly spread; 0 takes all.
-        size: side of the squares that pictures are cropped and resized to, pixels.
-        seed: of drawn masks.
+        methods: as for :func:`temperfill.evaluate.contestants`.
+        config: pictures, masks and figures.
+        output: folder of the report.
         device: of the networks: auto, cpu or cuda:N.
-        vgg: weights for the VGG distance; None leaves it out.
-        squeezenet: weights for the SqueezeNet distance; None leaves it out.
         command: the command line, for the report; None takes that of the process.
-        progress: show a bar on the standard error output.
+        progress: show it on the standard error output.
 
     Returns:
-        What ``report.json`` holds.
+        What ``report.json`` holds; see :func:`measure`.
 
     Raises:
         OSError: a folder, mask or weights file is missing, or the output cannot be written. Before any work.
         ValueError: no pictures, unknown method, unfit weights or masks, ambiguous names. Before any work; a damaged
             picture when its turn comes.
     """
-    if size < MINIMUM_SIZE or limit < 0 or seed < 0:
-        found = f"{size}, {limit} and {seed}"
-        raise ValueError(f"size must be at least {MINIMUM_SIZE}, limit and seed not negative; got {found}")
-    folders = [pictures] if isinstance(pictures, Path) else list(pictures)
-    chosen, kinds = choose(folders, limit), mask_kinds(mask_kind)
-    for folder in folders:
-        if output.resolve().is_relative_to(folder.resolve()):
-            raise ValueError(f"the output {output} lies in the folder of pictures {folder}; write elsewhere")
-    device = choose_device(device)
-    judge = Judge(vgg, squeezenet, device)
-    entrants = contestants(methods, device)
-    output.mkdir(parents=True, exist_ok=True)
-    items = with_masks(chosen, masks, groups, kinds, output / "masks", size, seed)
-    records = list(_records(items, entrants, judge, output, size, device, progress))
-    settings = {"pictures": [str(folder) for folder in folders], "masks": str(masks or mask_kind), "size": size}
-    settings |= {"limit": limit, "seed": seed, "device": device}
-    data = _report_data(records, entrants, settings, shlex.join(sys.argv) if command is None else command)
+    entrants = contestants(methods, choose_device(device))
+    return measure(prepare(config, output, device), entrants, command=command, progress=progress)
+
+
+def measure(
+    stage: Stage,
+    entrants: Sequence[Contestant],
+    *,
+    reference: str | None = None,
+    figures: bool = False,
+    notes: Sequence[str] = (),
+    extra: dict[str, Any] | None = None,
+    tables: Sequence[report.Table] = (),
+    command: str | None = None,
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Fills, measures and writes the report.
+
+    Writes ``<output>/<method>/[<run>/]<group>/<kind>/<stem>.png``, ``report.json``, ``report.md``, ``report.tex``,
+    ``rows.json`` (one record per composite), ``sheets/`` and, where they are wanted, ``figures/``. Run again, it takes
+    over the composites that were made from the same pixels, mask and weights.
+
+    Args:
+        stage: from :func:`prepare`.
+        entrants: the methods.
+        reference: method of which each other one is taken away; None compares with the best method of comparison.
+        figures: draw plots; needs matplotlib.
+        notes: paragraphs for the head of the report.
+        extra: further parts of ``report.json``.
+        tables: further tables.
+        command: as for :func:`run`.
+        progress: as for :func:`run`.
+
+    Returns:
+        What ``report.json`` holds.
+
+    Raises:
+        OSError: cannot be written.
+        ValueError: a damaged picture, or a method that fails.
+    """
+    records, sets = _records(stage, entrants, progress)
+    command = shlex.join(sys.argv) if command is None else command
+    data = _report_data(stage, entrants, records, sets, reference, command)
+    data |= {"notes": list(notes)} | (extra or {})
+    output = stage.output
     report.write_json(output / "rows.json", [record.flat() for record in records])
     report.write_json(output / "report.json", data)
-    report.write_text(output / "report.md", _markdown(data))
-    _write_sheets(items, entrants, output, size)
+    report.write_text(output / "report.md", markdown(data, tables))
+    report.write_text(output / "report.tex", latex(data, tables))
+    _write_sheets(stage, entrants)
+    if figures:
+        pooled = report.by_group(records)
+        report.plot_figures(pooled, output / "figures" / "figures.png")
+        if data["sets"]:
+            report.plot_figures(data["sets"], output / "figures" / "sets.png")
     return data
 
 
 @torch.inference_mode()
 def _records(
-    items: list[Item], entrants: list[Contestant], judge: Judge, output: Path, size: int, device: str, progress: bool
-) -> Iterator[report.Record]:
+    stage: Stage, entrants: Sequence[Contestant], progress: bool
+) -> tuple[list[report.Record], dict[str, dict[str, dict[str, Any]]]]:
     """Composites and their figures, picture by picture: a truth is read, and its features are computed, once."""
-    from rich.console import Console
-    from rich.progress import track
+    from temperfill.progress import tracked
 
-    stores = [Composites(output / entrant.label, entrant, device) for entrant in entrants]
-    for item in track(items, "evaluate", console=Console(stderr=True), disable=not progress):
+    judge, size, device = stage.judge, stage.config.size, stage.device
+    stores = [Composites(stage.output / entrant.folder, entrant, device) for entrant in entrants]
+    sets = SetFigures([name for name in judge.names if name in report.SET_METRICS])
+    records = []
+    for item in tracked(stage.items, "evaluate", progress):
         truth = square(item.path, size)
         target = tensor(truth, device)
         target_features = judge.features(target)
+        sets.add_truth(set_features(target_features))
         for group, mask_path in item.masks.items():
             hole = images.to_mask(mask_path, (size, size))
             mask = torch.from_numpy(hole)[None, None].to(target)
             for store in stores:
+                entrant = store.entrant
                 made = store.make(f"{group}/{item.kind}/{item.path.stem}", truth, hole)
-                figures = judge.figures(tensor(made, device), target, target_features, mask)
-                values = {name: value.item() for name, value in figures.items()}
+                image = tensor(made, device)
+                features = judge.features(image)
+                found = judge.figures(image, features, target, target_features, mask)
+                values = {name: value.item() for name, value in found.items()}
                 changed = bool((made[~hole] != truth[~hole]).any())
-                yield report.Record(store.entrant.label, item.kind, group, item.path.stem, values, changed)
+                place = (entrant.label, item.kind, group, item.path.stem)
+                records.append(report.Record(*place, values, changed, entrant.run))
+                sets.add(entrant.label, entrant.run, group, set_features(features))
+    return records, sets.summary(device)
 
 
 def _report_data(
-    records: list[report.Record], entrants: list[Contestant], settings: dict[str, Any], command: str
+    stage: Stage,
+    entrants: Sequence[Contestant],
+    records: list[report.Record],
+    sets: dict[str, dict[str, dict[str, Any]]],
+    reference: str | None,
+    command: str,
 ) -> dict[str, Any]:
-    names = report.metric_names(records)
+    trained = {label: sum(e.label == label for e in entrants) for label in (e.label for e in entrants if e.trained)}
+    once = [label for label, runs in trained.items() if runs < 2]
+    if reference is None:
+        comparison = report.compare(records, list(dict.fromkeys(e.label for e in entrants if e.baseline)), once)
+    else:
+        comparison = report.pairwise(records, reference, trained)
+    methods: dict[str, Any] = {}
+    for entrant in entrants:
+        entry = methods.setdefault(entrant.label, {"baseline": entrant.baseline, "runs": {}})
+        entry["runs"][entrant.run] = {"source": entrant.source, "identity": entrant.identity}
     return {
-        "format": "temperfill-evaluation-1",
-        "scope": _SCOPE,
-        "protocol": "Centre squares, Lanczos; composites as PNG, known pixels untouched; figures are means over "
-        "pictures; 95 % bootstrap intervals over pictures.",
-        "settings": settings,
-        "methods": {e.label: {"source": e.source, "identity": e.identity, "baseline": e.baseline} for e in entrants},
+        "format": FORMAT,
+        "scope": SCOPE,
+        "protocol": _PROTOCOL,
+        "settings": to_json(stage.config) | {"device": stage.device},
+        "methods": methods,
+        "trained": trained,
+        # Two or more trained methods, one of them once only: which is better cannot be told.
+        "ranked": len(trained) < 2 or not once,
+        "reference": reference,
         "results": report.summarise(records),
-        "comparison": report.compare(records, [e.label for e in entrants if e.baseline]),
-        "missing": [_MISSING[name] for name in _MISSING if name not in names],
-        "versions": _versions(),
-        "machine": _machine(settings["device"]),
+        "by_group": report.by_group(records),
+        "sets": sets,
+        "comparison": comparison,
+        "missing": list(stage.judge.missing.values()),
+        "weights": {name: [str(p) for p in paths] for name, paths in stage.judge.files.items()},
+        "versions": versions(),
+        "machine": machine(stage.device),
         "command": command,
     }
 
 
-def _versions() -> dict[str, str]:
-    versions = {"temperfill": __version__, "python": platform.python_version()}
-    for package in _PACKAGES:
-        try:
-            versions[package] = importlib.metadata.version(package)
-        except importlib.metadata.PackageNotFoundError:
-            continue
-    return versions
-
-
-def _machine(device: str) -> dict[str, Any]:
-    machine: dict[str, Any] = {
-        "platform": platform.platform(),
-        "cpus": os.cpu_count(),
-        "threads": torch.get_num_threads(),
-    }
-    if device.startswith("cuda"):
-        machine["gpu"] = torch.cuda.get_device_name(device)
-    return machine
-
-
-def _markdown(data: dict[str, Any]) -> str:
-    lines = [
-        "# Evaluation",
-        "",
-        data["scope"],
-        "",
-        data["protocol"],
-        "",
-        "## Results",
-        "",
-        report.summary_tables(data["results"]),
-    ]
-    if data["comparison"]:
-        lines += [
-            "## Against the best baseline",
-            "",
-            "Method minus baseline, paired by picture. The best baseline is chosen",
-        ]
-        lines += ["for each kind and figure. better and worse mean that the interval excludes zero.", ""]
-        lines.append(report.comparison_table(data["comparison"]))
-    lines += ["## Methods", ""]
-    lines += [f"- {label}: {method['source']}, {method['identity']}" for label, method in data["methods"].items()]
-    if data["missing"]:
-        lines += ["", "## Left out for want of weights", "", *(f"- {text}" for text in data["missing"])]
-    lines += ["", "## Made with", ""]
-    for part in ("settings", "versions", "machine"):
-        lines.append(f"- {part}: " + ", ".join(f"{key} {value}" for key, value in data[part].items()))
-    return "\n".join([*lines, *([f"- command: `{data['command']}`"] if data["command"] else []), ""])
-
-
-def _write_sheets(items: list[Item], entrants: list[Contestant], output: Path, size: int) -> None:
-    """One sheet per kind and group: a few pictures, masked, filled by every method, and true."""
+def _write_sheets(stage: Stage, entrants: Sequence[Contestant]) -> None:
+    """One sheet per kind and group: a few pictures, masked, filled by every method (its first run), and true."""
+    size, output = stage.config.size, stage.output
     (output / "sheets").mkdir(exist_ok=True)
-    for kind in dict.fromkeys(item.kind for item in items):
-        members = [item for item in items if item.kind == kind]
+    shown_entrants = {entrant.label: entrant for entrant in reversed(entrants)}
+    for kind in dict.fromkeys(item.kind for item in stage.items):
+        members = [item for item in stage.items if item.kind == kind]
         count = min(_SHEET_ROWS, len(members))
         shown = [members[i * len(members) // count] for i in range(count)]
         truths = [square(item.path, size) for item in shown]
@@ -212,7 +242,7 @@ def _write_sheets(items: list[Item], entrants: list[Contestant], output: Path, s
             columns: dict[str, list[Bytes]] = {
                 "masked input": [np.where(h[..., None], np.uint8(255), t) for h, t in zip(holes, truths, strict=True)]
             }
-            for entrant in entrants:
-                paths = [output / entrant.label / group / kind / f"{item.path.stem}.png" for item in shown]
-                columns[entrant.label] = [images.read_rgb(path) for path in paths]
+            for label in dict.fromkeys(entrant.label for entrant in entrants):
+                folder = output / shown_entrants[label].folder / group / kind
+                columns[label] = [images.read_rgb(folder / f"{item.path.stem}.png") for item in shown]
             report.contact_sheet(columns | {"truth": truths}, output / "sheets" / f"{kind}-{group}.png")

@@ -1,0 +1,121 @@
+"""An evaluation, and the training that a study of several methods does before it."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from temperfill.config.run import MachineConfig
+from temperfill.config.values import at_least, check_types, require
+
+LEAST_SIZE = 31
+"""Smallest side in pixels of evaluated pictures: SqueezeNet's last pooling has no window below it."""
+RATIO_BINS = ("ratio-0.0-0.1", "ratio-0.1-0.2", "ratio-0.2-0.3", "ratio-0.3-0.4", "ratio-0.4-0.5")
+"""The paper's five bins of the hole's share of the picture (section IV-D, Table IV); a bin excludes its lower bound."""
+
+
+@dataclass(frozen=True)
+class JudgeConfig:
+    """Figures of an evaluation, and the weights of the networks that some of them need."""
+
+    metrics: tuple[str, ...] = ()
+    """Figures to report: mae, psnr, ssim, lpips, vgg, squeeze, sharp, fid, kernel. One that is named and lacks its
+    weights stops the command; without names, those that lack them are left out."""
+    vgg: Path | None = None
+    """VGG weights for the VGG distance."""
+    squeezenet: Path | None = None
+    """SqueezeNet weights for the SqueezeNet distance and the kernel distance on its features."""
+    lpips_network: Path | None = None
+    """torchvision's AlexNet or VGG-16 for LPIPS."""
+    lpips_heads: Path | None = None
+    """The linear heads of LPIPS for that network."""
+    inception: Path | None = None
+    """FID's Inception."""
+    weights: Path | None = None
+    """Folder that is searched for weights by the names under which they are published."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+
+
+@dataclass(frozen=True)
+class EvaluationConfig:
+    """Pictures, masks and figures of an evaluation."""
+
+    pictures: tuple[Path, ...]
+    """Folders of pictures; each is a kind, named after itself."""
+    masks: Path | None = None
+    """Folder with GROUP/KIND/STEM.png, white = missing; without it masks are drawn."""
+    groups: tuple[str, ...] = ()
+    """Groups of that folder; none means all."""
+    mask_kind: str = "free-form-square"
+    """Kind of drawn masks: free-form-square, or ratio-LOW-HIGH such as ratio-0.1-0.2; several joined by commas."""
+    seed: int = 0
+    """Seed of drawn masks."""
+    limit: int = 0
+    """Most pictures of each folder; 0 means all."""
+    size: int = 256
+    """Side of the squares that pictures are cropped and resized to, pixels."""
+    judge: JudgeConfig = field(default_factory=JudgeConfig)
+    """Figures, and their weights."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        least = f"size must be at least {LEAST_SIZE}, limit and seed not negative"
+        fits = self.size >= LEAST_SIZE and self.limit >= 0 and self.seed >= 0
+        require(fits, f"{least}; got {self.size}, {self.limit} and {self.seed}")
+
+
+@dataclass(frozen=True)
+class StudyConfig:
+    """Training of several variants for the same steps, on the same pictures and masks."""
+
+    train: tuple[str | Path, ...] = ()
+    """Folders of training pictures or of shards, or URLs of either."""
+    seeds: tuple[int, ...] = (0, 1)
+    """Seeds; every variant is trained once with each. Variants are ranked from two seeds on."""
+    steps: int = 100_000
+    """Steps of every run."""
+    width: int = 24
+    """Channels of our network at full resolution; other networks have as large a share of the width of their paper.
+    24 is that of the preset base and of DeepFillv2."""
+    batch_size: int = 16
+    """Pictures in a batch."""
+    crop_size: int = 256
+    """Side in pixels of the square that the networks see; a multiple of 4, at most resize."""
+    resize: int = 256
+    """Short side in pixels to which pictures are resized."""
+    perceptual_path: Path | None = None
+    """VGG weights for the perceptual losses; without them every variant is trained without such losses."""
+    precision: Literal["fp32", "bf16"] = "fp32"
+    """Arithmetic of training."""
+    log_every: int = 20
+    """Steps between lines of log.jsonl."""
+    save_every: int = 500
+    """Steps between saved states, which is where an interrupted run goes on after a kill."""
+    device: str = "auto"
+    """Of training and evaluation: auto, cpu, cuda or cuda:N."""
+    workers: int = 1
+    """Processes that load training pictures."""
+    threads: int = 0
+    """CPU threads of training; 0 leaves torch's choice."""
+    compile: bool = False
+    """Compile the networks for training."""
+
+    def __post_init__(self) -> None:
+        check_types(self)
+        at_least(1, self, "steps", "width", "batch_size", "log_every", "save_every")
+        at_least(0, self, "workers", "threads")
+        require(self.width % 2 == 0, f"width must be even, got {self.width}")
+        require(len(self.seeds) > 0, "seeds must name at least one seed")
+        require(len(set(self.seeds)) == len(self.seeds), f"every seed must be named once, got {self.seeds}")
+        require(min(self.seeds) >= 0, f"seeds must not be negative, got {self.seeds}")
+
+    def machine(self) -> MachineConfig:
+        """What belongs to the machine."""
+        return MachineConfig(
+            device=self.device,
+            workers=self.workers,
+            threads=self.threads,
+            compile=self.compile,
+            perceptual_path=self.perceptual_path,
+        )

@@ -1,0 +1,124 @@
+"""The text of a report: Markdown and LaTeX of its data; versions and machine."""
+
+import importlib.metadata
+import os
+import platform
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from temperfill import __version__, report
+
+FORMAT = "temperfill-evaluation-2"
+"""Value of the key ``format`` of report.json; 2 since a method can have several runs."""
+SCOPE = (
+    "These figures hold for these pictures and masks at this size. They cannot be compared with published tables, "
+    "which were made on other pictures."
+)
+_UNRANKED = (
+    "Some methods were trained once only, so their figures are listed without a ranking: a second training with "
+    "another seed may turn the order around. Nothing is set in bold."
+)
+_PACKAGES = ("torch", "numpy", "pillow", "scikit-image", "opencv-python-headless", "opencv-python", "matplotlib")
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of the packages that figures depend on."""
+    found = {"temperfill": __version__, "python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = importlib.metadata.version(package)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def machine(device: str) -> dict[str, Any]:
+    """The machine that figures were made on."""
+    found: dict[str, Any] = {
+        "platform": platform.platform(),
+        "cpus": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+    }
+    if device.startswith("cuda"):
+        found["gpu"] = torch.cuda.get_device_name(device)
+    return found
+
+
+def _tables(data: dict[str, Any]) -> dict[str, list[report.Table]]:
+    """The report's tables by the heading above them."""
+    ranked = data["ranked"]
+    parts = {"Results": report.result_tables(data["results"], ranked)}
+    if data["sets"]:
+        parts["Figures of sets"] = report.set_tables(data["sets"], ranked)
+    if len({group for groups in data["by_group"].values() for group in groups}) > 1:
+        parts["By masks"] = report.group_tables(data["by_group"], data["sets"], ranked)
+    if data["comparison"] and data["reference"]:
+        parts[f"{data['reference']} against the others"] = report.pairwise_tables(data["comparison"], data["reference"])
+    elif data["comparison"]:
+        parts["Against the best baseline"] = report.comparison_tables(data["comparison"])
+    return parts
+
+
+def markdown(data: dict[str, Any], tables: Sequence[report.Table] = ()) -> str:
+    """``report.md``.
+
+    Args:
+        data: of ``report.json``.
+        tables: further ones, which come first.
+    """
+    lines = ["# Evaluation", "", data["scope"], "", data["protocol"], ""]
+    for note in [*data["notes"], *([] if data["ranked"] else [_UNRANKED])]:
+        lines += [note, ""]
+    lines += [report.markdown(tables, 2)] if tables else []
+    for heading, found in _tables(data).items():
+        lines += [f"## {heading}", "", *_explanation(heading, data), report.markdown(found)]
+    lines += ["## Methods", ""]
+    for label, method in data["methods"].items():
+        for name, source in method["runs"].items():
+            lines.append(f"- {label}{f', {name}' if name else ''}: {source['source']}, {source['identity']}")
+    if data["missing"]:
+        lines += ["", "## Left out for want of weights", "", *(f"- {text}" for text in data["missing"])]
+    lines += ["", "## Made with", ""]
+    settings = {name: value for name, value in data["settings"].items() if name != "judge"}
+    for part, values in (("settings", settings), ("versions", data["versions"]), ("machine", data["machine"])):
+        lines.append(f"- {part}: " + ", ".join(f"{key} {_plain(value)}" for key, value in values.items()))
+    if data["weights"]:
+        lines.append("- weights: " + ", ".join(path for paths in data["weights"].values() for path in paths))
+    return "\n".join([*lines, *([f"- command: `{data['command']}`"] if data["command"] else []), ""])
+
+
+def _plain(value: Any) -> str:
+    return " ".join(map(str, value)) or "all" if isinstance(value, list) else "drawn" if value is None else str(value)
+
+
+def _explanation(heading: str, data: dict[str, Any]) -> list[str]:
+    if heading == "Against the best baseline":
+        return [
+            "Method minus baseline, paired by picture. The best baseline is chosen for each kind and figure. better "
+            "and worse mean that the 95 % interval excludes zero.",
+            "",
+        ]
+    if data["reference"] and heading.startswith(data["reference"]):
+        return [
+            f"{data['reference']} minus the other method, paired by picture, and by seed where both have the same "
+            "seeds. better and worse mean that the 95 % interval excludes zero.",
+            "",
+        ]
+    if heading == "Figures of sets":
+        return [
+            "All kinds of pictures pooled. FID depends on the number of pictures, so that only figures with the same n "
+            "compare; with few pictures it is far too high. The kernel distance is a V-statistic on SqueezeNet's fire9 "
+            "averages; with a few hundred pictures both are noisy.",
+            "",
+        ]
+    return []
+
+
+def latex(data: dict[str, Any], tables: Sequence[report.Table] = ()) -> str:
+    """``report.tex``: the same tables, to be included in a document."""
+    head = [f"% {line}" for line in (data["scope"], *data["notes"], *([] if data["ranked"] else [_UNRANKED]))]
+    head.append(f"% Made by: {data['command']}")
+    found = [*tables, *(table for part in _tables(data).values() for table in part)]
+    return "\n".join([*(line.replace("\n", " ") for line in head), "", report.latex(found)])
