@@ -1,0 +1,62 @@
+"""What the branches and the temperatures of a trained network do: each switched off (the paper's Fig. 8)."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from temperfill import evaluate, report
+from temperfill.config import EvaluationConfig
+from temperfill.methods.ours import Ours
+from temperfill.nets.switches import SWITCHES, switch
+
+
+def branches(
+    model: str,
+    evaluation: EvaluationConfig,
+    output: Path,
+    device: str = "auto",
+    command: str = "",
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Fills the same holes with one network, whole and with a part switched off.
+
+    Args:
+        model: bundled weights, or path of a weights file or run folder of our network.
+        evaluation: pictures, masks and figures.
+        output: folder of the report.
+        device: auto, cpu, cuda or cuda:N.
+        command: the command line, for the report.
+        progress: show it.
+
+    Returns:
+        What ``report.json`` holds.
+
+    Raises:
+        OSError: a folder or file is missing, or cannot be written.
+        ValueError: a model of another method, or one without both branches or temperatures.
+        ModuleNotFoundError: matplotlib is missing.
+    """
+    report.need_matplotlib()
+    entrants = [_switched(model, name, "cpu") for name in SWITCHES]  # refuses before anything is written
+    stage = evaluate.prepare(evaluation, output, device)
+    if stage.device != "cpu":
+        entrants = [_switched(model, name, stage.device) for name in SWITCHES]
+    notes = [
+        f"One network ({entrants[0].source}) with parts switched off when filling; it was not trained without them. "
+        "The differences hold for these weights.",
+        "\n".join(f"- {name}: {what}" for name, what in SWITCHES.items()),
+    ]
+    return evaluate.measure(
+        stage, entrants, reference="full", figures=True, notes=notes, command=command, progress=progress
+    )
+
+
+def _switched(model: str, name: str, device: str) -> evaluate.Contestant:
+    entrant = evaluate.contestants([model], device)[0]
+    if not isinstance(entrant.method, Ours):
+        raise ValueError(
+            f"{model} is of the method {entrant.method.name}, which has no such branches; give one of ours"
+        )
+    switch(entrant.method.generator, name)
+    # The same weights all along: no question of training with another seed.
+    return replace(entrant, label=name, identity=f"{entrant.identity}, {name}", trained=False, baseline=False)

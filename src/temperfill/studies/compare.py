@@ -1,0 +1,183 @@
+"""Comparisons of methods and ablations: train what is to be trained, measure, report."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+from temperfill import evaluate, report
+from temperfill.config import RATIO_BINS, EvaluationConfig, RunConfig, StudyConfig, to_json
+from temperfill.studies.curves import curves
+from temperfill.studies.training import Run, plan, train_all, training_facts
+from temperfill.studies.variants import ABLATIONS, LEARNED, ablation_variants, learned_variant
+
+_LEARNED_TEMPERATURES = ("mhtma", "atma")
+
+
+def by_ratio(config: EvaluationConfig) -> EvaluationConfig:
+    """The evaluation with masks in the paper's five bins: drawn ones, or those groups of a folder."""
+    if config.masks is not None:
+        return replace(config, groups=config.groups or RATIO_BINS)
+    return replace(config, mask_kind=",".join(RATIO_BINS))
+
+
+def compare(
+    methods: Sequence[str],
+    evaluation: EvaluationConfig,
+    output: Path,
+    study: StudyConfig,
+    command: str = "",
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Compares methods (Tables III and IV of the paper).
+
+    Args:
+        methods: as for :func:`temperfill.evaluate.contestants`; the first is compared with each other. With training
+            folders in ``study``, the names of learned methods are trained in ``<output>/runs``.
+        evaluation: pictures, masks and figures.
+        output: folder of the report.
+        study: training, and the device.
+        command: the command line, for the report.
+        progress: show it.
+
+    Returns:
+        What ``report.json`` holds.
+
+    Raises:
+        OSError: a folder or file is missing, or cannot be written.
+        ValueError: unknown method, unfit settings or weights, no pictures, ...
+        ModuleNotFoundError: matplotlib is missing, or what training needs.
+        KeyboardInterrupt: stopped; the same call goes on.
+    """
+    report.need_matplotlib()
+    lacking = [name for name in methods if name in LEARNED and name != "ours"]  # whose weights are bundled
+    if lacking and not study.train:
+        raise ValueError(
+            f"there are no weights of {', '.join(lacking)}: name training folders with --train to train them here, or "
+            f"give trained ones as {lacking[0]}=RUN_FOLDER,RUN_FOLDER"
+        )
+    trained = [name for name in methods if name in LEARNED] if study.train else []
+    variants = {name: learned_variant(name, study) for name in trained}
+    others = [name for name in methods if name not in trained]
+    known = evaluate.contestants(others, "cpu") if others else []
+    clash = [entrant.label for entrant in known if entrant.label in variants]
+    if clash:
+        raise ValueError(f"{clash[0]} is both to be trained and given; label the given one otherwise")
+    stage = evaluate.prepare(evaluation, output, study.device)
+    runs = _train(variants, study, output)
+    sources: list[str | tuple[str, Sequence[Path]]] = [_runs_of(runs, n) if n in variants else n for n in methods]
+    entrants = evaluate.contestants(sources, stage.device)
+    return _report(stage, entrants, entrants[0].label, study if runs else None, runs, command, progress)
+
+
+def ablation(
+    name: str,
+    evaluation: EvaluationConfig,
+    output: Path,
+    study: StudyConfig,
+    command: str = "",
+    progress: bool = True,
+) -> dict[str, Any]:
+    """Trains our network with each variant, and compares (Tables I and II of the paper).
+
+    Args:
+        name: attention or adversarial.
+        evaluation: pictures, masks and figures.
+        output: folder of the report; the runs are in ``<output>/runs``.
+        study: training.
+        command: the command line, for the report.
+        progress: show it.
+
+    Returns:
+        What ``report.json`` holds.
+
+    Raises:
+        OSError, ValueError, ModuleNotFoundError, KeyboardInterrupt: as :func:`compare`.
+    """
+    if name not in ABLATIONS:
+        raise ValueError(f"unknown ablation {name!r}; known are {', '.join(ABLATIONS)}")
+    if not study.train:
+        raise ValueError("no training pictures: name at least one folder with --train")
+    report.need_matplotlib()
+    variants = ablation_variants(name, study)
+    stage = evaluate.prepare(evaluation, output, study.device)
+    runs = _train(variants, study, output)
+    entrants = evaluate.contestants([_runs_of(runs, label) for label in variants], stage.device)
+    return _report(stage, entrants, next(iter(variants)), study, runs, command, progress)
+
+
+def _train(variants: dict[str, RunConfig], study: StudyConfig, output: Path) -> list[Run]:
+    runs = plan(variants, study.seeds, output / "runs")
+    train_all(runs)
+    return runs
+
+
+def _runs_of(runs: Sequence[Run], label: str) -> tuple[str, list[Path]]:
+    return label, [run.folder for run in runs if run.label == label]
+
+
+def _report(
+    stage: evaluate.Stage,
+    entrants: Sequence[evaluate.Contestant],
+    reference: str,
+    study: StudyConfig | None,
+    runs: list[Run],
+    command: str,
+    progress: bool,
+) -> dict[str, Any]:
+    notes, extra, tables = [], {}, []
+    if study is not None:
+        facts = training_facts(runs)
+        extra = {"study": to_json(study), "training": facts}
+        notes = _notes(study)
+        tables = [_training_table(facts)]
+        with_temperatures = [run.folder for run in runs if _has_temperatures(run.config)]
+        if with_temperatures:
+            curves(with_temperatures, stage.output / "figures")
+            notes.append("Temperatures of every head over training: figures/temperatures.png.")
+    return evaluate.measure(
+        stage,
+        entrants,
+        reference=reference if len({entrant.label for entrant in entrants}) > 1 else None,
+        figures=True,
+        notes=notes,
+        extra=extra,
+        tables=tables,
+        command=command,
+        progress=progress,
+    )
+
+
+def _has_temperatures(config: RunConfig) -> bool:
+    return config.method == "atma" or getattr(config.generator, "attention", "") in _LEARNED_TEMPERATURES
+
+
+def _notes(study: StudyConfig) -> list[str]:
+    seeds = ", ".join(map(str, study.seeds))
+    perceptual = (
+        f"perceptual losses by {study.perceptual_path.name}"
+        if study.perceptual_path is not None
+        else "no perceptual losses in any of them, for want of weights"
+    )
+    return [
+        f"Every variant was trained for {study.steps:,} steps of {study.batch_size} squares of "
+        f"{study.crop_size}x{study.crop_size} pixels in {study.precision}, on the same pictures and masks for the same "
+        f"seed; seeds {seeds}; {perceptual}; the averaged weights of the last step are measured."
+    ]
+
+
+def _training_table(facts: dict[str, Any]) -> report.Table:
+    rows = [
+        [
+            label,
+            str(fact["width"]),
+            f"{fact['parameters'] / 1e6:.3f}",
+            f"{fact['steps']}",
+            "" if fact["batches_a_minute"] is None else f"{fact['batches_a_minute']:.1f}",
+            str(len(fact["runs"])),
+        ]
+        for label, fact in facts.items()
+    ]
+    header = ["method", "width", "generator, M", "steps", "batches a minute", "runs"]
+    note = "Batches a minute are means over runs on the machine of this report, without the first logged interval."
+    return report.Table("Training", header, rows, "lrrrrr", note)

@@ -1,0 +1,119 @@
+"""Training all variants of a study, each with each seed, and going on where it was interrupted."""
+
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from temperfill.checkpoint import RunFolder
+from temperfill.config import RunConfig
+from temperfill.data import PictureFolders
+from temperfill.nets.building import build
+from temperfill.report.run_log import read_log
+
+
+@dataclass(frozen=True)
+class Run:
+    """A variant trained with one seed.
+
+    Attributes:
+        label: of the variant.
+        config: of the run.
+        folder: of the run.
+    """
+
+    label: str
+    config: RunConfig
+    folder: Path
+
+    @property
+    def seed(self) -> str:
+        """Name of the run."""
+        return f"seed-{self.config.seed}"
+
+
+def plan(variants: dict[str, RunConfig], seeds: Iterable[int], folder: Path) -> list[Run]:
+    """The runs of a study, all variants with the first seed before any with the next."""
+    return [
+        Run(label, replace(config, seed=seed), folder / label / f"seed-{seed}")
+        for seed in seeds
+        for label, config in variants.items()
+    ]
+
+
+def train_all(runs: list[Run]) -> None:
+    """Trains what is not trained yet; ends with every run finished.
+
+    Raises:
+        ValueError: a run folder of another configuration, which lists the fields; or as ``train``.
+        OSError: as ``train``.
+        KeyboardInterrupt: training was stopped, with its state saved.
+    """
+    # All folders are looked at first, so that one of another configuration shows before hours of work.
+    steps = [_steps_done(run) for run in runs]
+    if any(done < run.config.num_steps for run, done in zip(runs, steps, strict=True)):
+        PictureFolders(runs[0].config.data, runs[0].config.seed)  # refuses what cannot be trained on
+    for number, (run, done) in enumerate(zip(runs, steps, strict=True), 1):
+        head = f"Run {number} of {len(runs)}: {run.label}, {run.seed}"
+        if done >= run.config.num_steps:
+            _note(f"{head}, is finished.")
+            continue
+        _note(f"{head}.")
+        # Fabric is an optional package; a study whose runs are finished does without it.
+        from temperfill.train import train
+
+        train(run.config, run.folder)
+
+
+def _steps_done(run: Run) -> int:
+    folder = RunFolder(run.folder)
+    state = folder.read(run.config)
+    return 0 if state is None or not folder.generator_path.is_file() else int(state["progress"]["step"])
+
+
+def _note(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+def batches_a_minute(log_path: Path, batch_size: int) -> float | None:
+    """Pace of the steps of a run, from its log; without the first interval, which warms up, where there are more.
+
+    Raises:
+        OSError: cannot be read.
+        ValueError: damaged.
+    """
+    paces: list[tuple[int, float]] = []  # steps of an interval, seconds they took
+    before = 0
+    for record in read_log(log_path).steps:
+        steps = record["step"] - before
+        paces.append((steps, steps * batch_size / record["images_per_second"]))
+        before = record["step"]
+    counted = paces[1:] or paces
+    seconds = sum(s for _, s in counted)
+    return round(60 * sum(n for n, _ in counted) / seconds, 2) if seconds else None
+
+
+def training_facts(runs: list[Run]) -> dict[str, Any]:
+    """Of each variant its size, and of each of its runs how long it took and how fast it was.
+
+    Raises:
+        OSError: a log cannot be read.
+    """
+    facts: dict[str, Any] = {}
+    for run in runs:
+        if run.label not in facts:
+            parameters = sum(p.numel() for p in build(run.config.generator).parameters() if p.requires_grad)
+            width = run.config.generator.width
+            facts[run.label] = {"parameters": parameters, "width": width, "steps": run.config.num_steps, "runs": {}}
+        log_path = RunFolder(run.folder).log_path
+        lines = read_log(log_path).steps
+        facts[run.label]["runs"][run.seed] = {
+            "folder": str(run.folder),
+            "seconds": lines[-1]["seconds"] if lines else 0.0,
+            "batches_a_minute": batches_a_minute(log_path, run.config.batch_size),
+        }
+    for fact in facts.values():
+        found = [r["batches_a_minute"] for r in fact["runs"].values() if r["batches_a_minute"] is not None]
+        fact["batches_a_minute"] = round(sum(found) / len(found), 2) if found else None
+    return facts
