@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
@@ -64,14 +65,20 @@ def _sync_folder(folder: Path) -> None:
             os.close(descriptor)
 
 
-def remove_partial(folder: Path) -> None:
+def remove_partial(folder: Path, older_than: float = 0.0) -> None:
     """Removes the temporary files that writers left in a folder when they were killed.
+
+    Args:
+        folder: to look in.
+        older_than: seconds since the last change; where others may write just now, their files must stay.
 
     Raises:
         OSError: cannot be removed.
     """
     for path in folder.glob(f"{_PREFIX}*{_SUFFIX}"):
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(FileNotFoundError):
+            if not older_than or time.time() - path.stat().st_mtime > older_than:
+                path.unlink()
 
 
 @contextlib.contextmanager

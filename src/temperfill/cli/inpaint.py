@@ -1,7 +1,8 @@
-"""``temperfill inpaint``: fill the hole of a picture."""
+"""``temperfill inpaint``: fill the hole of a picture, or of all pictures of a folder."""
 
+import shlex
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Literal
 
@@ -9,17 +10,25 @@ from tyro.conf import Positional
 
 from temperfill.cli.parsing import parse, progress, require, say
 
+_FAILED = 1
+_FOLDERS_ONLY = ("resize_mask", "format", "unmasked", "shard", "engine", "workers")
+
 
 @dataclass(frozen=True)
 class InpaintOptions:
-    """Fills the hole of a picture. Known pixels, transparency, orientation and colour profile are kept."""
+    """Fills the hole of a picture, or of all pictures of a folder.
 
-    image: Positional[Path]
-    """Picture to fill."""
-    mask: Path
-    """Picture of the same size; white (brighter than half) marks what to fill."""
-    output: Path
-    """File to write; its suffix says the format."""
+    Known pixels, transparency, orientation and colour profile are kept. Of a folder, what has its result already is
+    skipped, and report.json beside the results tells of the rest.
+    """
+
+    image: Positional[str]
+    """Picture to fill, or folder, or URL of a folder (s3://..., file://...), of pictures."""
+    mask: str
+    """Picture of the same size; white (brighter than half) marks what to fill. For a folder: one for all pictures, or a
+    folder or URL with masks of the same subfolders and names, whatever their suffixes, or called NAME_mask001.png."""
+    output: str
+    """File to write; its suffix says the format. For a folder: folder or URL; names and formats are kept."""
     invert_mask: bool = False
     """Black marks what to fill."""
     mask_channel: Literal["luminance", "alpha"] = "luminance"
@@ -45,6 +54,18 @@ class InpaintOptions:
     """Quality of JPEG, WebP and AVIF, 1 to 100; WebP at 100 is lossless."""
     max_pixels: int = 256_000_000
     """Largest width times height that is opened."""
+    resize_mask: bool = False
+    """Folders: bring masks of another size to that of their picture, by nearest neighbour, instead of an error."""
+    format: str | None = None
+    """Folders: suffix of all results, such as png."""
+    unmasked: Literal["fail", "skip"] = "fail"
+    """Folders: whether a picture without a mask is a failure."""
+    shard: str = "1/1"
+    """Folders: part of the job, such as 2/8, for one of several processes or machines; each part has its own report."""
+    engine: Literal["threads", "ray"] = "threads"
+    """Folders: threads of this machine, or the workers of a Ray cluster (RAY_ADDRESS, or one started here)."""
+    workers: int = 0
+    """Folders: pictures that are filled at once; 0 chooses by the machine."""
     debug: bool = False
     """Show the trace of an error."""
 
@@ -56,13 +77,23 @@ def run(words: list[str]) -> None:
     for flag, value in (("--mask-dilate", options.mask_dilate), ("--feather", options.feather)):
         require(value >= 0, f"{flag} must not be negative, got {value}")
     require(0.1 <= options.temperature <= 10, f"--temperature must lie in 0.1 to 10, got {options.temperature}")
+    if "://" in options.image or Path(options.image).is_dir():
+        _fill_folder(options, shlex.join(["temperfill", "inpaint", *words]))
+    else:
+        for name in _FOLDERS_ONLY:
+            given = getattr(options, name) != getattr(InpaintOptions, name)
+            require(not given, f"--{name.replace('_', '-')} is for folders, and {options.image} is none")
+        _fill_picture(options, Path(options.image), Path(options.mask), Path(options.output))
+
+
+def _fill_picture(options: InpaintOptions, image: Path, mask: Path, output: Path) -> None:
     from temperfill import images
 
-    images.check_output(options.output)
-    picture = images.open_picture(options.image, options.max_pixels)
-    images.check_output(options.output, picture)
+    images.check_output(output)
+    picture = images.open_picture(image, options.max_pixels)
+    images.check_output(output, picture)
     hole = images.to_mask(
-        options.mask,
+        mask,
         picture.size,
         invert=options.invert_mask,
         channel=options.mask_channel,
@@ -72,7 +103,7 @@ def run(words: list[str]) -> None:
     from temperfill.inpainter import Inpainter, Wishes, sees_all
 
     inpainter = Inpainter.from_pretrained(options.model, options.device, options.precision)
-    say(f"filling {hole.mean():.1%} of {options.image} ({picture.size[1]}x{picture.size[0]}) with {options.model}")
+    say(f"filling {hole.mean():.1%} of {image} ({picture.size[1]}x{picture.size[0]}) with {options.model}")
     if hole.any() and not sees_all(picture.size, Wishes(strategy=options.strategy, context=options.context)):
         say("only the surroundings of each hole are copied from; --context full copies from all of the picture")
     with progress() as on_progress:
@@ -86,5 +117,35 @@ def run(words: list[str]) -> None:
             context=options.context,
             on_progress=on_progress,
         )
-    images.save_picture(options.output, result, options.quality)
-    say(f"wrote {options.output} after {time.monotonic() - start:.1f} s")
+    images.save_picture(output, result, options.quality)
+    say(f"wrote {output} after {time.monotonic() - start:.1f} s")
+
+
+def _fill_folder(options: InpaintOptions, command: str) -> None:
+    from temperfill import bulk
+
+    shared = {f.name: getattr(options, f.name) for f in fields(bulk.Settings)}
+    suffix = None if options.format is None else f".{options.format.lower().removeprefix('.')}"
+    request = bulk.Request(
+        pictures=options.image,
+        masks=options.mask,
+        output=options.output,
+        settings=bulk.Settings(**shared),
+        suffix=suffix,
+        skip_unmasked=options.unmasked == "skip",
+        shard=bulk.parse_shard(options.shard),
+        engine=options.engine,
+        workers=options.workers,
+        device=options.device,
+        command=command,
+    )
+    summary = bulk.run(request)
+    say(summary.line())
+    if summary.stopped:
+        say(f"stopped: {summary.stopped}")
+    if summary.interrupted:
+        say(f"{summary.done} done; the same command goes on with the others")
+        raise KeyboardInterrupt
+    say(f"the report is {request.report} in {options.output}")
+    if summary.failed:
+        raise SystemExit(_FAILED)

@@ -1,0 +1,325 @@
+"""What is done to one picture: read, look whether it is done already, decode, fill, encode, write.
+
+Nothing here knows how many pictures are worked on at once, or where.
+"""
+
+import errno
+import io
+import threading
+import time
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from temperfill import __version__, images, methods
+from temperfill.bulk.manifest import checksum, key_of
+from temperfill.bulk.matching import Task
+from temperfill.bulk.places import Place
+from temperfill.images import MaskChannel, Picture
+from temperfill.inpainter import Inpainter, Strategy
+from temperfill.methods.ours import DEFAULT
+
+Status = Literal["filled", "skipped", "failed"]
+FAILURES = (ValueError, OSError, MemoryError, RuntimeError)
+"""What one picture may raise without the others being given up; torch raises RuntimeError."""
+# No other result can be written either.
+_FULL = frozenset({errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)})
+
+
+@dataclass(frozen=True)
+class Settings:
+    """What decides about a result, beside picture and mask.
+
+    Attributes:
+        model: name, or path of weights.
+        precision: as for :class:`temperfill.inpainter.Inpainter`.
+        invert_mask: black = fill.
+        mask_channel: luminance or alpha.
+        resize_mask: bring a mask of another size to that of its picture, by nearest neighbour.
+        mask_dilate: pixels by which the hole grows.
+        feather: pixels over which the rim of the hole fades.
+        temperature: factor on the learned temperatures.
+        strategy: as for :class:`temperfill.inpainter.Wishes`.
+        context: likewise.
+        quality: of lossy formats.
+        max_pixels: largest width times height.
+    """
+
+    model: str = DEFAULT
+    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    invert_mask: bool = False
+    mask_channel: MaskChannel = "luminance"
+    resize_mask: bool = False
+    mask_dilate: int = 0
+    feather: int = 0
+    temperature: float = 1.0
+    strategy: Strategy = "auto"
+    context: Literal["auto", "full"] = "auto"
+    quality: int = images.QUALITY
+    max_pixels: int = images.MAX_PIXELS
+
+    def deciding(self) -> dict[str, Any]:
+        """Plain values that differ whenever results may: weights by their checksum, and the version of the package.
+
+        Raises:
+            OSError: weights cannot be read.
+        """
+        own = {name: value for name, value in asdict(self).items() if name != "max_pixels"}
+        weights = weights_file(self.model)
+        model = self.model if weights is None else checksum(weights.read_bytes())
+        return own | {"model": model, "version": __version__}
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is the same for all pictures.
+
+    Attributes:
+        pictures: where they are.
+        masks: where their masks are.
+        output: where results go.
+        settings: of the filling.
+        deciding: ``settings.deciding()``, found once.
+        device: of the network.
+    """
+
+    pictures: Place
+    masks: Place
+    output: Place
+    settings: Settings
+    deciding: dict[str, Any] = field(default_factory=dict)
+    device: str = "auto"
+
+    def load(self) -> Inpainter:
+        """The inpainter; raises as ``Inpainter.from_pretrained``."""
+        return Inpainter.from_pretrained(self.settings.model, self.device, self.settings.precision)
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of a task.
+
+    Attributes:
+        task: which.
+        status: filled, skipped because it was done already, or failed.
+        reason: of a failure, one line.
+        notes: warnings.
+        key: of the manifest.
+        picture_sha256: of the picture's file.
+        mask_sha256: of the mask's.
+        sha256: of the result.
+        size: of the result, bytes.
+        seconds: from reading to writing.
+        is_last: nothing more can be written; the others need not be tried.
+    """
+
+    task: Task
+    status: Status
+    reason: str = ""
+    notes: tuple[str, ...] = ()
+    key: str = ""
+    picture_sha256: str = ""
+    mask_sha256: str = ""
+    sha256: str = ""
+    size: int = 0
+    seconds: float = 0.0
+    is_last: bool = False
+
+    def record(self) -> dict[str, Any]:
+        """The line of the manifest."""
+        task = {"output": self.task.output, "picture": self.task.picture, "mask": self.task.mask}
+        names = ("key", "picture_sha256", "mask_sha256", "sha256", "size", "seconds")
+        return task | {name: getattr(self, name) for name in names}
+
+
+@dataclass(frozen=True)
+class Files:
+    """The files of a task as they are.
+
+    Attributes:
+        task: which.
+        picture: bytes of its picture.
+        mask: likewise.
+        pixels: that the header of the picture announces.
+        start: time by the clock.
+    """
+
+    task: Task
+    picture: bytes
+    mask: bytes
+    pixels: int
+    start: float
+
+
+class Work:
+    """The steps of one task, for threads.
+
+    Args:
+        job: what is the same for all.
+    """
+
+    def __init__(self, job: Job) -> None:
+        self.job = job
+        self._last_mask: tuple[str, bytes] = ("", b"")
+
+    def read(self, task: Task, known: list[tuple[str, str, int]]) -> Files | Outcome:
+        """The files of a task, or that it is done.
+
+        Args:
+            task: to do.
+            known: key, SHA-256 and size of earlier results.
+
+        Raises:
+            OSError: cannot be read.
+            ValueError: not a picture, or too large.
+        """
+        start = time.monotonic()
+        files = Files(task, self.job.pictures.read(task.picture), self._read_mask(task.mask), 0, start)
+        key, *_ = self._sums(files)
+        same = [(sha256, size) for known_key, sha256, size in known if known_key == key]
+        if any(self._is_there(task.output, *values) for values in same):
+            return Outcome(task, "skipped", key=key)
+        height, width = images.read_header(io.BytesIO(files.picture), task.picture).size
+        return Files(task, files.picture, files.mask, height * width, start)
+
+    def decode(self, files: Files) -> tuple[Picture, NDArray[np.bool_]]:
+        """Picture and hole.
+
+        Raises:
+            ValueError: unreadable, a mask of another size, or a picture that the output's format cannot hold.
+        """
+        wishes, task = self.job.settings, files.task
+        picture = images.open_picture(io.BytesIO(files.picture), wishes.max_pixels, task.picture)
+        images.storable(picture, Path(task.output))
+        return picture, read_mask(files.mask, picture.size, wishes, f"the mask {task.mask}")
+
+    def fill(
+        self,
+        inpainter: Inpainter,
+        picture: Picture,
+        hole: NDArray[np.bool_],
+        on_progress: Callable[[int, int], None] | None = None,
+    ) -> Picture:
+        """The filled picture; raises as :meth:`temperfill.inpainter.Inpainter.complete`."""
+        wishes = self.job.settings
+        return inpainter.complete(
+            picture,
+            hole,
+            mask_dilate=wishes.mask_dilate,
+            feather=wishes.feather,
+            temperature=wishes.temperature,
+            strategy=wishes.strategy,
+            context=wishes.context,
+            on_progress=on_progress,
+        )
+
+    def write(self, files: Files, result: Picture, notes: tuple[str, ...] = ()) -> Outcome:
+        """Encodes and writes a result.
+
+        Raises:
+            OSError: cannot be written; an old file is intact.
+            ValueError: a format that cannot hold the picture.
+        """
+        task = files.task
+        encoded = images.encode_picture(result, Path(task.output), self.job.settings.quality)
+        try:
+            self.job.output.write(task.output, encoded)
+        except OSError as error:
+            if error.errno in _FULL:
+                return Outcome(task, "failed", one_line(error), notes, is_last=True)
+            raise
+        key, picture, mask = self._sums(files)
+        seconds = round(time.monotonic() - files.start, 3)
+        return Outcome(task, "filled", "", notes, key, picture, mask, checksum(encoded), len(encoded), seconds)
+
+    def _sums(self, files: Files) -> tuple[str, str, str]:
+        """Key of the manifest, and the checksums of picture and mask that it is made of."""
+        picture, mask = checksum(files.picture), checksum(files.mask)
+        # The format is part of the name, and so are the options of its encoder.
+        settings = self.job.deciding | {"suffix": Path(files.task.output).suffix.lower()}
+        return key_of(picture, mask, settings), picture, mask
+
+    def _is_there(self, name: str, sha256: str, size: int) -> bool:
+        return self.job.output.size(name) == size and checksum(self.job.output.read(name)) == sha256
+
+    def _read_mask(self, name: str) -> bytes:
+        """The bytes of a mask; those of the last one are kept, as one may serve all pictures."""
+        last, data = self._last_mask
+        if last != name:
+            data = self.job.masks.read(name)
+            self._last_mask = (name, data)
+        return data
+
+
+def read_mask(data: bytes, size: tuple[int, int], settings: Settings, name: str) -> NDArray[np.bool_]:
+    """A mask from the bytes of its file; raises as :func:`temperfill.images.to_mask`.
+
+    Args:
+        data: of the file.
+        size: height and width wanted.
+        settings: how to read it.
+        name: of the mask in errors.
+
+    Returns:
+        (H, W), True = missing.
+    """
+    wishes: dict[str, Any] = {"invert": settings.invert_mask, "channel": settings.mask_channel, "name": name}
+    if not settings.resize_mask:
+        return images.to_mask(io.BytesIO(data), size, max_pixels=settings.max_pixels, **wishes)
+    picture = images.open_picture(io.BytesIO(data), settings.max_pixels, name)
+    hole = images.to_mask(picture.to_image(), picture.size, **wishes)
+    # The pixel in whose area the middle of the wanted one lies.
+    rows, columns = ((2 * np.arange(n) + 1) * own // (2 * n) for n, own in zip(size, hole.shape, strict=True))
+    return hole[rows[:, None], columns]
+
+
+def weights_file(model: str) -> Path | None:
+    """The file of a model; None for methods without one."""
+    bundled = methods.bundled()
+    if model in bundled or model == "ours":
+        return bundled.get(DEFAULT if model == "ours" else model)
+    path = Path(model)
+    return path if model not in methods.METHODS and path.is_file() else None
+
+
+def failure(task: Task, error: BaseException, notes: tuple[str, ...] = ()) -> Outcome:
+    """The outcome of a task that raised one of FAILURES."""
+    text = "not enough memory" if isinstance(error, MemoryError) else one_line(error)
+    return Outcome(task, "failed", text, notes)
+
+
+def one_line(error: BaseException) -> str:
+    """An error in one line."""
+    if isinstance(error, OSError) and error.strerror and error.filename:
+        return f"{error.filename}: {error.strerror}"
+    return " ".join(str(error).split()) or type(error).__name__
+
+
+class Notes(threading.local):
+    """Warnings by the thread that gave them, while ``heard`` is entered."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def take(self) -> tuple[str, ...]:
+        """Those of this thread since the last time."""
+        texts, self.texts = self.texts, []
+        return tuple(dict.fromkeys(texts))
+
+    @contextmanager
+    def heard(self) -> Iterator[None]:
+        """Keeps warnings instead of showing them.
+
+        The filters of warnings belong to the process: while one thread sets them aside for a moment, a warning of
+        another one can be lost.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", UserWarning)
+            warnings.showwarning = lambda message, *_, **__: self.texts.append(str(message))
+            yield

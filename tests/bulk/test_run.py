@@ -1,0 +1,296 @@
+"""A folder from start to end: the results of single calls, nothing twice, nothing lost, signals, full disks."""
+
+import errno
+import io
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+
+from temperfill import bulk, images
+from temperfill.bulk import places, threads
+from temperfill.bulk.summary import Display
+from temperfill.bulk.work import read_mask
+from temperfill.checkpoint import save_generator
+from temperfill.config import GeneratorConfig
+from temperfill.inpainter import Inpainter
+from temperfill.nets.generator import Generator
+
+NAMES = ("a.png", "b é 猫.jpg", "sub dir/a.png", "sub dir/c.bmp", "d.gif", "e.tiff")
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    torch.manual_seed(0)
+    path = tmp_path_factory.mktemp("weights") / "tiny.safetensors"
+    save_generator(path, Generator(GeneratorConfig(width=4, head_dim=4)))
+    return path
+
+
+@pytest.fixture
+def request_(tmp_path: Path, weights: Path) -> bulk.Request:
+    """Six pictures of several formats and sizes, in two folders, with their masks."""
+    rng = np.random.default_rng(0)
+    for number, name in enumerate(NAMES):
+        height, width = 24 + 4 * (number % 2), 33
+        picture, mask = tmp_path / "in" / name, (tmp_path / "masks" / name).with_suffix(".png")
+        picture.parent.mkdir(parents=True, exist_ok=True)
+        mask.parent.mkdir(parents=True, exist_ok=True)
+        image = Image.fromarray(rng.integers(0, 256, (height, width, 3), np.uint8))
+        (image.quantize(16) if picture.suffix == ".gif" else image).save(picture)
+        hole = np.zeros((height, width), np.uint8)
+        hole[5 : 12 + number, 6:20] = 255
+        Image.fromarray(hole).save(mask)
+    settings = bulk.Settings(model=str(weights), precision="fp32")
+    folders = (str(tmp_path / name) for name in ("in", "masks", "out"))
+    return bulk.Request(*folders, settings, device="cpu", workers=2, command="temperfill inpaint ...")
+
+
+def report(request: bulk.Request) -> dict[str, Any]:
+    loaded: dict[str, Any] = json.loads((Path(request.output) / request.report).read_text())
+    return loaded
+
+
+def counts(request: bulk.Request) -> tuple[int, int, int]:
+    """Filled, skipped and failed of a run, which the report tells too."""
+    summary = bulk.run(request)
+    found = (summary.counts["filled"], summary.counts["skipped"], summary.counts["failed"])
+    told = report(request)["counts"]
+    assert found == (told["filled"], told["skipped"], told["failed"])
+    return found
+
+
+def results(folder: str) -> dict[str, bytes]:
+    visible = (path for path in Path(folder).rglob("*") if path.is_file() and path.suffix not in (".json", ".jsonl"))
+    return {path.relative_to(folder).as_posix(): path.read_bytes() for path in visible if path.name != ".lock"}
+
+
+def test_results_are_those_of_single_calls_byte_for_byte(request_: bulk.Request) -> None:
+    threads_before = torch.get_num_threads()
+    assert counts(request_) == (6, 0, 0)
+    assert torch.get_num_threads() == threads_before
+    torch.set_num_threads(1)
+    try:
+        inpainter = Inpainter.from_pretrained(request_.settings.model, "cpu", "fp32")
+        for name in NAMES:
+            picture = images.open_picture(Path(request_.pictures) / name)
+            hole = images.to_mask((Path(request_.masks) / name).with_suffix(".png"), picture.size)
+            alone = images.encode_picture(inpainter.complete(picture, hole), Path(name))
+            assert results(request_.output)[name] == alone
+    finally:
+        torch.set_num_threads(threads_before)
+    assert set(results(request_.output)) == set(NAMES)
+    told = report(request_)
+    assert told["state"] == "done"
+    assert told["command"] == "temperfill inpaint ..."
+    assert told["parameters"]["precision"] == "fp32"
+    assert told["versions"]["torch"] == str(torch.__version__)
+    assert told["images_per_second"] > 0
+
+
+def test_only_what_changed_is_made_again(request_: bulk.Request) -> None:
+    assert counts(request_) == (6, 0, 0)
+    before = results(request_.output)
+    assert counts(request_) == (0, 6, 0)
+    out = Path(request_.output)
+    (out / "a.png").unlink()
+    (out / "e.tiff").write_bytes(before["e.tiff"][:-1] + b"x")  # of the same size
+    shutil.copy(Path(request_.masks) / "e.png", Path(request_.masks) / "b é 猫.png")
+    shutil.copy(Path(request_.pictures) / "e.tiff", Path(request_.pictures) / "b é 猫.jpg")
+    assert counts(request_) == (3, 3, 0)
+    assert {k: v for k, v in results(request_.output).items() if k[0] != "b"} == {
+        k: v for k, v in before.items() if k[0] != "b"
+    }
+    assert counts(replace(request_, settings=replace(request_.settings, feather=1))) == (6, 0, 0)
+    # A model by its content: another name of the same file changes nothing.
+    other = shutil.copy(request_.settings.model, Path(request_.output).parent / "other.safetensors")
+    settings = replace(request_.settings, feather=1, model=str(other))
+    assert counts(replace(request_, settings=settings)) == (0, 6, 0)
+
+
+def test_bad_files_do_not_stop_the_rest(request_: bulk.Request) -> None:
+    folder = Path(request_.pictures)
+    (folder / "a.png").write_bytes((folder / "a.png").read_bytes()[:200])
+    (folder / "sub dir" / "a.png").write_bytes(b"")
+    Image.new("L", (3, 3)).save(Path(request_.masks) / "d.png")
+    (Path(request_.masks) / "e.png").unlink()
+    assert counts(request_) == (2, 0, 3)
+    reasons = {failure["picture"]: failure["reason"] for failure in report(request_)["failures"]}
+    assert set(reasons) == {"a.png", "sub dir/a.png", "d.gif", "e.tiff"}
+    assert "3x3" in reasons["d.gif"]
+    assert "33x24" in reasons["d.gif"]
+    assert all("\n" not in reason for reason in reasons.values())
+    assert set(results(request_.output)) == {"b é 猫.jpg", "sub dir/c.bmp"}
+    again = replace(request_, settings=replace(request_.settings, resize_mask=True), skip_unmasked=True)
+    assert counts(again) == (3, 0, 2)
+    assert "e.tiff" not in {failure["picture"] for failure in report(again)["failures"]}
+    assert report(again)["unmasked"] == ["e.tiff"]
+
+
+def test_one_mask_for_all_of_its_size(request_: bulk.Request) -> None:
+    mask = shutil.copy(Path(request_.masks) / "a.png", Path(request_.pictures) / "mask.png")
+    one = replace(request_, masks=str(mask), suffix=".webp")
+    assert counts(one) == (3, 0, 3)
+    assert set(results(one.output)) == {"a.webp", "sub dir/a.webp", "d.webp"}
+
+
+def test_parts_share_a_folder_and_know_each_other(request_: bulk.Request) -> None:
+    found = [counts(replace(request_, shard=(index, 3)))[0] for index in (1, 2, 3)]
+    assert sum(found) == 6
+    assert max(found) < 6
+    assert {path.name for path in Path(request_.output).glob("report*")} == {f"report-{i}-of-3.json" for i in (1, 2, 3)}
+    assert counts(request_) == (0, 6, 0)
+
+
+def test_urls_are_read_and_written(request_: bulk.Request) -> None:
+    store = places.RemoteFolder(f"memory://{Path(request_.pictures).parent.name}/in")
+    for path in Path(request_.pictures).rglob("*.*"):
+        store.write(path.relative_to(request_.pictures).as_posix(), path.read_bytes())
+    remote = replace(request_, pictures=store.url, output=store.url.replace("/in", "/out"))
+    assert bulk.run(remote).counts == {"filled": 6}
+    out = places.open_place(remote.output)
+    assert bulk.run(remote).counts == {"skipped": 6}
+    assert [name for name in out.names() if name != "report.json"] == sorted(NAMES)
+    bulk.run(request_)
+    assert all(out.read(name) == data for name, data in results(request_.output).items())
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_and_the_same_request_goes_on(
+    request_: bulk.Request, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    """Without more threads than one, the job cannot end before the signal is seen."""
+    show, fill = Display.show, Inpainter.complete
+    shown: list[Any] = []
+
+    def stop_after_two(self: Display, outcome: Any) -> None:
+        show(self, outcome)
+        shown.append(outcome)
+        if len(shown) == 2:
+            signal.raise_signal(number)
+
+    def slow(self: Inpainter, *args: Any, **options: Any) -> Any:
+        while len(shown) < min(2, len(calls)):
+            pass
+        calls.append(1)
+        return fill(self, *args, **options)
+
+    calls: list[int] = []
+    with monkeypatch.context() as patch:
+        patch.setattr(Display, "show", stop_after_two)
+        patch.setattr(Inpainter, "complete", slow)
+        summary = bulk.run(replace(request_, workers=1))
+    assert summary.interrupted
+    assert 2 <= summary.counts["filled"] < 6
+    assert report(request_)["state"] == "interrupted"
+    assert len(results(request_.output)) >= summary.counts["filled"]
+    assert counts(request_) == (6 - summary.counts["filled"], summary.counts["filled"], 0)
+
+
+def test_a_full_disk_ends_the_job(request_: bulk.Request, monkeypatch: pytest.MonkeyPatch) -> None:
+    write = places.atomic_write
+
+    def full_after(path: Path, fill: Callable[[Any], object]) -> None:
+        if path.name != "report.json" and len(results(request_.output)) >= 1:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
+        write(path, fill)
+
+    monkeypatch.setattr(places, "atomic_write", full_after)
+    summary = bulk.run(replace(request_, workers=1))
+    assert summary.failed
+    assert "No space left" in summary.stopped
+    assert report(request_)["state"] == "stopped"
+    monkeypatch.undo()
+    filled, skipped, failed = counts(request_)
+    assert (filled + skipped, failed) == (6, 0)
+    assert skipped >= 1
+
+
+def test_two_processes_do_not_work_on_the_same_part(request_: bulk.Request) -> None:
+    pytest.importorskip("fcntl")
+    bulk.run(request_)
+    lock = Path(request_.output) / ".temperfill" / "all" / ".lock"
+    program = (
+        "import fcntl, sys; f = open(sys.argv[1], 'ab'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); input()"
+    )
+    pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
+    with subprocess.Popen([sys.executable, "-c", program, str(lock)], **pipes) as other:
+        assert other.stdout is not None
+        other.stdout.readline()
+        with pytest.raises(BlockingIOError, match="another process"):
+            bulk.run(request_)
+        other.communicate(b"\n")
+    assert counts(request_) == (0, 6, 0)
+
+
+@pytest.mark.parametrize(
+    ("changes", "match"),
+    [
+        ({"output": "in"}, "choose another --output"),
+        ({"output": "masks"}, "overwrite"),
+        ({"output": "in/a.png"}, "a.png"),
+        ({"masks": "typo"}, "there is no folder"),
+        ({"masks": "typo.png"}, "there is no mask"),
+        ({"pictures": "typo"}, "there is no folder"),
+        ({"masks": "empty"}, "none of the 6 pictures"),
+        ({"pictures": "empty"}, "no pictures"),
+    ],
+)
+def test_refusals_come_before_the_model(
+    request_: bulk.Request, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], match: str
+) -> None:
+    def load(*_: object) -> None:
+        pytest.fail("the model was loaded")
+
+    monkeypatch.setattr(Inpainter, "from_pretrained", load)
+    root = Path(request_.pictures).parent
+    (root / "empty").mkdir()
+    with pytest.raises((ValueError, OSError), match=match):
+        bulk.run(replace(request_, **{name: str(root / value) for name, value in changes.items()}))
+
+
+def test_results_and_masks_below_the_pictures_are_no_pictures(request_: bulk.Request) -> None:
+    folder = Path(request_.pictures)
+    shutil.move(request_.masks, folder / "masks")
+    inner = replace(request_, masks=str(folder / "masks"), output=str(folder / "filled"))
+    assert counts(inner) == (6, 0, 0)
+    assert counts(inner) == (0, 6, 0)
+
+
+def test_room_is_never_overdrawn_and_large_pictures_get_in() -> None:
+    room, seen = threads._Room(10), []
+
+    def work(pixels: int) -> None:
+        for _ in range(30):
+            with room.taken(pixels):
+                seen.append(room.used)
+
+    running = [threading.Thread(target=work, args=(pixels,)) for pixels in (3, 4, 6, 25)]
+    for thread in running:
+        thread.start()
+    for thread in running:
+        thread.join(20)
+        assert not thread.is_alive()
+    assert room.used == 0
+    assert {used for used in seen if used > 10} <= {25}
+
+
+def test_masks_are_resized_by_nearest_neighbour() -> None:
+    data = io.BytesIO()
+    Image.fromarray(np.array([[0, 255], [255, 0]], np.uint8)).save(data, "PNG")
+    found = read_mask(data.getvalue(), (6, 5), bulk.Settings(resize_mask=True), "m.png")
+    expected = np.zeros((6, 5), bool)
+    expected[:3, 2:], expected[3:, :2] = True, True
+    assert np.array_equal(found, expected)
