@@ -16,8 +16,16 @@ USAGE_ERROR = 2
 INTERRUPTED = 130
 COMMANDS = {
     "inpaint": "Fill the hole of a picture.",
+    "datasets": "Check public data sets as published, and give their splits.",
+    "pack": "Pack pictures into shards for training.",
     "train": "Train a model, or go on with a run.",
-    "evaluate": "Compare methods on pictures.",
+    "fine-tune": "Train a model further on your own pictures.",
+    "watch": "Show how a training run goes, or write a page on it.",
+    "evaluate": "Measure methods on pictures.",
+    "compare": "Compare methods as the paper's tables do; train them first if wanted.",
+    "ablation": "Train variants of our network and compare them.",
+    "curves": "Draw the temperatures of training runs.",
+    "branches": "Fill with parts of a network switched off.",
     "export": "Write an ONNX file of a model.",
     "bundle": "Write a trained generator in half precision.",
     "models": "List models and methods.",
@@ -32,6 +40,8 @@ COMMANDS = {
 _EXTRAS = {
     "lightning_fabric": "train",
     "lightning": "train",
+    "fsspec": "remote",
+    "matplotlib": "report",
     "cv2": "baselines",
     "patchmatch": "baselines",
     "fastapi": "service",
@@ -58,7 +68,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     except KeyboardInterrupt:
         say("interrupted")
         raise SystemExit(INTERRUPTED) from None
-    except (ValueError, OSError, ModuleNotFoundError) as error:
+    except (ValueError, OSError, ModuleNotFoundError, MemoryError) as error:
         if "--debug" in words:
             traceback.print_exc()
         say(f"error: {_explain(error)}")
@@ -74,7 +84,7 @@ def _run(words: list[str]) -> None:
 
         print(temperfill.__version__)
     elif name in COMMANDS:
-        import_module(f"temperfill.cli.{name}").run(words[1:])
+        import_module(f"temperfill.cli.{name.replace('-', '_')}").run(words[1:])
     else:
         raise ValueError(f"unknown command {name!r}{near(name, COMMANDS)}; see temperfill --help")
 
@@ -95,6 +105,8 @@ def _explain(error: Exception) -> str:
         return f"this needs the package {package}, which is not installed: {remedy}"
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
+    if isinstance(error, MemoryError):
+        return "not enough memory; close other programs, or take smaller pictures"
     return " ".join(str(error).split()) or type(error).__name__
 
 

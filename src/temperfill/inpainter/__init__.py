@@ -1,7 +1,17 @@
 """``fill``, the one guarded call of every method, and ``Inpainter``, for pictures of any size and kind."""
 
-from temperfill.inpainter.calling import Method, choose_device, fill, load_method
+from temperfill.inpainter.calling import Method, choose_device, choose_precision, fill, load_method
 from temperfill.inpainter.inpainter import Inpainter
 from temperfill.inpainter.strategies import Strategy, Wishes, sees_all
 
-__all__ = ["Inpainter", "Method", "Strategy", "Wishes", "choose_device", "fill", "load_method", "sees_all"]
+__all__ = [
+    "Inpainter",
+    "Method",
+    "Strategy",
+    "Wishes",
+    "choose_device",
+    "choose_precision",
+    "fill",
+    "load_method",
+    "sees_all",
+]

@@ -1,0 +1,119 @@
+"""``temperfill fine-tune``: train a model further on pictures of one's own."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from tyro.conf import Positional
+
+from temperfill.cli.parsing import near, parse, require, say
+
+
+@dataclass(frozen=True)
+class FineTuneOptions:
+    """Trains a model further on your pictures, some hundred of the kind that it is to fill.
+
+    The same command goes on where it stopped. temperfill train has every other setting.
+    """
+
+    pictures: Positional[tuple[Path, ...]]
+    """Folders of pictures, searched recursively."""
+    run_dir: Path
+    """Folder of the run; the model is its generator.safetensors."""
+    model: str = "base"
+    """Name of a bundled model, or path of a .safetensors file: where to start."""
+    vgg: Path | None = None
+    """VGG-16 weights of torchvision (.pth) or VGG-19 weights (.safetensors) for the perceptual loss, which makes
+    pictures sharper; without them it is left out."""
+    val: tuple[Path, ...] = ()
+    """Folders of other pictures; the model that is best on them is kept, and training ends when it stops improving."""
+    num_steps: int = 1000
+    """Steps."""
+    batch_size: int = 4
+    """Pictures in a step."""
+    crop_size: int = 192
+    """Side of the squares that the network sees; a multiple of 4, at most 256."""
+    learning_rate: float = 1e-4
+    """Adam's learning rate after the first hundred steps; it falls to 1 % of this."""
+    seed: int = 0
+    """Seed of order, crops, flips and masks."""
+    max_minutes: float = 0.0
+    """Stop and save after this many minutes of this start; 0 means no limit."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    workers: int = 1
+    """Processes that load pictures."""
+    debug: bool = False
+    """Show the trace of an error."""
+
+
+def run(words: list[str]) -> None:
+    """Runs the command on the words after its name."""
+    options = parse(FineTuneOptions, "fine-tune", words)
+    config = configuration(options)
+    if options.vgg is None:
+        say("no --vgg given: training goes on without the perceptual loss")
+    from temperfill import evaluate
+    from temperfill.train import train
+
+    train(config, options.run_dir, evaluate.validation_score(config))
+    weights = options.run_dir / "generator.safetensors"
+    say(f"the model is {weights}; use it with temperfill inpaint --model {weights}")
+
+
+def configuration(options: FineTuneOptions) -> Any:
+    """The training run that the options ask for.
+
+    The discriminator, which weights files do not hold, starts anew: for a tenth of the steps it learns alone.
+
+    Raises:
+        OSError: the model cannot be read.
+        ValueError: unknown model, one of another method, or an option out of range.
+    """
+    from temperfill import methods
+    from temperfill.checkpoint import load_generator, method_in
+    from temperfill.config import DataConfig, LossConfig, MachineConfig, TrainConfig
+    from temperfill.inpainter import choose_device, choose_precision
+    from temperfill.presets import PRESETS
+
+    bundled = methods.bundled()
+    path = bundled.get(options.model, Path(options.model))
+    require(path.is_file(), f"no model {options.model!r}{near(options.model, bundled)}: give a name or a path")
+    method = method_in(path)
+    require(method == "ours", f"{path} holds a generator of the method {method}; only ours can be fine-tuned so far")
+    generator = load_generator(path).config
+    like = min(PRESETS.values(), key=lambda preset: abs(preset.generator.width - generator.width))
+    device = choose_device(options.device)
+    return TrainConfig(
+        generator=generator,
+        discriminator=like.discriminator,
+        loss=LossConfig(
+            coarse_weight=1.0,
+            refined_weight=1.0,
+            hole_weight=6.0,
+            perceptual_weight=0.0 if options.vgg is None else 0.2,
+            perceptual_on="refined",
+            perceptual_local=True,
+            adversarial_weight=0.02,
+            adversarial_start=options.num_steps // 10,
+        ),
+        data=DataConfig(train=options.pictures, val=options.val, crop_size=options.crop_size),
+        machine=MachineConfig(
+            device=options.device,
+            workers=options.workers,
+            max_minutes=options.max_minutes,
+            perceptual_path=options.vgg,
+        ),
+        init_path=path,
+        seed=options.seed,
+        num_steps=options.num_steps,
+        batch_size=options.batch_size,
+        learning_rate=options.learning_rate,
+        schedule="cosine",
+        warmup_steps=min(100, options.num_steps // 10),
+        precision=choose_precision("auto", device) if options.crop_size > 32 else "fp32",
+        ema_decay=0.995,  # the average of a short run must forget where it started
+        save_every=100,
+        sample_every=200,
+        val_every=100 if options.val else 0,
+    )

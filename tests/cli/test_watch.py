@@ -1,0 +1,118 @@
+"""``temperfill watch``: logs that are still written, curves in blocks, and the page."""
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from temperfill import images
+from temperfill.cli import main
+from temperfill.cli.watch import curve
+from temperfill.report.run_log import read_log
+from temperfill.report.run_page import write_run_page
+
+
+def line(step: int, **more: Any) -> dict[str, Any]:
+    heat = [0.1 / step, 0.2]
+    temperatures = {"temperature": heat, "temperature_low": [heat[0] / 2, 0.1], "temperature_high": [heat[0] * 2, 0.3]}
+    rates = {"seconds": 2.0 * step, "images_per_second": 4.0, "learning_rate": 1e-4}
+    return {"step": step, "refined": 1 / step, "adversarial": -0.5, **temperatures, **rates, **more}
+
+
+@pytest.fixture
+def run_dir(tmp_path: Path) -> Path:
+    folder = tmp_path / "a run <1>"
+    (folder / "samples").mkdir(parents=True)
+    (folder / "config.json").write_text(json.dumps({"num_steps": 1000, "batch_size": 8, "seed": 3}))
+    lines: list[dict[str, Any]] = [line(step) for step in range(20, 120, 20)]
+    lines[2:2] = [{"step": 50, "seconds": 100.0, "validation": {"loss": 0.25, "psnr": 21.0}}]
+    (folder / "log.jsonl").write_text("".join(json.dumps(x) + "\n" for x in lines) + '{"step": 120, "refi')
+    for step in range(100, 900, 100):
+        pixels = np.full((6, 9, 3), step // 10, np.uint8)
+        images.save_picture(folder / "samples" / f"{step:07d}.png", images.open_picture(pixels))
+    return folder
+
+
+def test_a_log_that_is_being_written_is_read_up_to_its_last_whole_line(run_dir: Path) -> None:
+    log = read_log(run_dir / "log.jsonl")
+    assert [x["step"] for x in log.steps] == [20, 40, 60, 80, 100]
+    assert log.validations[0]["validation"] == {"loss": 0.25, "psnr": 21.0}
+    assert log.names() == ["refined", "adversarial"]
+    assert log.curve("refined") == ([20, 40, 60, 80, 100], [1 / 20, 1 / 40, 1 / 60, 1 / 80, 1 / 100])
+    assert log.heads() == 2
+    assert log.temperature(1, "temperature_high")[1] == [0.3] * 5
+
+
+@pytest.mark.parametrize("broken", ['{"step": 20', "[1]", '{"refined": 1}', '{"step": "x"}', "null"])
+def test_a_damaged_line_in_the_middle_is_named(run_dir: Path, broken: str) -> None:
+    (run_dir / "log.jsonl").write_text(f"{json.dumps(line(20))}\n{broken}\n{json.dumps(line(40))}\n")
+    with pytest.raises(ValueError, match=r"log\.jsonl, line 2 is no line"):
+        read_log(run_dir / "log.jsonl")
+
+
+def test_blocks_follow_the_values() -> None:
+    assert curve([1.0, 2.0, 3.0]) == "▁▅█"
+    assert curve([2.0]) == "▁"
+    assert curve([5.0, 5.0]) == "▁▁"
+    assert curve([float(i) for i in range(400)], 8) == "▁▂▃▄▅▆▇█"
+
+
+def test_the_run_is_shown_once_without_a_terminal(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    main_ok("watch", run_dir)
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "step 100 of 1,000, 4.00 images/s, about 30 min left" in shown
+    assert re.search(r"refined 0\.01 0\.01 █\S+▁ adversarial -0\.5 -0\.5", shown)
+    assert re.search(r"temperature, head 2 0\.2 0\.2", shown)
+    assert "validation psnr 21 21" in shown
+    assert "0000800.png" in shown
+
+
+def main_ok(*words: object) -> None:
+    main([str(word) for word in words])
+
+
+def test_a_run_without_a_step_says_so(run_dir: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (run_dir / "log.jsonl").unlink()
+    main_ok("watch", run_dir, "--once")
+    assert "no step has been logged yet" in " ".join(capsys.readouterr().out.split())
+
+
+def test_the_page_stands_alone(run_dir: Path, tmp_path: Path) -> None:
+    page = tmp_path / "page.html"
+    main_ok("watch", run_dir, "--html", page)
+    text = page.read_text()
+    assert "<title>a run &lt;1&gt;: training run</title>" in text
+    assert "100 of 1,000" in text
+    assert "0.25 at step 50" in text
+    for heading in ("Losses", "Temperatures", "Validation: psnr", "Rate", "Samples", "Configuration"):
+        assert f"<h2>{heading}" in text
+    assert text.count("<svg") == 5  # losses, temperatures, two figures of validation, rate
+    assert text.count("data:image/jpeg;base64,") == 6
+    assert "Step 800" in text
+    assert "Step 100:" in text
+    assert not re.search(r'(src|href)="(?!data:|#)', text.replace('xlink:href="#', 'href="#'))  # nothing from outside
+    again = tmp_path / "again.html"
+    write_run_page(run_dir, again)
+    assert again.read_bytes() == page.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("break_it", "message"),
+    [
+        (lambda d: (d / "config.json").unlink(), "is no run folder"),
+        (lambda d: (d / "config.json").write_text("{"), "is no JSON"),
+        (lambda d: (d / "config.json").write_text("[]"), "holds no configuration"),
+        (lambda d: (d / "log.jsonl").unlink(), "has no line yet"),
+    ],
+)
+def test_what_is_no_run_is_refused(
+    run_dir: Path, tmp_path: Path, break_it: Any, message: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    break_it(run_dir)
+    with pytest.raises(SystemExit, match="2"):
+        main_ok("watch", run_dir, "--html", tmp_path / "page.html")
+    assert message in capsys.readouterr().err
+    assert not (tmp_path / "page.html").exists()
