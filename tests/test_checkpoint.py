@@ -1,12 +1,17 @@
 """Weights files, states and run folders: what is saved loads as it was, and nothing damaged or foreign loads."""
 
+import ast
 import contextlib
+import itertools
 import json
 import os
 import pickle
+import re
+import signal
 import subprocess
 import sys
 import textwrap
+import time
 import zipfile
 from collections.abc import Callable
 from dataclasses import replace
@@ -18,6 +23,7 @@ import pytest
 import safetensors.torch
 import torch
 
+import temperfill
 from temperfill import checkpoint
 from temperfill.checkpoint import (
     RunFolder,
@@ -249,6 +255,33 @@ def test_weights_that_do_not_fit_are_refused(path: Path, change: Any, message: s
     assert "tampered.safetensors" in str(error.value)
 
 
+def test_tensors_that_are_not_finite_are_named(path: Path) -> None:
+    for name in sorted(safetensors.torch.load_file(path))[::10]:
+
+        def spoil(tensors: dict[str, torch.Tensor], name: str = name) -> None:
+            tensors[name].view(-1)[-1] = float("nan")
+
+        with pytest.raises(ValueError, match=rf"tampered\.safetensors: {re.escape(name)} holds .* not finite"):
+            load_generator(tampered(path, spoil))
+
+
+def test_no_call_in_the_package_can_run_code_of_a_file() -> None:
+    refused = {"pickle.load", "pickle.loads", "pickle.Unpickler", "torch.jit.load", "eval", "exec", "os.system"}
+    found = 0
+    for path in Path(temperfill.__file__).parent.rglob("*.py"):
+        for call in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if not isinstance(call, ast.Call):
+                continue
+            called, place = ast.unparse(call.func), f"{path}:{call.lineno}"
+            options = {option.arg: ast.unparse(option.value) for option in call.keywords}
+            assert called not in refused, place
+            assert options.get("allow_pickle", "False") == options.get("shell", "False") == "False", place
+            if called == "torch.load":
+                assert options["weights_only"] == "True", place
+                found += 1
+    assert found >= 3
+
+
 @pytest.mark.parametrize(
     ("config", "message"),
     [("{", "not valid JSON"), ("[]", "expected an object"), ('{"width": "a"}', "width: expected int"),
@@ -321,6 +354,50 @@ def test_disk_full_is_an_os_error_and_keeps_the_old_files(generator: Generator, 
     result = subprocess.run([sys.executable, "-c", script, str(path)], capture_output=True, text=True, check=False)
     assert result.returncode == 12, result.stderr
     assert (path.read_bytes(), state_path.read_bytes(), sorted(path.parent.iterdir())) == before
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="starts processes by fork")
+def test_fifty_kills_while_saving_leave_whole_files(tmp_path: Path) -> None:
+    """A process saves without a pause until SIGKILL: each time both files are whole, and not older than before."""
+    generator, rng = Generator(GeneratorConfig(width=2, head_dim=2)), np.random.default_rng(0)
+    folder, step, stored = RunFolder(tmp_path), 0, 0
+
+    def tensors(number: int) -> dict[str, torch.Tensor]:
+        return {name: torch.full_like(tensor, number) for name, tensor in generator.state_dict().items()}
+
+    def save(number: int) -> None:
+        save_state(folder.state_path, {"networks": tensors(number), "progress": {"step": number}})
+        save_generator(folder.generator_path, generator, tensors(number), {"step": str(number)})
+
+    save(0)
+    for kills in range(50):
+        before = folder.state_path.stat().st_mtime_ns
+        child = os.fork()
+        if child == 0:
+            try:
+                torch.set_num_threads(1)  # the threads of the parent are not here
+                for number in itertools.count(step + 1):
+                    save(number)
+            finally:
+                os._exit(1)
+        end = time.monotonic() + 30
+        while kills % 2 and folder.state_path.stat().st_mtime_ns == before and time.monotonic() < end:
+            time.sleep(0.001)  # a process that is killed before it has saved would show nothing
+        time.sleep(float(rng.uniform(0, 0.04)))
+        os.kill(child, signal.SIGKILL)
+        assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGKILL
+        state = load_state(folder.state_path)
+        assert state["progress"]["step"] >= step
+        step = state["progress"]["step"]
+        assert stored <= int(read_metadata(folder.generator_path)["step"]) <= step
+        assert all(torch.equal(state["networks"][name], tensor) for name, tensor in tensors(step).items())
+        stored = int(read_metadata(folder.generator_path)["step"])
+        loaded = load_generator(folder.generator_path).state_dict()
+        assert all(torch.equal(loaded[name], tensor) for name, tensor in tensors(stored).items())
+    assert step >= 20
+    assert len(list(tmp_path.glob(".*.partial"))) > 5  # kills while a file was written
+    with folder.opened(TrainConfig(), step):
+        assert not list(tmp_path.glob(".*.partial"))
 
 
 def test_state_round_trip(generator: Generator, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ from PIL import Image
 import temperfill
 from temperfill import cli
 from temperfill.checkpoint import save_generator
-from temperfill.config import GeneratorConfig, to_json
+from temperfill.config import EvaluationConfig, GeneratorConfig, JudgeConfig, to_json
 from temperfill.nets.generator import Generator
 from temperfill.presets import PRESETS
 
@@ -312,19 +312,27 @@ def test_training_is_called_with_configuration_and_score(tmp_path: Path, monkeyp
 
 def test_evaluation_gets_the_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     evaluate = pytest.importorskip("temperfill.evaluate")
-    calls: list[dict[str, Any]] = []
-    monkeypatch.setattr(evaluate, "run", lambda **fields: calls.append(fields))
-    cli.main(
-        ["evaluate", "--pictures", "p", "--masks", "m", "--methods", "ours", "telea", "--output", "o", "--limit", "3"]
-    )
-    expected = {
-        "pictures": (Path("p"),),
-        "masks": Path("m"),
-        "methods": ("ours", "telea"),
-        "output": Path("o"),
-        "limit": 3,
-    }
-    assert expected.items() <= calls[0].items()
+    calls: list[Any] = []
+    monkeypatch.setattr(evaluate, "run", lambda *arguments, **options: calls.append((arguments, options)))
+    words = [
+        "--pictures",
+        "p",
+        "--masks",
+        "m",
+        "--methods",
+        "ours",
+        "telea",
+        "--output",
+        "o",
+        "--limit",
+        "3",
+        "--vgg",
+        "v",
+    ]
+    cli.main(["evaluate", *words])
+    judge = JudgeConfig(vgg=Path("v"))
+    expected = EvaluationConfig((Path("p"),), masks=Path("m"), limit=3, judge=judge)
+    assert calls[0][0] == (("ours", "telea"), expected, Path("o"))
 
 
 # The process

@@ -1,5 +1,7 @@
 """What README and examples show works; the package needs no more than it says; the bundled sample is sound."""
 
+import ast
+import functools
 import os
 import re
 import runpy
@@ -92,6 +94,32 @@ def test_relative_links_of_documents_exist() -> None:
         for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text):
             if "://" not in target:
                 assert (document.parent / target).exists(), f"{document.name} links to {target}"
+
+
+@functools.cache
+def tests_in(path: Path) -> set[str]:
+    """Names of a file's tests, those of classes with the class's."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    classes = {node.name: node.body for node in tree.body if isinstance(node, ast.ClassDef)}
+    places = [("", tree.body), *((f"{name}::", body) for name, body in classes.items())]
+    return {before + node.name for before, body in places for node in body if isinstance(node, ast.FunctionDef)}
+
+
+def test_tests_that_documents_name_exist() -> None:
+    found = 0
+    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+        for file, name in re.findall(r"(tests/[\w/]+\.py)::([\w:]+)", document.read_text(encoding="utf-8")):
+            assert name in tests_in(ROOT / file), f"{document.name} names {file}::{name}"
+            found += 1
+    assert found > 100
+
+
+def test_every_case_of_the_reliability_page_has_tests() -> None:
+    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    rows = re.findall(r"^\| (\d+) \|([^|]+)\|([^|]+)\|([^|]+)\|$", page, re.MULTILINE)
+    assert [int(number) for number, *_ in rows] == list(range(1, 37))
+    for number, *_, tests in rows:
+        assert re.fullmatch(r" (`tests/[\w/]+\.py::test_\w+` |`tests/[\w/]+\.py::Test\w+::test_\w+` )+", tests), number
 
 
 def test_import_is_light() -> None:

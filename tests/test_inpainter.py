@@ -1,6 +1,8 @@
 """The guarded call and pictures of any size: known pixels, hidden holes, windows, memory, sources."""
 
 import logging
+import subprocess
+import sys
 import time
 import warnings
 from collections.abc import Callable
@@ -241,6 +243,18 @@ def test_same_call_gives_same_bytes(inpainter: Inpainter) -> None:
     assert np.array_equal(first, second)
 
 
+def test_other_numbers_of_threads_change_nothing_but_rounding(inpainter: Inpainter) -> None:
+    mask = np.random.default_rng(3).random((60, 70)) > 0.7
+    before, results = torch.get_num_threads(), []
+    try:
+        for threads in (1, 2):
+            torch.set_num_threads(threads)
+            results.append(inpainter(picture(60, 70), mask, output_type="np").astype(int))
+    finally:
+        torch.set_num_threads(before)
+    assert np.abs(results[0] - results[1]).max() <= 1
+
+
 def test_empty_mask_gives_the_picture_and_a_note(inpainter: Inpainter) -> None:
     image = picture(8, 8)
     with pytest.warns(UserWarning, match="nothing to fill"):
@@ -388,6 +402,37 @@ def test_many_specks_are_fast() -> None:
     found = regions.windows(hole)
     assert time.perf_counter() - start < 5
     assert len(found) < 150
+
+
+def mean_of_near(image: Tensor, mask: Tensor) -> Tensor:
+    """The mean of known pixels up to 20 away, which all windows hold; grey where there are none."""
+    known = 1 - mask
+    total, number = (torch.nn.functional.avg_pool2d(x, 41, 1, 20) for x in (image * known, known))
+    return torch.where(number > 0, total / number.clamp(min=1e-4), 0.5)
+
+
+def test_windows_give_what_the_whole_picture_gives_where_they_hold_all_that_counts() -> None:
+    image = np.random.default_rng(0).random((700, 1200, 3), np.float32)
+    mask = np.zeros((700, 1200), bool)
+    for top, left in ((0, 0), (300, 40), (310, 80), (670, 1170), (350, 900)):
+        mask[top : top + 30, left : left + 25] = True
+    method = Stub(mean_of_near, SizeRule(4))
+    whole, parts = (Inpainter(method, "cpu")(image, mask, strategy=s, output_type="np") for s in ("full", "crop"))
+    assert len(method.sizes) > 2
+    assert np.abs(whole - parts).max() < 1e-5
+    assert np.abs(whole[mask] - 0.5).max() > 0.01
+
+
+def test_a_hole_over_several_windows_has_no_seams() -> None:
+    y, x = np.mgrid[:300, :2400].astype(np.float32)
+    image = np.stack([x / 2400, y / 300, np.full_like(x, 0.3)], 2)
+    mask = np.zeros((300, 2400), bool)
+    mask[140:156, 30:2370] = True
+    method = Stub(mean_of_near, SizeRule(4))
+    whole, parts = (Inpainter(method, "cpu")(image, mask, strategy=s, output_type="np") for s in ("full", "crop"))
+    assert len(method.sizes) > 3
+    assert np.abs(whole - parts).max() < 0.01
+    assert np.abs(np.diff(parts[140:156, 30:2370], axis=1)).max() < 0.01
 
 
 def test_huge_hole_is_filled_small_and_enlarged() -> None:
@@ -590,6 +635,55 @@ def test_memory_running_out_first_matches_fewer_patches_at_once(tiny: Generator)
     attention.attention = lambda *_: (_ for _ in ()).throw(MemoryError())
     with pytest.raises(ValueError, match=r"not enough memory.*use strategy auto"):
         Inpainter(method, "cpu", "fp32")(image, mask, strategy="full")
+
+
+@pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads its size from /proc")
+def test_too_little_memory_in_earnest_is_told_and_the_process_stays_usable(tmp_path: Path) -> None:
+    """A limit on the process lets less in than one layer of the network holds of the whole picture."""
+    save_generator(tmp_path / "wide.safetensors", Generator(GeneratorConfig(width=64, head_dim=4)))
+    script = """
+import pathlib, resource, sys
+import numpy as np, torch
+from temperfill.inpainter import Inpainter
+torch.set_num_threads(1)
+inpainter = Inpainter.from_pretrained(sys.argv[1], "cpu", "fp32")
+rng = np.random.default_rng(0)
+large, small = (rng.integers(0, 256, (side, side, 3), np.uint8) for side in (1024, 32))
+hole, spot = np.zeros((1024, 1024), bool), np.zeros((32, 32), bool)
+hole[20:1000, 20:1000], spot[10:20, 10:20] = True, True
+expected = inpainter(small, spot, output_type="np")
+used = int(pathlib.Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (used + 2**27, resource.getrlimit(resource.RLIMIT_AS)[1]))
+try:
+    inpainter(large, hole, strategy="full")
+except ValueError as error:
+    print(error)
+assert np.array_equal(inpainter(small, spot, output_type="np"), expected)
+"""
+    command = [sys.executable, "-c", script, str(tmp_path / "wide.safetensors")]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr
+    assert "not enough memory on cpu for a part of 1024x1024 pixels; use strategy auto" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "text", ["could not create a primitive", "DefaultCPUAllocator: can't allocate memory: you tried"]
+)
+def test_words_for_too_little_memory_are_known(text: str) -> None:
+    """As torch and oneDNN, which computes its convolutions, say it."""
+    calls: list[int] = []
+
+    def once(image: Tensor, mask: Tensor) -> Tensor:
+        calls.append(max(image.shape[2:]))
+        if len(calls) == 1:
+            raise RuntimeError(text)
+        return grey(image, mask)
+
+    mask = np.zeros((300, 300), bool)
+    mask[100:200, 100:200] = True
+    Inpainter(Stub(once), "cpu")(picture(300, 300), mask)
+    assert len(calls) == 2
+    assert calls[1] < calls[0]
 
 
 def test_memory_running_out_for_good_gives_advice() -> None:

@@ -121,6 +121,7 @@ def cases(arguments: argparse.Namespace, kind: str, start: int, stop: int) -> An
                 number, began, wait = message["begun"], time.monotonic(), arguments.limit
             else:
                 yield message["done"], message["outcome"], time.monotonic() - began
+                wait = 120.0  # for the next case to begin, or the process to end
     finally:
         child.kill()
         child.wait()

@@ -1,5 +1,6 @@
 """The service as a process: real sockets, real signals, clients that stall or leave."""
 
+import asyncio
 import contextlib
 import json
 import os
@@ -219,6 +220,58 @@ def test_bytes_that_are_not_http_are_refused(held: str) -> None:
         assert response.status == 200
 
 
+def largest_memory(process_id: int) -> int:
+    """Bytes that a process held at most."""
+    status = Path(f"/proc/{process_id}/status").read_text(encoding="ascii")
+    found = re.search(r"VmHWM:\s+(\d+) kB", status)
+    assert found is not None
+    return 1024 * int(found[1])
+
+
+@pytest.mark.skipif(not Path("/proc/self/status").exists(), reason="the system does not tell the largest memory used")
+def test_eighty_large_requests_at_once_take_little_memory() -> None:
+    """One is worked on, two wait, the others are turned away; 150 MB arrive, and next to none of them is kept."""
+    body, headers = request(image=encode(pixels()) + bytes(1_900_000))
+    lines = [f"{key}: {value}\r\n" for key, value in (headers | {"Content-Length": str(len(body))}).items()]
+    head = "".join(["POST /v1/inpaint HTTP/1.1\r\nHost: 127.0.0.1\r\n", *lines, "\r\n"]).encode()
+
+    async def ask(host: str, port: int) -> bytes:
+        reader, writer = await asyncio.open_connection(host, port)
+        try:
+            writer.write(head)
+            for start in range(0, len(body), 65_536):
+                writer.write(body[start : start + 65_536])
+                await writer.drain()
+            return await reader.readuntil(b"\r\n\r\n")
+        finally:
+            writer.close()
+
+    async def main(host: str, port: int) -> list[bytes]:
+        asked = [asyncio.ensure_future(ask(host, port)) for _ in range(80)]
+        end = time.monotonic() + 60
+        while sum(task.done() for task in asked) < 77:
+            assert time.monotonic() < end
+            await asyncio.sleep(0.05)
+        answers = [task.result() for task in asked if task.done()]
+        for task in asked:
+            task.cancel()
+        await asyncio.gather(*asked, return_exceptions=True)
+        return answers
+
+    patient = HELD.replace("server.STALL_SECONDS = 0.5\n", "")
+    with process("-c", patient) as (child, address):
+        before = largest_memory(child.pid)
+        host, port = address.removeprefix("http://").split(":")
+        answers = asyncio.run(main(host, int(port)))
+        assert largest_memory(child.pid) - before < 50_000_000
+        with urllib.request.urlopen(f"{address}/healthz", timeout=10) as response:
+            assert response.status == 200
+    assert len(answers) == 77
+    for answer in answers:
+        assert answer.startswith(b"HTTP/1.1 503")
+        assert b"retry-after: " in answer.lower()
+
+
 def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     """The last line of a command that ends with status 2."""
     with pytest.raises(SystemExit) as end:
@@ -256,6 +309,20 @@ def test_options_out_of_range_end_the_command(
         socket, "getaddrinfo", lambda host, *a, **k: [literal[host]] if host in literal else lookup(host, *a, **k)
     )
     assert said in refused(capsys, "serve", *words)
+
+
+def test_command_listens_on_this_machine_alone_unless_told_otherwise(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked: list[tuple[str, int]] = []
+
+    def listen(host: str, port: int) -> None:
+        asked.append((host, port))
+        raise OSError("that is enough")
+
+    monkeypatch.setattr(server, "listen", listen)
+    assert "that is enough" in refused(capsys, "serve")
+    assert asked == [("127.0.0.1", 8017)]
 
 
 def test_port_that_is_taken_is_refused(capsys: pytest.CaptureFixture[str]) -> None:

@@ -45,7 +45,10 @@ SMALLEST_SIDE = 96
 """Side, in pixels, below which a window is not shrunk further when memory runs out."""
 TOP = 4
 """Patches from which detail is blended."""
-OUT_OF_MEMORY = ("out of memory", "not enough memory", "can't allocate memory", "Unable to allocate")
+OUT_OF_MEMORY = (
+    *("out of memory", "not enough memory", "can't allocate memory", "Unable to allocate"),
+    *("could not create a primitive", "could not create a memory", "could not execute a primitive"),  # oneDNN
+)
 _MULTIPLE = 4  # shrunk windows have sides of whole cells, so that cells at both sizes agree
 
 Array = NDArray[np.float32]
