@@ -97,7 +97,7 @@ def test_relative_links_of_documents_exist() -> None:
 
 
 @functools.cache
-def tests_in(path: Path) -> set[str]:
+def names_of_tests(path: Path) -> set[str]:
     """Names of a file's tests, those of classes with the class's."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
     classes = {node.name: node.body for node in tree.body if isinstance(node, ast.ClassDef)}
@@ -109,7 +109,7 @@ def test_tests_that_documents_name_exist() -> None:
     found = 0
     for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
         for file, name in re.findall(r"(tests/[\w/]+\.py)::([\w:]+)", document.read_text(encoding="utf-8")):
-            assert name in tests_in(ROOT / file), f"{document.name} names {file}::{name}"
+            assert name in names_of_tests(ROOT / file), f"{document.name} names {file}::{name}"
             found += 1
     assert found > 100
 

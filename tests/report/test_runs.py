@@ -87,7 +87,8 @@ def test_unranked_tables_have_no_bold() -> None:
 
 
 def test_latex_escapes_and_balances() -> None:
-    made = [Record("a_b & 50% {x}", "k#1", "g", f"p{i}", {"mae": float(i)}) for i in range(2)]
+    labels = ("a_b & 50% {x}", "worse")
+    made = [Record(m, "k#1", "g", f"p{i}", {"mae": float(i + j)}) for j, m in enumerate(labels) for i in range(2)]
     text = report.latex(report.result_tables(report.summarise(made)))
     assert r"a\_b \& 50\% \{x\}" in text
     assert r"\caption{k\#1, g.}" in text

@@ -112,8 +112,8 @@ class PictureFolders(Dataset[Batch]):
             else:
                 return picture, index if reason else -1
         raise ValueError(
-            f"none of {_REPLACEMENTS} random ones of the {len(self)} training pictures can be read, such as "
-            f"{self.name(index)}: {reason}"
+            f"no training picture can be read: {self.name(index)}: {reason}; nor {_REPLACEMENTS} drawn at random from "
+            f"all {len(self)}"
         )
 
     def index(self, number: int) -> int:

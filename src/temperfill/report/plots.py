@@ -89,7 +89,7 @@ def plot_curves(panels: Mapping[str, Sequence[Curve]], path: Path, ylabel: str) 
         axis.set(title=title, xlabel="step", ylabel=ylabel)
         axis.set_ylim(*_limits(min(values), max(values)))
         axis.grid(alpha=0.25)
-        axis.legend(fontsize="small")
+        axis.legend(fontsize="small", loc="upper right")
     for axis in axes[len(panels) :]:
         axis.remove()
     _save(figure, path)
