@@ -357,6 +357,7 @@ def test_disk_full_is_an_os_error_and_keeps_the_old_files(generator: Generator, 
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="starts processes by fork")
+@pytest.mark.slow
 def test_fifty_kills_while_saving_leave_whole_files(tmp_path: Path) -> None:
     """A process saves without a pause until SIGKILL: each time both files are whole, and not older than before."""
     generator, rng = Generator(GeneratorConfig(width=2, head_dim=2)), np.random.default_rng(0)

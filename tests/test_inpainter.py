@@ -638,6 +638,7 @@ def test_memory_running_out_first_matches_fewer_patches_at_once(tiny: Generator)
 
 
 @pytest.mark.skipif(not Path("/proc/self/statm").exists(), reason="reads its size from /proc")
+@pytest.mark.slow
 def test_too_little_memory_in_earnest_is_told_and_the_process_stays_usable(tmp_path: Path) -> None:
     """A limit on the process lets less in than one layer of the network holds of the whole picture."""
     save_generator(tmp_path / "wide.safetensors", Generator(GeneratorConfig(width=64, head_dim=4)))

@@ -177,6 +177,7 @@ except OSError as error:
 """
 
 
+@pytest.mark.slow
 def test_no_command_needs_a_network(files: dict[str, Path], tmp_path: Path) -> None:
     demo, run = tmp_path / "demo", tmp_path / "run"
     train = ["--data.train", str(demo), "--data.resize", "36", "--data.crop-size", "32", "--num-steps", "1"]

@@ -117,6 +117,7 @@ def initial(config: RunConfig) -> dict[str, torch.Tensor]:
     return Networks(config).generator.state_dict()
 
 
+@pytest.mark.slow
 def test_a_signal_to_one_stops_all_and_the_run_goes_on_bit_for_bit(config: TrainConfig, tmp_path: Path) -> None:
     config = replace(config, save_every=100, val_every=1, machine=replace(config.machine, workers=1))
     score = processes.counted_score
@@ -152,6 +153,7 @@ def test_a_signal_that_comes_twice_at_once_is_one(config: TrainConfig, tmp_path:
     assert state_of(tmp_path / "run")["progress"]["step"] == 2
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("fault", "codes", "speaker", "message"),
     [
@@ -186,9 +188,12 @@ def test_one_that_fails_ends_all_with_its_reason(
         assert run(config, tmp_path / "run", 2) == [0, 0]
 
 
+@pytest.mark.slow
 def test_bad_input_is_said_once_before_anything_is_written(config: TrainConfig, tmp_path: Path) -> None:
     nowhere = replace(config, data=replace(config.data, train=(tmp_path / "nowhere",)))
-    assert run(nowhere, tmp_path / "run", 2) == [2, 2]
+    codes = run(nowhere, tmp_path / "run", 2)
+    assert codes[0] == 2
+    assert codes[1] != 0  # by its own error, or because rank 0 was gone before they met
     assert said(tmp_path / "run", 0).count("nowhere is not a folder") == 1
     assert said(tmp_path / "run", 1) == ""
     assert not (tmp_path / "run").exists()

@@ -4,6 +4,7 @@ Order, crop, flip, mask and the discriminator's patch follow from (seed, sample 
 number of workers or of ranks draws the same samples, and resuming needs no state of any random generator.
 """
 
+import gc
 import io
 import signal
 from collections.abc import Generator, Iterator
@@ -208,6 +209,8 @@ def _drain(loaded: Iterator[Batch]) -> Generator[Batch, None, None]:
 
 def _start_worker(_: int) -> None:
     torch.set_num_threads(1)
+    # What was there before the fork is shared with the other workers until it is written to, and collecting writes.
+    gc.freeze()
     # Ctrl-C reaches every process of a terminal; the main one decides, and workers end with it.
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_IGN)
