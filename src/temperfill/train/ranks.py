@@ -146,6 +146,8 @@ class _Alarm:
         port = ranks.share(self.store.port if ranks.is_main else 0)
         if not ranks.is_main:
             self.store = dist.TCPStore(host, port, is_master=False, timeout=limit, wait_for_workers=False)
+        # Rank 0 may fail at once, and would take the store away from those that have not reached it yet.
+        ranks.wait()
         self._thread = threading.Thread(target=self._watch, name="temperfill-alarm", daemon=True)
         self._thread.start()
 
