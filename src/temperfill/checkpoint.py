@@ -3,8 +3,6 @@
 import contextlib
 import hashlib
 import json
-import pickle
-import struct
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -20,21 +18,10 @@ from torch import Tensor
 from temperfill.config import GENERATORS, RunConfig, differences, from_json, load_run, method_of, to_json
 from temperfill.files import atomic_write, exclusive, remove_partial
 from temperfill.nets.building import Network, build
+from temperfill.nets.weights_file import UNREADABLE
 
 FORMAT = "temperfill-generator-1"
 """Value of the metadata key ``format``; raised when a file of older kind can no longer be read as it is."""
-
-# What torch.load meets a foreign pickle with: its first bytes may mean anything.
-_UNREADABLE = (
-    pickle.UnpicklingError,
-    struct.error,
-    RuntimeError,
-    EOFError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ValueError,
-)
 
 
 def save_generator(
@@ -242,7 +229,7 @@ def load_state(path: Path) -> dict[str, Any]:
         with zipfile.ZipFile(path) as archive:
             damaged = archive.testzip()
         state = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
-    except (zipfile.BadZipFile, NotImplementedError, *_UNREADABLE) as error:
+    except (zipfile.BadZipFile, NotImplementedError, *UNREADABLE) as error:
         raise ValueError(f"{path} is not a readable training state ({error}); remove it to start anew") from None
     if damaged:
         raise ValueError(f"{path} is damaged: {damaged} does not match its checksum; remove it to start anew")

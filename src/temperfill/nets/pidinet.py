@@ -4,8 +4,6 @@ The difference convolutions are linear in their weights, so that each is compute
 tensors are our own; :func:`published_names` maps them to those of the authors' files.
 """
 
-import pickle
-import struct
 from pathlib import Path
 from typing import Any, Literal
 
@@ -14,6 +12,8 @@ import torch.nn.functional as F
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor, nn
+
+from temperfill.nets.weights_file import UNREADABLE
 
 Difference = Literal["cd", "ad", "rd", "cv"]
 
@@ -37,18 +37,6 @@ _STAGES: tuple[tuple[int, tuple[Difference, ...]], ...] = (
 _CLOCKWISE = (3, 0, 1, 6, 4, 2, 7, 8, 5)
 # Places in a 5x5 window of the eight weights of the radial difference: the outer ring, and the inner one, subtracted.
 _OUTER, _INNER = (0, 2, 4, 10, 14, 20, 22, 24), (6, 7, 8, 11, 13, 16, 17, 18)
-# What torch.load and load_file meet foreign or truncated bytes with; a pickle's first bytes may mean anything.
-_UNREADABLE = (
-    SafetensorError,
-    pickle.UnpicklingError,
-    struct.error,
-    RuntimeError,
-    EOFError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    ValueError,
-)
 
 
 def plain_weight(weight: Tensor, difference: Difference) -> Tensor:
@@ -249,7 +237,7 @@ def from_file(path: Path) -> PiDiNet:
             tensors = load_file(path)
         else:
             tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
+    except (SafetensorError, *UNREADABLE) as error:
         raise ValueError(f"{path} is not a readable weights file ({type(error).__name__}); {_HINT}") from None
     if isinstance(tensors, dict) and isinstance(tensors.get("state_dict"), dict):
         tensors = tensors["state_dict"]

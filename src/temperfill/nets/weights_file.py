@@ -10,9 +10,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import Tensor
 
-# What torch.load and load_file meet foreign or truncated bytes with; a pickle's first bytes may mean anything.
-_UNREADABLE = (
-    SafetensorError,
+UNREADABLE = (
     pickle.UnpicklingError,
     struct.error,
     RuntimeError,
@@ -22,6 +20,7 @@ _UNREADABLE = (
     AttributeError,
     ValueError,
 )
+"""What torch.load meets foreign or truncated bytes with: a pickle's first bytes may mean anything."""
 
 
 def read_tensors(path: Path, what: str, hint: str) -> dict[str, Tensor]:
@@ -44,7 +43,7 @@ def read_tensors(path: Path, what: str, hint: str) -> dict[str, Tensor]:
             tensors = load_file(path)
         else:
             tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except _UNREADABLE as error:
+    except (SafetensorError, *UNREADABLE) as error:
         raise ValueError(f"{path} is not a readable weights file ({type(error).__name__}); {hint}") from None
     if not (isinstance(tensors, dict) and all(isinstance(tensor, Tensor) for tensor in tensors.values())):
         raise ValueError(f"{path} holds no state dict of tensors; {hint}")
