@@ -16,6 +16,12 @@ def _check_features(features_a: list[Tensor], features_b: list[Tensor]) -> None:
         raise ValueError(f"both lists must hold (B, C, h, w) maps of the same shapes, got {shapes_a} and {shapes_b}")
 
 
+def _unit(features: Tensor, floor: float) -> Tensor:
+    """Each position's vector at unit length, in float64; the floor is added to lengths."""
+    features = features.double()
+    return features / (features.norm(dim=1, keepdim=True) + floor)
+
+
 def vgg_distance(features_a: list[Tensor], features_b: list[Tensor]) -> Tensor:
     """Sum over layers of the mean absolute difference of VGG's activations; lower is better.
 
@@ -52,12 +58,9 @@ def squeeze_distance(features_a: list[Tensor], features_b: list[Tensor]) -> Tens
     """
     _check_features(features_a, features_b)
 
-    def unit(features: Tensor) -> Tensor:
-        features = features.double()
-        return features / (features.norm(dim=1, keepdim=True) + 1e-6)
-
     layers = [
-        (unit(a) - unit(b)).square().sum(1).flatten(1).mean(1) for a, b in zip(features_a, features_b, strict=True)
+        (_unit(a, 1e-6) - _unit(b, 1e-6)).square().sum(1).flatten(1).mean(1)
+        for a, b in zip(features_a, features_b, strict=True)
     ]
     return torch.stack(layers).sum(0)
 
@@ -83,12 +86,8 @@ def lpips(features_a: list[Tensor], features_b: list[Tensor], heads: Sequence[Te
     if weights != [(c,) for c in channels]:
         raise ValueError(f"heads must have one weight for each of the channels {channels}, got shapes {weights}")
 
-    def unit(features: Tensor) -> Tensor:
-        features = features.double()
-        return features / (features.norm(dim=1, keepdim=True) + 1e-10)
-
     layers = [
-        ((unit(a) - unit(b)).square() * head.double().view(1, -1, 1, 1)).sum(1).flatten(1).mean(1)
+        ((_unit(a, 1e-10) - _unit(b, 1e-10)).square() * head.double().view(1, -1, 1, 1)).sum(1).flatten(1).mean(1)
         for a, b, head in zip(features_a, features_b, heads, strict=True)
     ]
     return torch.stack(layers).sum(0)
