@@ -13,9 +13,8 @@
 
 import contextlib
 import json
-import signal
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from dataclasses import asdict, dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any, Literal
@@ -29,6 +28,7 @@ from temperfill.bulk.work import Job, Outcome, Settings, one_line
 from temperfill.files import remove_partial
 from temperfill.images import FORMATS
 from temperfill.inpainter import Wishes, choose_device
+from temperfill.stopping import stop_on_signal
 
 __all__ = ["Request", "Settings", "Summary", "is_url", "parse_shard", "run"]
 
@@ -110,7 +110,7 @@ def run(request: Request) -> Summary:
     plan, job = _prepare(request)
     done = read_done(job.output, {task.output for task in plan.tasks})
     summary = Summary(plan, request.skip_unmasked)
-    with _stopping() as stop, open_manifest(job.output, request.writer) as manifest:
+    with stop_on_signal() as stop, open_manifest(job.output, request.writer) as manifest:
         job.output.write(request.report, _report(request, job, summary))  # a report of an earlier run is out of date
         _remove_stale(plan, job.output)
         with contextlib.closing(_outcomes(request, job, plan, done, stop)) as found, Display(summary) as display:
@@ -242,28 +242,3 @@ def _report(request: Request, job: Job, summary: Summary) -> bytes:
     }
     # ASCII, so that names that are no Unicode survive.
     return json.dumps(summary.report(**told), indent=1).encode() + b"\n"
-
-
-@contextlib.contextmanager
-def _stopping() -> Iterator[threading.Event]:
-    """SIGINT and SIGTERM set the event; a second one has its usual effect."""
-    stop = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield stop
-        return
-    old = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-
-    def restore() -> None:
-        for number, handler in old.items():
-            signal.signal(number, handler)
-
-    def on_signal(*_: object) -> None:
-        stop.set()
-        restore()
-
-    for number in old:
-        signal.signal(number, on_signal)
-    try:
-        yield stop
-    finally:
-        restore()

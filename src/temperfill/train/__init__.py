@@ -21,12 +21,12 @@ from temperfill.config import MachineConfig, RunConfig
 from temperfill.data import Batch, PictureFolders, batches, local_path
 from temperfill.progress import Display, Interval
 from temperfill.report import contact_sheet
+from temperfill.stopping import stop_on_signal
 from temperfill.tensors import composite
 from temperfill.train.networks import Networks, Progress
 from temperfill.train.notes import Silence, count_corrupt, ending, introduction, stale
 from temperfill.train.ranks import Ranks, check_started, ranks_of, started_as_main
 from temperfill.train.step import Stepper, learning_rate
-from temperfill.train.stopping import stop_on_signal
 
 try:
     from lightning_fabric import Fabric

@@ -1,4 +1,4 @@
-"""How a run is asked to stop."""
+"""How a long work is asked to stop."""
 
 import signal
 import threading
@@ -10,7 +10,7 @@ from typing import Any
 
 @contextmanager
 def stop_on_signal(pause: float = 0.0) -> Iterator[threading.Event]:
-    """SIGINT and SIGTERM end training after the step at hand; a second one has its usual effect.
+    """SIGINT and SIGTERM set the event, and the work ends when it looks; a second one has its usual effect.
 
     Args:
         pause: seconds after the first signal in which others count as the same one; torchrun passes on what the
