@@ -83,6 +83,7 @@ def random_batch(size: int, side: int, device: torch.device) -> Batch:
         torch.full((size, 2), side // 3, device=device),
         torch.full((size,), -1, device=device),
         torch.arange(size, device=device),
+        torch.zeros(size, 0, side, side, device=device),
     )
 
 

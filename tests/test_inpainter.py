@@ -153,6 +153,36 @@ def test_fill_gives_the_sketch_inside_the_hole_alone() -> None:
     assert torch.equal(with_line, fill(method, image, mask, line * mask))
 
 
+class Follower:
+    """Paints the lines that it is shown; they lie in the last of its calls."""
+
+    name = "follower"
+    size_rule = SizeRule(4)
+    takes_sketch = True
+
+    def __init__(self) -> None:
+        self.shown: list[torch.Tensor] = []
+
+    def __call__(self, image: torch.Tensor, mask: torch.Tensor, sketch: torch.Tensor) -> torch.Tensor:
+        self.shown.append(sketch.clone())
+        return (1 - sketch).expand_as(image)
+
+
+@pytest.mark.parametrize("strategy", ["full", "crop", "multiscale"])
+def test_lines_are_thin_for_the_method_whatever_the_brush(strategy: Any) -> None:
+    """A broad stroke across the hole is one pixel wide in every column that the method sees."""
+    method = Follower()
+    hole, sketch = np.zeros((2, 128, 160), bool)
+    hole[40:90, 50:110] = True
+    sketch[60:67, 20:140] = True
+    Inpainter(method, "cpu", "fp32")(picture(128, 160), hole, sketch=sketch, strategy=strategy)
+    (shown,) = method.shown
+    columns = shown[0, 0].sum(0)
+    factor = 2 if strategy == "multiscale" else 1
+    assert set(columns.unique().tolist()) == {0.0, 1.0}
+    assert abs(int(columns.sum()) - 60 // factor) <= 1
+
+
 # Inpainter
 
 

@@ -10,7 +10,7 @@ import pytest
 import torch
 from PIL import Image
 
-from temperfill import cli, sketch
+from temperfill import cli, images, sketch
 from temperfill.nets.pidinet import PiDiNet
 
 
@@ -65,6 +65,15 @@ def test_one_picture_with_the_steps_to_its_sketch(folder: Path) -> None:
     call(folder / "in" / "a.png", "--output", folder / "new" / "out", "--edges", "canny", "--steps")
     assert written(folder / "new") == {"out/a.png", "out/a-steps.png"}
     assert read(folder / "new" / "out" / "a-steps.png").shape[1] >= 4 * 80
+
+
+def test_sketches_for_training_have_the_size_of_pictures_there(folder: Path) -> None:
+    call(folder / "in", "--output", folder / "out", "--edges", "canny", "--min-component", 10, "--short-side", 32)
+    pictures = {path: images.read_rgb(folder / "in" / path) for path in ("a.png", "sub/b.jpg")}
+    for path, pixels in pictures.items():
+        lines = read((folder / "out" / path).with_suffix(".png"))
+        assert lines.shape == images.resize_short_side(pixels, 32).shape[:2]
+        assert lines.any()
 
 
 def test_edges_of_a_network_and_its_agreement_with_itself(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -1,4 +1,4 @@
-"""``compare``, ``ablation``, ``curves``, ``branches``: flags reach the studies, bad input is one line and status 2."""
+"""``compare``, ``ablation``, ``curves``, ``branches``, ``guidance``: flags reach the studies, bad input is one line."""
 
 import sys
 from pathlib import Path
@@ -43,6 +43,7 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("ablation colour --pictures pictures --train pictures", "colour"),
         ("curves norun", "norun is not a run folder"),
         ("branches --pictures pictures --model telea", "no such branches"),
+        ("guidance --pictures pictures --model telea", "takes no sketch; give a model"),
     ],
 )
 def test_bad_input_is_one_line(words: str, part: str, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:

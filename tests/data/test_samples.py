@@ -7,6 +7,7 @@ import signal
 import time
 from collections.abc import Iterable
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -227,3 +228,79 @@ def test_workers_survive_the_signals_that_stop_training(folder: Path) -> None:
     for worker in workers:
         worker.join(8)
         assert worker.exitcode == 0
+
+
+def write_sketches(folder: Path, pictures: Path, size: tuple[int, int] = (48, 40)) -> None:
+    """A sketch for each picture: dots, so that every pixel is a part of its own."""
+    folder.mkdir(parents=True)
+    for path in sorted(pictures.iterdir()):
+        lines = np.zeros(size[::-1], np.uint8)
+        lines[::4, ::2] = 255
+        Image.fromarray(lines).save(folder / f"{path.stem}.png")
+
+
+class TestSketches:
+    """Lines belong to their picture, lie in the hole, are shown as often as asked, and change nothing else."""
+
+    @pytest.fixture
+    def config(self, tmp_path: Path) -> DataConfig:
+        write_pictures(tmp_path / "pictures", 6)
+        write_sketches(tmp_path / "sketches", tmp_path / "pictures")
+        return DataConfig(
+            train=(tmp_path / "pictures",), sketches=(tmp_path / "sketches",), resize=40, crop_size=32, sketch_share=1.0
+        )
+
+    def test_the_samples_are_those_of_a_run_without(self, config: DataConfig) -> None:
+        plain = PictureFolders(replace(config, sketches=()), seed=3)
+        guided = PictureFolders(config, seed=3)
+        for number in range(12):
+            one, two = plain[number], guided[number]
+            assert one.sketch.shape == (0, 32, 32)
+            assert same([one._replace(sketch=two.sketch)], [two])
+
+    def test_lines_follow_crop_and_flip_and_stay_in_the_hole(self, tmp_path: Path, config: DataConfig) -> None:
+        for path in (tmp_path / "pictures").iterdir():  # pictures that show their own lines
+            lines = np.asarray(Image.open(tmp_path / "sketches" / f"{path.stem}.png"))
+            Image.fromarray(np.repeat(lines[..., None], 3, 2)).save(path)
+        dataset = PictureFolders(replace(config, sketch_parts=0.0), seed=1)
+        seen = 0
+        for number in range(12):
+            sample = dataset[number]
+            assert torch.equal(sample.sketch, sample.image[:1] * sample.mask)
+            seen += int(sample.sketch.sum())
+        assert seen > 0
+
+    def test_share_and_parts(self, config: DataConfig) -> None:
+        whole = PictureFolders(replace(config, sketch_parts=0.0), seed=1)
+        none = PictureFolders(replace(config, sketch_share=0.0), seed=1)
+        some = PictureFolders(replace(config, sketch_parts=1.0), seed=1)
+        half = PictureFolders(replace(config, sketch_share=0.5, sketch_parts=0.0), seed=1)
+        shown = 0
+        for number in range(40):
+            lines = whole[number].sketch
+            assert none[number].sketch.sum() == 0
+            part = some[number].sketch
+            assert torch.all(part <= lines)
+            assert 0.2 < part.sum() / lines.sum() < 0.8
+            found = half[number].sketch
+            assert found.sum() in (0, lines.sum())
+            shown += bool(found.sum())
+        assert 10 <= shown <= 30
+
+    def test_another_size_counts_as_unreadable_and_says_what_to_do(self, tmp_path: Path, config: DataConfig) -> None:
+        dataset = PictureFolders(config, seed=1)
+        for path in (tmp_path / "sketches").iterdir():
+            Image.fromarray(np.zeros((20, 24), np.uint8)).save(path)
+        with pytest.raises(ValueError, match=r"24x20, but its picture 48x40 in training.*--short-side 40"):
+            dataset[0]
+
+    def test_missing_and_foreign_sketches_are_refused(self, tmp_path: Path, config: DataConfig) -> None:
+        first = min((tmp_path / "sketches").iterdir())
+        first.rename(first.with_name("zzz.png"))
+        with pytest.raises(ValueError, match="is no sketch of"):
+            PictureFolders(config, seed=1)[0]
+        (tmp_path / "sketches" / "zzz.png").unlink()
+        with pytest.raises(ValueError, match="holds 5 sketches of 6 pictures"):
+            PictureFolders(config, seed=1)
+        with pytest.raises(ValueError, match="one folder for each of the 1"):
+            replace(config, sketches=(tmp_path, tmp_path))

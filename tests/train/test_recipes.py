@@ -216,7 +216,7 @@ def random_batch(size: int = 72) -> Batch:
     noise = torch.Generator().manual_seed(0)
     image, mask = torch.rand(2, 3, size, size, generator=noise), torch.zeros(2, 1, size, size)
     mask[0, :, 10:40, 20:50], mask[1, :, 30:, :30] = 1, 1
-    return Batch(image, mask, torch.tensor([[20, 30], [60, 10]]), torch.full((2,), -1), torch.arange(2))
+    return Batch(image, mask, torch.tensor([[20, 30], [60, 10]]), torch.full((2,), -1), torch.arange(2), image[:, :0])
 
 
 def output_like(image: Tensor, seed: int = 1) -> GeneratorOutput:

@@ -26,6 +26,7 @@ COMMANDS = {
     "ablation": "Train variants of our network and compare them.",
     "curves": "Draw the temperatures of training runs.",
     "branches": "Fill with parts of a network switched off.",
+    "guidance": "Measure how far a network follows lines.",
     "export": "Write an ONNX file of a model.",
     "bundle": "Write a trained generator in half precision.",
     "models": "List models and methods.",

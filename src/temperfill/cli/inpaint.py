@@ -29,6 +29,9 @@ class InpaintOptions:
     folder or URL with masks of the same subfolders and names, whatever their suffixes, or called NAME_mask001.png."""
     output: str
     """File to write; its suffix says the format. For a folder: folder or URL; names and formats are kept."""
+    sketch: str | None = None
+    """One picture: picture of the same size with white lines, of any width, that the fill is to follow in the hole; for
+    models that take sketches."""
     invert_mask: bool = False
     """Black marks what to fill."""
     mask_channel: Literal["luminance", "alpha"] = "luminance"
@@ -78,6 +81,7 @@ def run(words: list[str]) -> None:
         require(value >= 0, f"{flag} must not be negative, got {value}")
     require(0.1 <= options.temperature <= 10, f"--temperature must lie in 0.1 to 10, got {options.temperature}")
     if "://" in options.image or Path(options.image).is_dir():
+        require(options.sketch is None, f"--sketch is for one picture, and {options.image} is a folder")
         _fill_folder(options, shlex.join(["temperfill", "inpaint", *words]))
     else:
         for name in _FOLDERS_ONLY:
@@ -99,10 +103,15 @@ def _fill_picture(options: InpaintOptions, image: Path, mask: Path, output: Path
         channel=options.mask_channel,
         max_pixels=options.max_pixels,
     )
+    lines = None
+    if options.sketch is not None:
+        lines = images.to_mask(options.sketch, picture.size, max_pixels=options.max_pixels, name="the sketch")
     start = time.monotonic()
     from temperfill.inpainter import Inpainter, Wishes, sees_all
 
     inpainter = Inpainter.from_pretrained(options.model, options.device, options.precision)
+    if lines is not None and hole.any() and not (lines & hole).any():
+        say(f"the sketch {options.sketch} has no white line inside the hole")
     say(f"filling {hole.mean():.1%} of {image} ({picture.size[1]}x{picture.size[0]}) with {options.model}")
     if hole.any() and not sees_all(picture.size, Wishes(strategy=options.strategy, context=options.context)):
         say("only the surroundings of each hole are copied from; --context full copies from all of the picture")
@@ -110,6 +119,7 @@ def _fill_picture(options: InpaintOptions, image: Path, mask: Path, output: Path
         result = inpainter.complete(
             picture,
             hole,
+            lines,
             mask_dilate=options.mask_dilate,
             feather=options.feather,
             temperature=options.temperature,

@@ -16,7 +16,7 @@ _INTERVAL = 10.0  # seconds between lines that say how far a folder is
 
 @dataclass(frozen=True)
 class SketchOptions:
-    """Draws sketches: white lines on black, of the size of the upright picture.
+    """Draws sketches: white lines on black, of the size of the upright picture or of --short-side.
 
     Edges are found at the size of the picture, above 1024 pixels in overlapping tiles, so that lines of a large picture
     are as thin as those of a small one and show finer detail.
@@ -32,6 +32,9 @@ class SketchOptions:
     """Edge probability from which a pixel is an edge, above 0, at most 1."""
     min_component: int = 100
     """Connected parts with fewer edge pixels are left out."""
+    short_side: int = 0
+    """Resize pictures so that their short side has this many pixels before edges are found: for training, the value of
+    --data.resize there. 0 keeps their size."""
     steps: bool = False
     """Write edge map, thresholded edges, what is left of them, and skeleton side by side too, as NAME-steps.png."""
     compare: str | None = None
@@ -52,9 +55,10 @@ def run(words: list[str]) -> None:
     for flag, value in (("--threshold", options.threshold), ("--compare-threshold", options.compare_threshold)):
         require(value is None or 0 < value <= 1, f"{flag} must lie above 0 and be at most 1, got {value}")
     require(options.min_component >= 0, f"--min-component must not be negative, got {options.min_component}")
+    require(options.short_side >= 0, f"--short-side must not be negative, got {options.short_side}")
     require(options.compare is not None or options.compare_threshold is None, "--compare-threshold needs --compare")
     plan = _plan(options)
-    from temperfill import images, sketch
+    from temperfill import sketch
     from temperfill.inpainter import choose_device
 
     device = choose_device(options.device)
@@ -72,7 +76,7 @@ def run(words: list[str]) -> None:
             said = time.monotonic()
             say(f"{number} of {len(plan)} pictures, {said - start:.0f} s")
         try:
-            rgb = images.to_rgb(images.open_picture(source, options.max_pixels))
+            rgb = _read(source, options)
         except (ValueError, OSError) as error:  # one bad file of a folder does not keep the others from being drawn
             errors.append(error)
             continue
@@ -87,6 +91,18 @@ def run(words: list[str]) -> None:
         _report(records, comparison, options.output / AGREEMENT)
     if errors:
         raise ValueError(str(errors[0]) if len(plan) == 1 else f"{len(errors)} of {len(plan)} pictures: {errors[0]}")
+
+
+def _read(source: Path, options: SketchOptions) -> Any:
+    """(H, W, 3) sRGB in [0, 1]; resized as training does."""
+    import numpy as np
+
+    from temperfill import images
+
+    if not options.short_side:
+        return images.to_rgb(images.open_picture(source, options.max_pixels))
+    resized = images.resize_short_side(images.read_rgb(source, options.max_pixels), options.short_side)
+    return resized.astype(np.float32) / 255
 
 
 def _plan(options: SketchOptions) -> list[tuple[Path, Path]]:

@@ -18,8 +18,8 @@ class JudgeConfig:
     """Figures of an evaluation, and the weights of the networks that some of them need."""
 
     metrics: tuple[str, ...] = ()
-    """Figures to report: mae, psnr, ssim, lpips, vgg, squeeze, sharp, fid, kernel. One that is named and lacks its
-    weights stops the command; without names, those that lack them are left out."""
+    """Figures to report: mae, psnr, ssim, lpips, vgg, squeeze, sharp, lines, fid, kernel. One that is named and lacks
+    its weights stops the command; without names, those that lack them are left out."""
     vgg: Path | None = None
     """VGG weights for the VGG distance."""
     squeezenet: Path | None = None
@@ -30,6 +30,9 @@ class JudgeConfig:
     """The linear heads of LPIPS for that network."""
     inception: Path | None = None
     """FID's Inception."""
+    edges: str = ""
+    """What finds the edges of the figure lines: auto (the bundled edge network, or canny where there is none), canny,
+    or path of PiDiNet weights. Without it, that figure is left out unless it is named."""
     weights: Path | None = None
     """Folder that is searched for weights by the names under which they are published."""
 

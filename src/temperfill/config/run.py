@@ -26,6 +26,12 @@ class DataConfig:
     """Size of strokes and square relative to those at 256 pixels; 0 means crop_size / 256."""
     balanced: bool = False
     """Draw every training folder equally often instead of every picture."""
+    sketches: tuple[str | Path, ...] = ()
+    """Folders of sketches (temperfill sketch), one for each of train, whose files are called as the pictures are."""
+    sketch_share: float = 0.5
+    """Share of the samples that show lines; from the others a model learns to fill without."""
+    sketch_parts: float = 0.5
+    """Share, of those, that show some of the hole's lines and not all, as users draw few."""
     max_corrupt_share: float = 0.01
     """Unreadable pictures are named, counted and replaced; above this share of all pictures training stops."""
 
@@ -37,7 +43,12 @@ class DataConfig:
             8 <= self.crop_size <= self.resize and self.crop_size % 4 == 0,
             f"crop_size must be a multiple of 4 from 8 to resize ({self.resize}), got {self.crop_size}",
         )
-        require(0 <= self.max_corrupt_share <= 1, f"max_corrupt_share must be 0 to 1, got {self.max_corrupt_share}")
+        for name in ("max_corrupt_share", "sketch_share", "sketch_parts"):
+            require(0 <= getattr(self, name) <= 1, f"{name} must be 0 to 1, got {getattr(self, name)}")
+        require(
+            len(self.sketches) in (0, len(self.train)),
+            f"sketches must name one folder for each of the {len(self.train)} of train, got {len(self.sketches)}",
+        )
 
 
 @dataclass(frozen=True)
@@ -131,6 +142,8 @@ class RunConfig:
         divided = self.batch_size % world == 0
         require(divided, f"batch_size must be a multiple of devices times nodes ({world}), got {self.batch_size}")
         require(self.seed < 2**63, f"seed must be below 2**63, got {self.seed}")
+        guided = getattr(self.generator, "sketch", False)
+        require(guided or not self.data.sketches, "data.sketches needs a generator that takes them: generator.sketch")
         for name in ("learning_rate", "discriminator_rate"):
             require(getattr(self, name) > 0, f"{name} must be positive, got {getattr(self, name)}")
         for name in ("beta1", "beta2", "ema_decay"):

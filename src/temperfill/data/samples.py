@@ -9,11 +9,13 @@ import io
 import signal
 from collections.abc import Generator, Iterator
 from itertools import chain
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy import ndimage
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
@@ -21,7 +23,7 @@ from temperfill import images, masks
 from temperfill.config import DataConfig
 from temperfill.data.sources import Joined, open_source
 
-_ORDER, _SAMPLE = 0, 1  # streams of the seed
+_ORDER, _SAMPLE, _LINES = 0, 1, 3  # streams of the seed; 2 is that of the gradient penalty
 _REPLACEMENTS = 1000
 """Pictures that are tried in the place of an unreadable one; so many in a row are no accident."""
 
@@ -35,6 +37,7 @@ class Batch(NamedTuple):
         centre: (B, 2) integers, row and column of a random pixel of the hole.
         corrupt: (B,) integers, index of the unreadable picture in whose place another one stands, or -1.
         number: (B,) integers, numbers of the samples.
+        sketch: (B, 1, S, S), 1 = line, all in the hole; (B, 0, S, S) of a dataset without sketches.
     """
 
     image: Tensor
@@ -42,6 +45,7 @@ class Batch(NamedTuple):
     centre: Tensor
     corrupt: Tensor
     number: Tensor
+    sketch: Tensor
 
 
 class PictureFolders(Dataset[Batch]):
@@ -62,6 +66,7 @@ class PictureFolders(Dataset[Batch]):
         self.config = config
         self.seed = seed
         self.pictures = Joined([open_source(entry) for entry in config.train])
+        self.sketches = _open_sketches(config, self.pictures)
         self.bounds = self.pictures.bounds
         self._permutations: dict[int, tuple[int, NDArray[np.uint32]]] = {}
 
@@ -81,17 +86,18 @@ class PictureFolders(Dataset[Batch]):
     def sample(self, number: int, index: int) -> Batch:
         """The sample of a number from the picture that ``index`` gives for it; arguments and errors as above."""
         rng = np.random.default_rng([self.seed, _SAMPLE, number])
-        picture, corrupt = self._read(index, rng)
-        picture = self._crop(images.resize_short_side(picture, self.config.resize), rng)
+        planes, corrupt = self._read(index, rng)
+        planes = self._crop(planes, rng)
         size = self.config.crop_size
         mask = masks.free_form_square(size, size, rng, self.config.mask_scale or size / 256)
         hole = np.argwhere(mask)
         return Batch(
-            torch.from_numpy(np.ascontiguousarray(picture.transpose(2, 0, 1))).float() / 255,
+            torch.from_numpy(np.ascontiguousarray(planes[..., :3].transpose(2, 0, 1))).float() / 255,
             torch.from_numpy(mask[None]).float(),
             torch.from_numpy(hole[rng.integers(len(hole))]),
             torch.tensor(corrupt),
             torch.tensor(number),
+            torch.from_numpy(self._shown(planes[..., 3:] > 0, mask, number)).float(),
         )
 
     def name(self, index: int) -> str:
@@ -99,23 +105,57 @@ class PictureFolders(Dataset[Batch]):
         return self.pictures.name(index)
 
     def _read(self, index: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
-        """A picture and -1; or, if it is unreadable, a random readable one and the index of the unreadable one."""
+        """A picture with its sketch and -1; or, if it is unreadable, a random one and the index of the unreadable one.
+
+        It has its size of training: (H, W, 3), or (H, W, 4) with the sketch, 255 = line.
+        """
         reason: Exception | None = None
         # Drawn one by one: an order of all pictures would take more memory than all else in the process.
         replacements = (int(rng.integers(len(self))) for _ in range(_REPLACEMENTS))
         for candidate in chain([index], replacements):
             try:
-                picture = images.read_rgb(io.BytesIO(self.pictures.read(candidate)))
+                planes = self._planes(candidate)
             except ConnectionError:  # says nothing of the picture, and would make the sample depend on the weather
                 raise
             except (ValueError, OSError) as error:
                 reason = reason or error
             else:
-                return picture, index if reason else -1
+                return planes, index if reason else -1
         raise ValueError(
             f"no training picture can be read: {self.name(index)}: {reason}; nor {_REPLACEMENTS} drawn at random from "
             f"all {len(self)}"
         )
+
+    def _planes(self, index: int) -> NDArray[np.uint8]:
+        picture = images.read_rgb(io.BytesIO(self.pictures.read(index)))
+        picture = images.resize_short_side(picture, self.config.resize)
+        if self.sketches is None:
+            return picture
+        name = self.sketches.name(index)
+        if _stem(self.sketches.label(index)) != _stem(self.pictures.label(index)):
+            raise ValueError(f"{name} is no sketch of {self.name(index)}: names must differ in nothing but the ending")
+        lines = images.read_rgb(io.BytesIO(self.sketches.read(index)))[..., :1]
+        if lines.shape[:2] != picture.shape[:2]:
+            size, wanted = lines.shape[1::-1], picture.shape[1::-1]
+            raise ValueError(
+                f"{name} is {size[0]}x{size[1]}, but its picture {wanted[0]}x{wanted[1]} in training: draw it with "
+                f"temperfill sketch --short-side {self.config.resize}"
+            )
+        return np.concatenate([picture, np.where(lines > 127, np.uint8(255), np.uint8(0))], 2)
+
+    def _shown(self, lines: NDArray[np.bool_], mask: NDArray[np.bool_], number: int) -> NDArray[np.bool_]:
+        """The lines (1, S, S) of a sketch (S, S, 1) that the sample of a number shows: all, some or none of the hole's.
+
+        Chance has a stream of its own here, so that samples with and without sketches are the same but for these.
+        """
+        lines = lines.transpose(2, 0, 1) & mask
+        rng = np.random.default_rng([self.seed, _LINES, number])
+        if not lines.size or rng.random() >= self.config.sketch_share:
+            return np.zeros_like(lines)
+        if rng.random() < self.config.sketch_parts:
+            parts, count = ndimage.label(lines[0], np.ones((3, 3)))
+            lines &= np.append(False, rng.random(count) < 0.5)[parts]
+        return lines
 
     def index(self, number: int) -> int:
         """The picture of a sample: every epoch is a permutation, or takes folders in turn if balanced."""
@@ -138,6 +178,21 @@ class PictureFolders(Dataset[Batch]):
         top, left = (int(rng.integers(0, side - size + 1)) for side in picture.shape[:2])
         picture = picture[top : top + size, left : left + size]
         return picture[:, ::-1] if self.config.flip and rng.random() < 0.5 else picture
+
+
+def _open_sketches(config: DataConfig, pictures: Joined) -> Joined | None:
+    """The sketches of the pictures in the same order, or None; raises ValueError if there are more or fewer."""
+    if not config.sketches:
+        return None
+    sketches = Joined([open_source(entry) for entry in config.sketches])
+    for entry, mine, theirs in zip(config.sketches, sketches.sources, pictures.sources, strict=True):
+        if len(mine) != len(theirs):
+            raise ValueError(f"{entry} holds {len(mine)} sketches of {len(theirs)} pictures; draw them anew")
+    return sketches
+
+
+def _stem(label: str) -> str:
+    return str(PurePosixPath(label).with_suffix(""))
 
 
 class _Draws:

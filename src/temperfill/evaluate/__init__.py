@@ -6,11 +6,12 @@ Pictures become squares (centre crop, Lanczos), composites are PNG with untouche
 
 from temperfill.evaluate.contest import Contestant, checkpoint_of, contestants
 from temperfill.evaluate.inputs import FREE_FORM_SQUARE
-from temperfill.evaluate.judge import Judge, validation_score
+from temperfill.evaluate.judge import LINES_TOLERANCE, Judge, validation_score
 from temperfill.evaluate.protocol import Stage, measure, prepare, run
 
 __all__ = [
     "FREE_FORM_SQUARE",
+    "LINES_TOLERANCE",
     "Contestant",
     "Judge",
     "Stage",

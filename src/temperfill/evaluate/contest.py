@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from temperfill import images, methods
+from temperfill import images, methods, sketch
 from temperfill.config import load_run
 from temperfill.evaluate.inputs import Bytes, Hole
 from temperfill.inpainter import Method, fill, load_method
@@ -35,6 +35,7 @@ class Contestant:
         baseline: whether it is a method of comparison.
         trained: whether it has weights.
         run: name of the training run; empty where there is one only.
+        edges: where it is set, the method is shown the true sketch of the hole, found by these edges.
     """
 
     label: str
@@ -44,6 +45,7 @@ class Contestant:
     baseline: bool
     trained: bool = False
     run: str = ""
+    edges: sketch.Detector | None = None
 
     @property
     def folder(self) -> str:
@@ -177,13 +179,18 @@ class Composites:
             truth.tobytes(),
             np.packbits(hole).tobytes(),
         ]
+        lines = None
+        if self.entrant.edges is not None:
+            lines = sketch.to_sketch(self.entrant.edges(np.divide(truth, 255, dtype=np.float32))) & hole
+            parts.append(np.packbits(lines).tobytes())
         key = _sha256(b"\0".join(parts))
         path = self.folder / f"{place}.png"
         stored_key, digest = self.entries.get(place, ("", ""))
         if stored_key == key and path.is_file() and _sha256(path.read_bytes()) == digest:
             return images.read_rgb(path)
-        mask = torch.from_numpy(hole)[None, None].to(self.device).float()
-        filled = fill(self.entrant.method, tensor(truth, self.device), mask)
+        mask = _plane(hole, self.device)
+        shown = None if lines is None else _plane(lines, self.device)
+        filled = fill(self.entrant.method, tensor(truth, self.device), mask, shown)
         made: Bytes = (filled[0].double() * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()
         path.parent.mkdir(parents=True, exist_ok=True)
         images.save_picture(path, images.open_picture(made))
@@ -197,6 +204,11 @@ class Composites:
 def tensor(pixels: Bytes, device: torch.device | str = "cpu") -> Tensor:
     """(1, 3, H, W) in [0, 1] of (H, W, 3) bytes."""
     return torch.from_numpy(np.ascontiguousarray(pixels.transpose(2, 0, 1)))[None].to(device).float() / 255
+
+
+def _plane(pixels: Hole, device: torch.device | str) -> Tensor:
+    """(1, 1, H, W) of (H, W)."""
+    return torch.from_numpy(pixels)[None, None].to(device).float()
 
 
 def _sha256(content: bytes) -> str:

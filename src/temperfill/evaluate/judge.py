@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from temperfill import images, masks, metrics, report
+from temperfill import images, masks, metrics, report, sketch
 from temperfill.config import JudgeConfig, RunConfig
 from temperfill.data import list_pictures
 from temperfill.evaluate.inputs import evenly
@@ -23,6 +23,8 @@ from temperfill.tensors import composite
 
 _PIXEL_METRICS = {"mae": metrics.mae, "psnr": metrics.psnr}
 _FEATURE_METRICS = {"vgg": metrics.vgg_distance, "squeeze": metrics.squeeze_distance}
+LINES_TOLERANCE = 2.0
+"""Distance in pixels up to which the figure lines takes two lines for the same."""
 _VALIDATION_STREAM = 2  # of the seed; training draws from streams 0 and 1
 _VALIDATION_BATCH = 8
 
@@ -56,6 +58,8 @@ class Judge:
             self.networks["squeeze"] = SqueezeNetFeatures.from_file(self.files["squeeze"][0])
         if "lpips" in self.names:
             self.networks["lpips"] = LPIPSFeatures.from_files(*self.files["lpips"])
+        if "lines" in self.names:
+            self.networks["lines"] = _Lines(sketch.load_detector(config.edges or "auto", device))
         if "fid" in self.names:
             self.networks["fid"] = InceptionFeatures.from_file(self.files["fid"][0])
         self.to(device)
@@ -67,7 +71,10 @@ class Judge:
         return self
 
     def features(self, image: Tensor) -> Features:
-        """Activations of (B, 3, H, W) in [0, 1], by the figure they serve: lists of maps, and (B, 2048) for fid."""
+        """What (B, 3, H, W) in [0, 1] shows, by the figure it serves.
+
+        Lists of maps of activations; (B, 2048) of them for fid; the sketches (H, W) of lines.
+        """
         return {name: network(image) for name, network in self.networks.items()}
 
     def figures(
@@ -94,7 +101,25 @@ class Judge:
                 values[name] = metrics.lpips(features[name], target_features[name], self.networks[name].heads)
             elif name == "sharp":
                 values[name] = metrics.sharpness(image, target, mask)
+            elif name == "lines":
+                pairs = zip(features[name], target_features[name], mask[:, 0].cpu().numpy() > 0.5, strict=True)
+                found = [sketch.agreement(own, true, LINES_TOLERANCE, hole).f1 for own, true, hole in pairs]
+                values[name] = torch.tensor(found, dtype=torch.float64)
         return values
+
+
+class _Lines:
+    """Pictures to sketches, called as a feature network is."""
+
+    def __init__(self, detector: sketch.Detector) -> None:
+        self.detector = detector
+
+    def to(self, _: torch.device | str) -> None:
+        """The detector has its device from the start."""
+
+    def __call__(self, image: Tensor) -> list[sketch.Lines]:
+        pixels = image.permute(0, 2, 3, 1).cpu().numpy()
+        return [sketch.to_sketch(self.detector(rgb)) for rgb in pixels]
 
 
 def set_features(features: Features) -> dict[str, Tensor]:

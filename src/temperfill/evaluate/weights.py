@@ -72,7 +72,8 @@ def choose_figures(config: JudgeConfig) -> tuple[list[str], Files, dict[str, str
             missing[name] = f"{metric.heading}: give {_OPTIONS[source]}: {_HINTS[source]}"
         if not found and (asked or any(given[source])):
             raise ValueError(f"no weights for {missing[name]}; or put the files into the folder of --weights")
-    names = [n for n in known if n not in missing and (not config.metrics or n in config.metrics)]
+    unwanted = {"lines"} if not config.edges and not config.metrics else set()
+    names = [n for n in known if n not in {*missing, *unwanted} and (not config.metrics or n in config.metrics)]
     return names, files, missing
 
 

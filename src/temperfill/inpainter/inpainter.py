@@ -96,7 +96,7 @@ class Inpainter:
         Args:
             image: path, Pillow image or array (uint8, uint16 grey, or float in [0, 1]), or a list of these.
             mask: likewise, of the image's size; white (above half) or True = fill. A list, or one for all images.
-            sketch: likewise; white = line. For models that take sketches.
+            sketch: likewise; white = line, of any width. For models that take sketches.
             invert_mask: black = fill.
             mask_channel: alpha takes the mask from its opacity.
             mask_dilate: pixels by which the hole grows.

@@ -101,7 +101,7 @@ class Filler:
         Args:
             rgb: (H, W, 3) in [0, 1].
             hole: (H, W), True = missing.
-            sketch: (H, W), True = line, or None.
+            sketch: (H, W), True = line, or None; lines may be of any width.
             wishes: what the caller asks for.
             on_progress: called before every window and at the end.
 
@@ -118,7 +118,7 @@ class Filler:
                 on_progress(number, len(parts))
             top, left, bottom, right = part.box
             inside = np.s_[top:bottom, left:right]
-            planes = self._planes(result, missing, None if sketch is None else sketch & hole, part.box)
+            planes = self._planes(result, missing, sketch, part.box)
             filled = self._fill_window(planes, part, wishes)[0].permute(1, 2, 0).cpu().numpy()
             result[inside][part.hole] = filled[part.hole]
             missing[inside][part.hole] = False
@@ -134,9 +134,9 @@ class Filler:
         Holes of other windows count as missing.
         """
         part = next(part for part in _parts(hole, wishes) if _holds(part, point))
-        planes = self._planes(rgb, hole, None if sketch is None else sketch & hole, part.box)
+        planes = self._planes(rgb, hole, sketch, part.box)
         factor = part.factor
-        small = [_shrink(plane, factor, flat=number > 0) for number, plane in enumerate(planes)]
+        small = _small(planes, factor)
         with self._arithmetic():
             method: Any = self.method
             columns = small[0].shape[3] // _MULTIPLE
@@ -183,12 +183,12 @@ class Filler:
                 )
 
     def _fill_shrunk(self, planes: list[Tensor], factor: int, temperature: float) -> Tensor:
+        small = _small(planes, factor)
+        filled = self._call(small, temperature)
         if factor == 1:
-            return self._call(planes, temperature)
+            return filled
         image, mask = planes[:2]
         height, width = image.shape[2:]
-        small = [_shrink(plane, factor, flat=number > 0) for number, plane in enumerate(planes)]
-        filled = self._call(small, temperature)
         enlarged = F.interpolate(filled.float(), scale_factor=float(factor), mode="bicubic", align_corners=False)
         if getattr(self.method, "has_matches", False):
             method: Any = self.method
@@ -258,6 +258,20 @@ def _factor(hole: Hole, wishes: Wishes) -> int:
     if wishes.context == "auto":
         factor = max(factor, math.ceil(max(hole.shape) / regions.LIMIT))
     return max(factor, 2) if wishes.strategy == "multiscale" else max(factor, 1)
+
+
+def _small(planes: list[Tensor], factor: int) -> list[Tensor]:
+    """Planes at the size that the method sees: lines are one pixel wide there, whatever the brush that drew them."""
+    if factor > 1:
+        planes = [_shrink(plane, factor, flat=number > 0) for number, plane in enumerate(planes)]
+    return [*planes[:2], *map(_thin, planes[2:])]
+
+
+def _thin(lines: Tensor) -> Tensor:
+    from skimage.morphology import skeletonize
+
+    thinned = skeletonize(lines[0, 0].cpu().numpy() > 0.5)
+    return torch.from_numpy(thinned)[None, None].to(lines)
 
 
 def _pad(plane: Tensor, factor: int) -> Tensor:

@@ -42,6 +42,7 @@ METRICS: dict[str, Metric] = {
     "vgg": Metric("VGG distance", "low"),
     "squeeze": Metric("SqueezeNet distance", "low"),
     "sharp": Metric("sharpness", "one"),
+    "lines": Metric("F1 of lines", "high"),
 }
 """Figures of a picture by name, in the order of tables."""
 SET_METRICS: dict[str, Metric] = {

@@ -7,6 +7,7 @@ an interrupted study goes on and finished runs are used again; then all are meas
 from temperfill.studies.branches import branches
 from temperfill.studies.compare import ablation, by_ratio, compare
 from temperfill.studies.curves import curves
+from temperfill.studies.guidance import guidance
 from temperfill.studies.variants import ABLATIONS, LEARNED
 
-__all__ = ["ABLATIONS", "LEARNED", "ablation", "branches", "by_ratio", "compare", "curves"]
+__all__ = ["ABLATIONS", "LEARNED", "ablation", "branches", "by_ratio", "compare", "curves", "guidance"]

@@ -66,11 +66,12 @@ def _save(folder: RunFolder, networks: Networks, progress: Progress, keep_best: 
 
 @torch.inference_mode()
 def _write_samples(path: Path, networks: Networks, batch: Batch) -> None:
-    """A sheet of the first pictures of a batch: masked, coarse, composite, truth."""
-    image, mask = batch.image[:8], batch.mask[:8]
-    output = networks.ema(image, mask)
+    """A sheet of the first pictures of a batch: masked with the lines it shows, coarse, composite, truth."""
+    image, mask, sketch = batch.image[:8], batch.mask[:8], batch.sketch[:8]
+    output = networks.ema(image, mask, *([sketch] if sketch.shape[1] else []))
+    paper = 1 - sketch.sum(1, keepdim=True).expand_as(image)
     columns = {
-        "input": composite(torch.ones_like(image), image, mask),
+        "input": composite(paper, image, mask),
         "coarse": output.coarse.clamp(0, 1),
         "result": composite(output.refined, image, mask),
         "truth": image,
@@ -193,7 +194,8 @@ def _check_place(config: RunConfig, run_dir: Path) -> None:
 
 def _check_same(ranks: Ranks, dataset: PictureFolders) -> None:
     """Raises ValueError unless all processes see the same pictures in the same order."""
-    found = ranks.gather(dataset.pictures.digest() if ranks.world > 1 else [])
+    sources = [source for source in (dataset.pictures, dataset.sketches) if source is not None]
+    found = ranks.gather([source.digest() for source in sources] if ranks.world > 1 else [])
     for rank, digest in enumerate(found):
         if digest != found[0]:
             raise ValueError(f"rank {rank} sees other training pictures than rank 0; do all machines have the same?")

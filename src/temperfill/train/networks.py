@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import nn
+import torch.nn.functional as F
+from torch import Tensor, nn
 
 from temperfill.checkpoint import check_finite, load_generator, load_state, load_tensors
 from temperfill.config import RunConfig
@@ -64,18 +65,29 @@ class Networks:
     def start_from(self, path: Path) -> None:
         """Takes the weights of another run: its averaged generator and its discriminator; or a generator alone.
 
+        A generator that takes sketches can start from one that does not.
+
         Raises:
             OSError: cannot be read.
             ValueError: damaged, or networks of another shape.
         """
         if path.is_dir():
             state = load_state(path / "state.pt")["networks"]
-            load_tensors(self.generator, state["ema"], f"{path}: generator")
+            load_tensors(self.generator, self._widened(state["ema"]), f"{path}: generator")
             if self.discriminator is not None:
                 load_tensors(self.discriminator, state.get("discriminator", {}), f"{path}: discriminator")
         else:
-            load_tensors(self.generator, load_generator(path).state_dict(), str(path))
+            load_tensors(self.generator, self._widened(load_generator(path).state_dict()), str(path))
         self.ema.load_state_dict(self.generator.state_dict())
+
+    def _widened(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
+        """Weights of a generator without a sketch for one that takes it: it sees the fifth channel, and ignores it."""
+        own = self.generator.state_dict()
+        result = dict(weights)
+        for name, weight in weights.items():
+            if name in own and weight.dim() == 4 and weight.shape[1] == 4 and own[name].shape[1] == 5:
+                result[name] = F.pad(weight, (0, 0, 0, 0, 0, 1))
+        return result
 
     def state(self) -> dict[str, Any]:
         return {name: part.state_dict() for name, part in self._parts().items()}

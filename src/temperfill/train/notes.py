@@ -43,6 +43,10 @@ def introduction(
         f"Training a generator of {millions:.1f} M parameters ({kind}) on {len(dataset):,} pictures, "
         f"{size}x{size} pixels each, {config.batch_size} a step, on {where} in {config.precision}."
     )
+    if config.data.sketches:
+        yield f"{config.data.sketch_share:.0%} of the samples show lines of their sketches."
+    elif getattr(config.generator, "sketch", False):
+        yield "The model takes sketches, but --data.sketches names none: about lines it learns nothing here."
     yield f"Run folder {run_dir}: figures in log.jsonl, pictures in samples/, the model in generator.safetensors."
     yield "Ctrl-C saves and stops, a second one stops without saving; the same command goes on from there."
     if progress.step:

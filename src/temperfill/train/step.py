@@ -93,7 +93,8 @@ class Stepper:
         config, judge = self.config, self.networks.discriminator
         rate = learning_rate(config, step)
         _set_rate(self.generator_optimizer, rate)
-        output = self.generator(batch.image, batch.mask)
+        # Without sketches the generator is called as ever, even if it could take them.
+        output = self.generator(batch.image, batch.mask, *([batch.sketch] if batch.sketch.shape[1] else []))
         output = output._replace(coarse=output.coarse.float(), refined=output.refined.float())
         fake = composite(output.refined, batch.image, batch.mask)
         values: dict[str, float] = {}
