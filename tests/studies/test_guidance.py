@@ -62,8 +62,7 @@ def setting(tmp_path: Path) -> EvaluationConfig:
         hole[16:48, 16:48] = 255
         Image.fromarray(picture).save(tmp_path / "lined" / f"{i}.png")
         Image.fromarray(hole).save(tmp_path / "masks" / "middle" / "lined" / f"{i}.png")
-    names = ("psnr", "lines")
-    return EvaluationConfig((tmp_path / "lined",), tmp_path / "masks", size=SIZE, judge=JudgeConfig(names))
+    return EvaluationConfig((tmp_path / "lined",), tmp_path / "masks", size=SIZE, judge=JudgeConfig(("psnr",)))
 
 
 def test_who_follows_lines_scores_with_them(drawer: Drawer, setting: EvaluationConfig, tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from temperfill import images, methods, sketch
+from temperfill import images, methods
 from temperfill.config import load_run
 from temperfill.evaluate.inputs import Bytes, Hole
 from temperfill.inpainter import Method, fill, load_method
@@ -35,7 +35,7 @@ class Contestant:
         baseline: whether it is a method of comparison.
         trained: whether it has weights.
         run: name of the training run; empty where there is one only.
-        edges: where it is set, the method is shown the true sketch of the hole, found by these edges.
+        lined: whether the method is shown the sketch of the truth that the figure lines compares with.
     """
 
     label: str
@@ -45,7 +45,7 @@ class Contestant:
     baseline: bool
     trained: bool = False
     run: str = ""
-    edges: sketch.Detector | None = None
+    lined: bool = False
 
     @property
     def folder(self) -> str:
@@ -161,13 +161,14 @@ class Composites:
             except (ValueError, KeyError, TypeError):
                 continue  # cut short when the process was killed: that composite is made again
 
-    def make(self, place: str, truth: Bytes, hole: Hole) -> Bytes:
+    def make(self, place: str, truth: Bytes, hole: Hole, lines: Hole | None = None) -> Bytes:
         """The stored composite if it was made from the same things and is undamaged, else a new one.
 
         Args:
             place: group/kind/stem.
             truth: (H, W, 3).
             hole: (H, W), True = missing.
+            lines: (H, W), the sketch that the method is shown inside the hole, or None.
 
         Raises:
             OSError: cannot be written.
@@ -179,10 +180,8 @@ class Composites:
             truth.tobytes(),
             np.packbits(hole).tobytes(),
         ]
-        lines = None
-        if self.entrant.edges is not None:
-            lines = sketch.to_sketch(self.entrant.edges(np.divide(truth, 255, dtype=np.float32))) & hole
-            parts.append(np.packbits(lines).tobytes())
+        if lines is not None:
+            parts.append(np.packbits(lines & hole).tobytes())
         key = _sha256(b"\0".join(parts))
         path = self.folder / f"{place}.png"
         stored_key, digest = self.entries.get(place, ("", ""))

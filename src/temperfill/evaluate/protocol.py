@@ -175,7 +175,8 @@ def _records(
             mask = torch.from_numpy(hole)[None, None].to(target)
             for store in stores:
                 entrant = store.entrant
-                made = store.make(f"{group}/{item.kind}/{item.path.stem}", truth, hole)
+                lines = target_features["lines"][0] if entrant.lined else None
+                made = store.make(f"{group}/{item.kind}/{item.path.stem}", truth, hole, lines)
                 image = tensor(made, device)
                 features = judge.features(image)
                 found = judge.figures(image, features, target, target_features, mask)

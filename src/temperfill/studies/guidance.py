@@ -39,19 +39,20 @@ def guidance(
         OSError: a folder or file is missing, or cannot be written.
         ValueError: a model that takes no sketch.
     """
-    edges = evaluation.judge.edges or "auto"
-    evaluation = replace(evaluation, judge=replace(evaluation.judge, edges=edges))
+    judge = evaluation.judge
+    named = (*judge.metrics, "lines") if judge.metrics and "lines" not in judge.metrics else judge.metrics
+    evaluation = replace(evaluation, judge=replace(judge, edges=judge.edges or "auto", metrics=named))
     entrant = _guided(model, "cpu")  # refuses before anything is written
     stage = evaluate.prepare(evaluation, output, device)
     if stage.device != "cpu":
         entrant = _guided(model, stage.device)
-    detector = sketch.load_detector(edges, stage.device)
+    edges = stage.judge.networks["lines"].detector.name
     # The same weights both times: no question of training with another seed.
     plain = replace(entrant, label=WITHOUT, trained=False, baseline=False)
-    lined = replace(plain, label=WITH, identity=f"{entrant.identity}, lines by {detector.name}", edges=detector)
+    lined = replace(plain, label=WITH, lined=True)
     notes = [
         f"One network ({entrant.source}), shown the sketch of what is missing, and shown none. The sketch is made of "
-        f"the true picture: edges by {detector.name}, probability {sketch.THRESHOLD:g} and more, parts of "
+        f"the true picture: edges by {edges}, probability {sketch.THRESHOLD:g} and more, parts of "
         f"{sketch.MIN_COMPONENT} pixels and more, skeleton. F1 of lines compares it with the result's own sketch, "
         f"inside the hole and within {evaluate.LINES_TOLERANCE:g} pixels."
     ]
