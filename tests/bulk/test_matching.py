@@ -71,7 +71,7 @@ def test_one_mask_serves_all_pictures() -> None:
 
 def test_formats_are_kept_where_they_can_be_written() -> None:
     assert output_name("d.e/a.b.TIFF") == "d.e/a.b.TIFF"
-    assert output_name("a.heic") == "a.png"
+    assert output_name("a.HEIC") == "a.jpg"
     assert output_name("a.jpg", ".webp", "_mask1") == "a_mask1.webp"
 
 

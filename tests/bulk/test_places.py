@@ -41,6 +41,19 @@ def test_names_stay_in_their_folder(place: Place, name: str) -> None:
         place.write(name, b"x")
 
 
+def test_joined_urls_reach_what_they_join(tmp_path: Path) -> None:
+    (tmp_path / "a.png").write_bytes(b"one")
+    place = open_place(f"simplecache::file://{tmp_path.as_posix()}")
+    assert place.names() == ["a.png"]
+    assert place.read("a.png") == b"one"
+
+
+def test_a_path_is_no_url(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    open_place("sub/x://y").write("a.png", b"one")
+    assert LocalFolder(tmp_path / "sub" / "x:" / "y").names() == ["a.png"]
+
+
 def test_links_do_not_lead_out(tmp_path: Path) -> None:
     (tmp_path / "out").mkdir()
     (tmp_path / "else").mkdir()

@@ -1,6 +1,7 @@
 """Cases of the fuzzer: whole files of every kind, mutations of their bytes, and what reading them may come to."""
 
 import functools
+import importlib.util
 import io
 import json
 import tempfile
@@ -154,6 +155,8 @@ def _pictures() -> tuple[list[bytes], Callable[[bytes, bytes], None]]:
         stream = io.BytesIO()
         image.save(stream, kind, **options)
         contents.append(stream.getvalue())
+    if importlib.util.find_spec("pi_heif"):
+        contents += [path.read_bytes() for path in sorted((Path(__file__).parents[1] / "heic").glob("*.heic"))]
 
     def check(content: bytes, whole: bytes) -> None:
         picture = images.open_picture(io.BytesIO(content), 4_000_000)

@@ -5,6 +5,7 @@ import dataclasses
 import io
 import json
 import re
+import sys
 import threading
 from pathlib import Path
 from typing import Any
@@ -12,13 +13,15 @@ from typing import Any
 import httpx
 import numpy as np
 import pytest
+import tifffile  # comes with scikit-image
 from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 import temperfill
+from heic import make as heic
 from service.clients import HEIGHT, WIDTH, Held, code, decode, encode, form, hole, pixels, running, tiny
 from temperfill import images
 from temperfill.service.app import PAGE, PAGE_TYPES, create_app
-from temperfill.service.forms import FILES, INPAINT_FIELDS, SOURCES_FIELDS
+from temperfill.service.forms import FILES, INPAINT_FIELDS, PREVIEW_FILES, SOURCES_FIELDS
 from temperfill.service.settings import Settings
 
 ROOT = Path(__file__).parents[2]
@@ -148,6 +151,97 @@ def test_metadata_is_stripped_and_the_colour_profile_kept(kind: str) -> None:
     assert ExifTags.Base.Orientation not in found or found[ExifTags.Base.Orientation] == 1
     assert ExifTags.Base.Artist not in found
     assert not set(after.info) & {"exif", "xmp", "Comment", "comment"}
+
+
+async def preview(client: httpx.AsyncClient, content: bytes) -> httpx.Response:
+    return await client.post("/v1/preview", files={"image": ("a", content)})
+
+
+def test_previews_are_what_the_package_reads_upright_without_metadata() -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation], exif[ExifTags.Base.Artist] = 6, "a name of a person"
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    turned = encode(np.rot90(pixels()), "TIFF", exif=exif, icc_profile=profile)
+    deep = io.BytesIO()
+    tifffile.imwrite(deep, pixels().astype(np.uint16) * 257, photometric="rgb")
+    inks = encode(Image.fromarray(pixels()).convert("CMYK"), "TIFF")
+    light = encode(Image.fromarray(np.linspace(0, 1, HEIGHT * WIDTH, dtype=np.float32).reshape(HEIGHT, WIDTH)), "TIFF")
+    alpha = encode(with_alpha(), "TIFF")
+
+    async def main() -> None:
+        async with running() as (client, service):
+            seconds = service.jobs._mean_seconds
+            for content, depth in ((turned, 8), (deep.getvalue(), 16), (inks, 8), (light, 8), (alpha, 8)):
+                response = await preview(client, content)
+                assert response.status_code == 200, response.text
+                assert response.headers["content-type"] == "image/png"
+                assert response.headers["x-depth"] == str(depth)
+                read, shown = images.open_picture(io.BytesIO(content)), decode(response.content)
+                expected = read.pixels if read.mode in ("RGB", "RGBA") else np.rint(images.to_rgb(read) * 255)
+                assert np.array_equal(np.asarray(shown), expected)
+                assert shown.info.get("icc_profile") == read.info.get("icc_profile")
+                assert not shown.getexif()
+            assert service.jobs._mean_seconds == seconds  # which tells how long fills take
+
+    with pytest.warns(UserWarning, match="16 bits"):
+        asyncio.run(main())
+
+
+def test_previews_have_the_limits_of_fills() -> None:
+    held, many = Held(), encode(pixels(), "TIFF", save_all=True, append_images=[Image.fromarray(pixels())])
+    whole = encode(pixels(), "TIFF")
+
+    async def main() -> None:
+        async with running(lambda: held, Settings(queue=0, max_pixels=HEIGHT * WIDTH, max_bytes=20_000)) as (client, _):
+            large = encode(np.zeros((HEIGHT, WIDTH + 1), np.uint8), "TIFF")
+            bad = {"unsupported_picture": b"II*\0" + bytes(64), "invalid": whole[: len(whole) // 2], "animated": many}
+            for said, content in (bad | {"too_large": large}).items():
+                assert code(await preview(client, content)) == said
+            response = await client.post("/v1/preview", files=form())
+            assert code(response) == "bad_form"  # a mask has no place in it
+            assert code(await preview(client, bytes(30_000))) == "too_large"
+            filling = asyncio.ensure_future(client.post("/v1/inpaint", files=form()))
+            while not held.started.is_set():
+                await asyncio.sleep(0.01)
+            assert code(await preview(client, whole)) == "busy"
+            held.let_go.set()
+            assert (await filling).status_code == 200
+            assert (await preview(client, whole)).status_code == 200
+
+    asyncio.run(main())
+
+
+@pytest.mark.parametrize(
+    ("name", "wanted", "kind"), [("phone", {}, "JPEG"), ("phone", {"format": "png"}, "PNG"), ("alpha", {}, "PNG")]
+)
+def test_heic_is_filled_into_a_format_that_can_be_written(name: str, wanted: dict[str, str], kind: str) -> None:
+    pytest.importorskip("pi_heif", reason="needs the extra heif")
+    content = (heic.FOLDER / f"{name}.heic").read_bytes()
+
+    async def main() -> None:
+        async with running() as (client, _):
+            response = await client.post("/v1/inpaint", files=form(content), data=wanted)
+            assert response.headers["content-type"] == Image.MIME[kind]
+            after, before = decode(response.content), images.open_picture(io.BytesIO(content))
+            assert (after.format, after.size) == (kind, (WIDTH, HEIGHT))
+            assert after.info.get("icc_profile") == before.info.get("icc_profile")
+            assert not after.getexif()
+            far = np.asarray(after)[30:].astype(int) - before.pixels[30:]
+            assert np.abs(far).max() <= (0 if kind == "PNG" else 12)
+
+    asyncio.run(main())
+
+
+def test_heic_without_the_extra_is_refused_with_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pi_heif", None)  # makes its import fail
+
+    async def main() -> None:
+        async with running() as (client, _):
+            response = await preview(client, (heic.FOLDER / "phone.heic").read_bytes())
+            assert (response.status_code, code(response)) == (415, "unsupported_picture")
+            assert "temperfill[heif]" in response.text
+
+    asyncio.run(main())
 
 
 def test_empty_mask_gives_the_picture_itself() -> None:
@@ -298,7 +392,9 @@ def test_openapi_describes_forms_and_errors() -> None:
             return json.load(io.BytesIO((await client.get("/openapi.json")).content))
 
     paths = asyncio.run(main())["paths"]
-    assert set(paths) == {"/v1/inpaint", "/v1/sources", "/v1/jobs/{name}", "/v1/models", "/healthz"}
+    assert set(paths) == {"/v1/inpaint", "/v1/sources", "/v1/preview", "/v1/jobs/{name}", "/v1/models", "/healthz"}
+    shown = paths["/v1/preview"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert set(shown["properties"]) == set(shown["required"]) == set(PREVIEW_FILES)
     for path, fields in (("/v1/inpaint", INPAINT_FIELDS), ("/v1/sources", SOURCES_FIELDS)):
         schema = paths[path]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
         assert set(schema["properties"]) == {*FILES, *fields}

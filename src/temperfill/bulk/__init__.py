@@ -22,15 +22,15 @@ from typing import Any, Literal
 from temperfill.bulk import cluster, threads
 from temperfill.bulk.manifest import Done, Manifest, open_manifest, read_done
 from temperfill.bulk.matching import Plan, is_picture, match, one_mask
-from temperfill.bulk.places import LocalFolder, Place, inside, is_url, open_place
+from temperfill.bulk.places import LocalFolder, Place, inside, open_place
 from temperfill.bulk.summary import Display, Summary
 from temperfill.bulk.work import Job, Outcome, Settings, one_line
 from temperfill.files import remove_partial
-from temperfill.images import FORMATS
+from temperfill.images import check_suffix
 from temperfill.inpainter import Wishes, choose_device
 from temperfill.stopping import stop_on_signal
 
-__all__ = ["Request", "Settings", "Summary", "is_url", "parse_shard", "run"]
+__all__ = ["Request", "Settings", "Summary", "parse_shard", "run"]
 
 Engine = Literal["threads", "ray"]
 _STALE = 3600.0  # seconds after which a temporary file has no writer any more
@@ -69,8 +69,8 @@ class Request:
     def __post_init__(self) -> None:
         """Raises ValueError for a value out of range."""
         Wishes(self.settings.temperature, self.settings.strategy, self.settings.context)
-        if self.suffix is not None and self.suffix not in FORMATS:
-            raise ValueError(f"unknown format {self.suffix[1:]!r}; known are {', '.join(f[1:] for f in FORMATS)}")
+        if self.suffix is not None:
+            check_suffix(self.suffix, "the results' format")
         if self.workers < 0:
             raise ValueError(f"workers must be 0 or more, got {self.workers}")
 

@@ -13,10 +13,10 @@ from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 
-from temperfill.images import FORMATS, SUFFIXES
+from temperfill.images import SUFFIXES, WRITTEN
 
 _NUMBERED = re.compile(r"(?P<stem>.+)(?P<tail>_mask\d*)", re.DOTALL)
-_WRITTEN_INSTEAD = ".png"
+_WRITTEN_INSTEAD = ".jpg"  # of HEIC, which stores photographs with losses too
 _SHOWN = 3  # names in an error
 
 
@@ -80,7 +80,7 @@ def match(files: Sequence[str], masks: Sequence[str], suffix: str | None = None,
     Args:
         files: names in the folder of pictures.
         masks: names in the folder of masks.
-        suffix: of all results; None keeps that of the picture, or takes .png for formats that are only read.
+        suffix: of all results; None keeps that of the picture, or takes .jpg for HEIC, which is only read.
         together: both folders are the same one: masks are the files called ``name_mask...`` beside a ``name``.
 
     Raises:
@@ -133,7 +133,7 @@ def one_mask(files: Sequence[str], mask: str, suffix: str | None = None) -> Plan
 def output_name(picture: str, suffix: str | None = None, tail: str = "") -> str:
     """Name of a result: subfolder, stem and suffix of the picture, and the tail of a numbered mask."""
     path = PurePosixPath(picture)
-    own = path.suffix if path.suffix.lower() in FORMATS else _WRITTEN_INSTEAD
+    own = path.suffix if path.suffix.lower() in WRITTEN else _WRITTEN_INSTEAD
     return str(path.with_name(path.stem + tail + (suffix or own)))
 
 
@@ -173,7 +173,8 @@ def _refuse_collisions(tasks: Iterable[Task]) -> None:
         other = known.setdefault(name, task)
         if other is not task:
             sources = " and ".join(_source(t, other.picture == task.picture) for t in (other, task))
-            raise ValueError(f"{sources} would both be written to {task.output}; rename one, or leave --format out")
+            remedy = "rename one, or leave --format out if it was given"
+            raise ValueError(f"{sources} would both be written to {task.output}; {remedy}")
 
 
 def _source(task: Task, same_picture: bool) -> str:

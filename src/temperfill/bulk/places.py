@@ -15,7 +15,8 @@ from pathlib import Path, PurePosixPath
 from typing import Any, Protocol
 from urllib.parse import quote, unquote
 
-from temperfill.files import atomic_write
+from temperfill.config import is_url
+from temperfill.files import atomic_write, behind_url
 
 # Stores that show an object only once all of it was sent; elsewhere a file is sent under another name and renamed.
 _WHOLE_OBJECTS = frozenset({"memory", "s3", "s3a", "gs", "gcs", "az", "abfs", "abfss", "adl", "oss", "oci", "r2"})
@@ -64,11 +65,6 @@ def open_place(where: str | Path) -> Place:
     place = RemoteFolder(str(where).rstrip("/"))
     place.connect()
     return place
-
-
-def is_url(where: str | Path) -> bool:
-    """Whether this is a URL and not a path."""
-    return "://" in str(where)
 
 
 def inside(outer: Place, inner: Place) -> str | None:
@@ -165,17 +161,11 @@ class RemoteFolder:
 
     def connect(self) -> Any:
         """The file system of the URL; fsspec keeps one for each process."""
-        from fsspec.core import url_to_fs
-
-        try:
-            return url_to_fs(self.url)[0]
-        except ImportError as error:
-            raise ValueError(f"{self.url}: this kind of URL needs a package that is not installed: {error}") from None
+        return behind_url(self.url)[0]
 
     def names(self) -> list[str]:
         with self._errors(self.url):
-            system = self.connect()
-            root = system._strip_protocol(self.url).rstrip("/")
+            system, root = behind_url(self.url)
             paths = system.find(root + "/" if self._protocol.startswith("http") else root)
         names = [self._shown(str(path)[len(root) :].lstrip("/")) for path in paths if str(path).startswith(root + "/")]
         for name in names:
@@ -232,7 +222,7 @@ class RemoteFolder:
             raise OSError(f"cannot write in {self.url}: {str(error) or type(error).__name__}") from None
 
     def _path(self, name: str) -> str:
-        return f"{self.url}/{quote(name) if self._protocol.startswith('http') else name}"
+        return f"{behind_url(self.url)[1]}/{quote(name) if self._protocol.startswith('http') else name}"
 
     def _shown(self, name: str) -> str:
         return unquote(name) if self._protocol.startswith("http") else name

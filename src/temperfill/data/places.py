@@ -13,6 +13,7 @@ from typing import Any, BinaryIO, Protocol, TypeVar
 
 from temperfill import images
 from temperfill.config import is_url
+from temperfill.files import behind_url
 
 T = TypeVar("T")
 
@@ -132,13 +133,7 @@ class RemotePlace:
 
     def _connected(self) -> Any:
         if self._process != os.getpid():
-            from fsspec.core import url_to_fs
-
-            try:
-                self._system, self._root = url_to_fs(self.url, use_listings_cache=False)
-            except ImportError as error:
-                raise ValueError(f"{self.url} cannot be opened: {error}") from None
-            self._root = self._root.rstrip("/")
+            self._system, self._root = behind_url(self.url, use_listings_cache=False)
             self._process = os.getpid()
         return self._system
 

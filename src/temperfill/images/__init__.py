@@ -5,32 +5,31 @@ converted through the embedded colour profile; its answer is converted back for 
 into the decoded array, so every known pixel keeps its bytes, and alpha keeps them everywhere.
 """
 
+from temperfill.images.formats import FORMATS, SUFFIXES, WRITTEN, Header, read_header
 from temperfill.images.picture import Picture, paste, to_rgb
 from temperfill.images.reading import (
-    FORMATS,
     MAX_PIXELS,
-    SUFFIXES,
-    Header,
     MaskChannel,
     Source,
     open_picture,
-    read_header,
     read_rgb,
     resize_short_side,
     to_mask,
 )
-from temperfill.images.writing import QUALITY, check_output, encode_picture, save_picture, storable
+from temperfill.images.writing import QUALITY, check_output, check_suffix, encode_picture, save_picture, storable
 
 __all__ = [
     "FORMATS",
     "MAX_PIXELS",
     "QUALITY",
     "SUFFIXES",
+    "WRITTEN",
     "Header",
     "MaskChannel",
     "Picture",
     "Source",
     "check_output",
+    "check_suffix",
     "encode_picture",
     "open_picture",
     "paste",

@@ -1,13 +1,7 @@
-"""Picture and mask files: what is let in, and how its bytes are read."""
+"""Picture and mask files: how their bytes are read."""
 
 import io
-import struct
-import threading
 import warnings
-import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, BinaryIO, Literal, cast
 
@@ -15,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, JpegImagePlugin
 
+from temperfill.images.formats import DECODER_ERRORS, depth, has_frames, identify, one_line, stored_size
 from temperfill.images.picture import MODES, Array, Picture, luminance, to_bytes, to_rgb
 
 Source = str | Path | BinaryIO | Image.Image | Array
@@ -22,37 +17,6 @@ MaskChannel = Literal["luminance", "alpha"]
 
 MAX_PIXELS = 256_000_000
 """Default limit on width times height; files above it are refused before decoding."""
-FORMATS = {
-    ".png": "PNG",
-    ".jpg": "JPEG",
-    ".jpeg": "JPEG",
-    ".webp": "WEBP",
-    ".avif": "AVIF",
-    ".tif": "TIFF",
-    ".tiff": "TIFF",
-    ".bmp": "BMP",
-    ".gif": "GIF",
-    ".ppm": "PPM",
-    ".pgm": "PPM",
-    ".pbm": "PPM",
-}
-"""Format of each suffix; all are read and written, and no other format is."""
-SUFFIXES = frozenset(FORMATS)
-"""Suffixes of picture files, lower case."""
-
-# All that Pillow's decoders raise on damaged files; OSError beside them.
-DECODER_ERRORS = (
-    SyntaxError,
-    ValueError,
-    ArithmeticError,
-    LookupError,
-    TypeError,
-    AttributeError,
-    EOFError,
-    RuntimeError,
-    struct.error,
-    zlib.error,
-)
 # Tags of TIFF that say how pixels lie in the old file, those with a place of their own, and the orientation.
 _STRUCTURAL_TAGS = frozenset(
     tag
@@ -63,22 +27,7 @@ _STRUCTURAL_TAGS = frozenset(
     for tag in range(first, last + 1)
 )
 XMP_TEXT = "XML:com.adobe.xmp"
-_LIMIT_LOCK = threading.Lock()
-
-
-@dataclass(frozen=True)
-class Header:
-    """What a picture file says before its pixels.
-
-    Attributes:
-        kind: its format, a value of FORMATS.
-        size: height and width as stored, before the EXIF orientation, pixels.
-        animated: whether it has more than one frame.
-    """
-
-    kind: str
-    size: tuple[int, int]
-    animated: bool
+_LIKE_SRGB = (1, 2, 5, 6, 7)  # primaries (ITU-T H.273) that are those of sRGB, nearly so, or not told
 
 
 def open_picture(source: Source, max_pixels: int = MAX_PIXELS, name: str = "the file") -> Picture:
@@ -104,25 +53,6 @@ def open_picture(source: Source, max_pixels: int = MAX_PIXELS, name: str = "the 
     if isinstance(source, io.IOBase):
         return _from_file(cast(BinaryIO, source), name, max_pixels)
     raise ValueError(f"expected a path, an open file, a Pillow image or a numpy array, got {type(source).__name__}")
-
-
-def read_header(file: BinaryIO, name: str = "the file") -> Header:
-    """What a picture file says before anything of it is decoded.
-
-    Args:
-        file: open for reading; it is read from its start and left at any place.
-        name: of the file in errors.
-
-    Raises:
-        ValueError: not a supported picture, or its header is damaged.
-    """
-    image = _identify(file, name)
-    try:
-        animated = image.format != "MPO" and bool(getattr(image, "is_animated", False))
-    except (OSError, MemoryError, *DECODER_ERRORS) as error:
-        raise ValueError(f"{name} is damaged or truncated: {error}") from None
-    kind = "JPEG" if image.format == "MPO" else str(image.format)
-    return Header(kind, (image.height, image.width), animated)
 
 
 def read_rgb(source: Source, max_pixels: int = MAX_PIXELS, name: str = "the file") -> NDArray[np.uint8]:
@@ -194,62 +124,46 @@ def to_mask(
 
 def _from_file(file: BinaryIO, name: str, max_pixels: int) -> Picture:
     """The first frame of a picture file, decoded in full."""
-    image = _identify(file, name)
-    width, height = image.size
-    if width * height > max_pixels:
-        raise ValueError(
-            f"{name} has {width}x{height} pixels, {width * height / 1e6:.0f} million, above the limit of "
-            f"{max_pixels / 1e6:g} million; raise it with max_pixels (--max-pixels)"
-        )
+    image = identify(file, name)
+    _check_size(stored_size(image), name, max_pixels)
     try:
         if image.format == "PNG":
             # Decoding alone skips the checksums.
             image.verify()
-            image = _identify(file, name)
+            image = identify(file, name)
         _warn_of_losses(image, name)
         image.load()
     except MemoryError:
         raise ValueError(f"{name} cannot be decoded: not enough memory, or its header is damaged") from None
     except (OSError, *DECODER_ERRORS) as error:
-        raise ValueError(f"{name} is damaged or truncated: {error}") from None
+        raise ValueError(f"{name} is damaged or truncated: {one_line(error)}") from None
+    _check_size(image.size, name, max_pixels)  # again: HEIF states its size twice
     return _from_image(image, name)
 
 
-def _identify(file: BinaryIO, name: str) -> Image.Image:
-    """Reads the header, at the start of the file."""
-    file.seek(0)
-    try:
-        with _no_foreign_limit():
-            return Image.open(file, formats=sorted(set(FORMATS.values())))
-    except (OSError, MemoryError, *DECODER_ERRORS):
-        known = ", ".join(sorted(set(FORMATS.values())))
-        raise ValueError(f"{name} is not a supported picture, or is damaged; supported are {known}") from None
-
-
-@contextmanager
-def _no_foreign_limit() -> Iterator[None]:
-    """Sets Pillow's own limit, lower than ours and global, aside while a header is read."""
-    with _LIMIT_LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about headers that are refused anyway
-        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = before
+def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
+    width, height = size
+    if width * height > max_pixels:
+        raise ValueError(
+            f"{name} has {width}x{height} pixels, {width * height / 1e6:.0f} million, above the limit of "
+            f"{max_pixels / 1e6:g} million; raise it with max_pixels (--max-pixels)"
+        )
 
 
 def _warn_of_losses(image: Image.Image, name: str) -> None:
-    # MPO is a JPEG with previews behind it.
-    if getattr(image, "n_frames", 1) > 1 and image.format != "MPO":
-        warnings.warn(f"{name} has several frames; only the first is used", UserWarning, stacklevel=4)
-    if image.mode in ("RGB", "RGBA", "LA") and any(map(_is_deep, getattr(image, "tile", ()))):
-        warnings.warn(f"{name} has 16 bits per colour; it is read and written with 8", UserWarning, stacklevel=4)
-
-
-def _is_deep(tile: Any) -> bool:
-    """Whether Pillow cuts the channels of a part of a file down to 8 bits."""
-    codec, _, _, arguments = tile
-    return ";16" in str(arguments) or (codec.startswith("ppm") and arguments[-1] > 255)
+    losses = []
+    if has_frames(image) and getattr(image, "n_frames", 1) > 1:
+        losses.append("has several frames; only the first is used")
+    elif image.format == "HEIF" and getattr(image, "n_frames", 1) > 1:
+        losses.append("has several pictures; only the main one is used")
+    bits = depth(image)
+    if bits > 8:
+        losses.append(f"has {bits} bits per colour; it is read and written with 8")
+    primaries = image.info.get("nclx_profile", {}).get("color_primaries", 1)
+    if image.format == "HEIF" and "icc_profile" not in image.info and primaries not in _LIKE_SRGB:
+        losses.append(f"has colours of another kind than sRGB (primaries {primaries}) without a profile; taken as sRGB")
+    for loss in losses:
+        warnings.warn(f"{name} {loss}", UserWarning, stacklevel=4)
 
 
 def _from_image(image: Image.Image, name: str) -> Picture:
@@ -258,6 +172,8 @@ def _from_image(image: Image.Image, name: str) -> Picture:
     is_ppm = image.format == "PPM"
     exif, texts = _read_exif(image, name), _read_texts(image)
     image = _upright(image, name)
+    if image.mode in ("RGBa", "La"):  # colours multiplied by their opacity
+        image = image.convert(image.mode.upper())
     if "transparency" in image.info and image.mode in ("1", "L", "RGB"):
         # One colour is declared transparent: as a channel of its own it cannot clash with filled pixels.
         image = image.convert("RGBA" if image.mode == "RGB" else "LA")
@@ -286,6 +202,8 @@ def _from_image(image: Image.Image, name: str) -> Picture:
 
 
 def _upright(image: Image.Image, name: str) -> Image.Image:
+    if image.format == "HEIF":  # its decoder turns; what EXIF says of it beside has no effect (ISO/IEC 23000-22)
+        return image
     try:
         return ImageOps.exif_transpose(image)
     except (OSError, *DECODER_ERRORS) as error:

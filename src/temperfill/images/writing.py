@@ -8,8 +8,9 @@ from typing import Any
 from PIL import ExifTags, Image, PngImagePlugin
 
 from temperfill.files import atomic_write
+from temperfill.images.formats import DECODER_ERRORS, FORMATS, WRITTEN
 from temperfill.images.picture import Picture
-from temperfill.images.reading import DECODER_ERRORS, FORMATS, XMP_TEXT
+from temperfill.images.reading import XMP_TEXT
 
 QUALITY = 95
 """Default quality of lossy formats."""
@@ -51,8 +52,7 @@ def check_output(path: Path, picture: Picture | None = None) -> None:
     """
     if path.is_dir():
         raise IsADirectoryError(f"cannot write {path}: it is a folder; name a file in it")
-    if path.suffix.lower() not in FORMATS:
-        raise ValueError(f"cannot write {path}: unknown suffix {path.suffix!r}; known are {', '.join(FORMATS)}")
+    check_suffix(path.suffix, f"cannot write {path}")
     target = path.resolve()
     if not target.parent.is_dir():
         raise FileNotFoundError(f"cannot write {path}: there is no folder {target.parent}; create it first")
@@ -67,13 +67,31 @@ def check_output(path: Path, picture: Picture | None = None) -> None:
         storable(picture, path)
 
 
+def check_suffix(suffix: str, name: str = "cannot write") -> None:
+    """Checks that files of a suffix can be written.
+
+    Args:
+        suffix: with its dot, in either case.
+        name: what the error begins with.
+
+    Raises:
+        ValueError: unknown suffix, or a format that is read only.
+    """
+    kind = FORMATS.get(suffix.lower())
+    if kind is None:
+        raise ValueError(f"{name}: unknown suffix {suffix!r}; known are {', '.join(WRITTEN)}")
+    if suffix.lower() not in WRITTEN:
+        instead = "write .png, which keeps every known pixel, or .jpg, which is smaller"
+        raise ValueError(f"{name}: HEIC ({suffix}) can be read, but not written; {instead}")
+
+
 def storable(picture: Picture, path: Path) -> Image.Image:
     """The picture as an image in a mode that the format of the suffix holds without loss.
 
     Raises:
         ValueError: it would lose colours, depth or alpha.
     """
-    kind = FORMATS[path.suffix.lower()]
+    kind = WRITTEN[path.suffix.lower()]
     image = picture.to_image()
     if kind == "GIF" and image.mode == "1":
         return image.convert("L")
@@ -88,7 +106,7 @@ def storable(picture: Picture, path: Path) -> Image.Image:
         if image.mode == "P":
             image = image.convert("RGBA")  # first, as Pillow wants it where entries are transparent
         return image.convert(mode)
-    better = sorted(suffix for suffix, other in FORMATS.items() if image.mode in _STORABLE[other])
+    better = sorted(suffix for suffix, other in WRITTEN.items() if image.mode in _STORABLE[other])
     raise ValueError(f"cannot write {path}: {kind} does not hold mode {image.mode} as it is; use {', '.join(better)}")
 
 
@@ -110,21 +128,24 @@ def save_picture(path: Path, picture: Picture, quality: int = QUALITY) -> None:
     atomic_write(path, lambda file: file.write(encoded))
 
 
-def encode_picture(picture: Picture, path: Path, quality: int = QUALITY) -> bytes:
+def encode_picture(picture: Picture, path: Path, quality: int = QUALITY, *, fast: bool = False) -> bytes:
     """The bytes of a picture file, as ``save_picture`` writes them; no file is touched.
 
     Args:
         picture: what to encode.
         path: its suffix says the format.
         quality: as for ``save_picture``.
+        fast: compress PNG less; of a large photograph it takes a third of the time.
 
     Raises:
         ValueError: a format that cannot hold the picture, or a quality out of range.
     """
     _check_quality(quality)
     image = storable(picture, path)
-    kind = FORMATS[path.suffix.lower()]
+    kind = WRITTEN[path.suffix.lower()]
     options = _options(kind, picture, quality)
+    if fast and kind == "PNG":
+        options["compress_level"] = 1
     if picture.mode in ("1", "L", "LA") and image.mode in ("RGB", "RGBA"):
         options.pop("icc_profile", None)  # describes grey, which the format forced into RGB
     image.info = {key: value for key, value in image.info.items() if key == "transparency"}

@@ -47,6 +47,7 @@ PICTURE_TYPES = {
     "BMP": "image/bmp",
     "GIF": "image/gif",
     "PPM": "image/x-portable-anymap",
+    "HEIF": "image/heic",
 }
 """Content type of each format of pictures."""
 SECONDS_TO_LOAD = 30.0
@@ -124,7 +125,7 @@ class Service:
                 lambda on_progress: work.fill(self._ready(), form, max_pixels, on_progress),
                 lambda: _leaves(request),
             )
-        kind = images.FORMATS[suffix]
+        kind = images.WRITTEN[suffix]
         return Response(content, media_type=PICTURE_TYPES[kind], headers={"X-Seconds": f"{seconds:.3f}"})
 
     async def sources(self, request: Request) -> Response:
@@ -138,6 +139,19 @@ class Service:
                 job, lambda _: work.sources(self._ready(), form, max_pixels), lambda: _leaves(request)
             )
         return JSONResponse(found, headers={"X-Seconds": f"{seconds:.3f}"})
+
+    async def preview(self, request: Request) -> Response:
+        """A picture as PNG, for browsers that cannot show its format."""
+        max_pixels = self.settings.max_pixels
+        async with (
+            self.jobs.admit(request.headers.get("x-job")) as job,
+            forms.read(request, {}, max_pixels, forms.PREVIEW_FILES) as form,
+        ):
+            content, seconds = await self.jobs.run(
+                job, lambda _: work.preview(form, max_pixels), lambda: _leaves(request), counts=False
+            )
+        headers = {"X-Seconds": f"{seconds:.3f}", "X-Depth": str(form.header.depth)}
+        return Response(content, media_type="image/png", headers=headers)
 
     async def job(self, name: str) -> dict[str, Any]:
         """State and progress of a job."""
@@ -232,6 +246,7 @@ def create_app(
     post: dict[str, Any] = {"methods": ["POST"], "response_class": Response}
     app.add_api_route("/v1/inpaint", service.inpaint, **post, **openapi.INPAINT)
     app.add_api_route("/v1/sources", service.sources, **post, **openapi.SOURCES)
+    app.add_api_route("/v1/preview", service.preview, **post, **openapi.PREVIEW)
     app.add_api_route("/v1/jobs/{name}", service.job, methods=["GET"])
     app.add_api_route("/v1/jobs/{name}", service.cancel, methods=["DELETE"], status_code=204)
     app.add_api_route("/v1/models", service.models, methods=["GET"])

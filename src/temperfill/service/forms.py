@@ -18,12 +18,14 @@ from temperfill.service.refusals import Refusal
 
 FILES = ("image", "mask", "sketch")
 """Parts that are picture files; only the sketch may be left out."""
+PREVIEW_FILES = ("image",)
+"""Parts of a request for a preview."""
 FORMATS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
 """Formats that a client may ask for, and their suffixes."""
 LARGEST_GROWTH = 1024
 """Largest mask_dilate and feather, pixels."""
 _FIELD_BYTES = 1000
-_SUFFIXES = {kind: suffix for suffix, kind in reversed(images.FORMATS.items())}
+_SUFFIXES = {kind: suffix for suffix, kind in reversed(images.WRITTEN.items())}
 
 Parser = Callable[[str, str], Any]
 
@@ -33,18 +35,34 @@ class Form:
     """A form whose pictures are known by their headers alone.
 
     Attributes:
-        image: file of the picture.
-        mask: file of its mask.
-        sketch: file of its lines, if there is one.
-        suffix: of the image's format.
+        files: by the names of their parts.
+        header: of the image.
         fields: name to value, checked, with defaults.
     """
 
-    image: BinaryIO
-    mask: BinaryIO
-    sketch: BinaryIO | None
-    suffix: str
+    files: Mapping[str, BinaryIO]
+    header: images.Header
     fields: Mapping[str, Any]
+
+    @property
+    def image(self) -> BinaryIO:
+        """File of the picture."""
+        return self.files["image"]
+
+    @property
+    def mask(self) -> BinaryIO:
+        """File of its mask; a form for a preview has none."""
+        return self.files["mask"]
+
+    @property
+    def sketch(self) -> BinaryIO | None:
+        """File of its lines, if there is one."""
+        return self.files.get("sketch")
+
+    @property
+    def suffix(self) -> str:
+        """Of the image's format, or for HEIC, which is not written, of one that holds the picture."""
+        return _SUFFIXES.get(self.header.kind) or (".png" if self.header.has_alpha else ".jpg")
 
 
 def whole(low: int, high: int) -> Parser:
@@ -101,13 +119,16 @@ SOURCES_FIELDS: dict[str, tuple[Parser, Any]] = {
 
 
 @contextlib.asynccontextmanager
-async def read(request: Request, fields: dict[str, tuple[Parser, Any]], max_pixels: int) -> AsyncIterator[Form]:
+async def read(
+    request: Request, fields: dict[str, tuple[Parser, Any]], max_pixels: int, parts: tuple[str, ...] = FILES
+) -> AsyncIterator[Form]:
     """Reads and checks a form; its files are closed at the end.
 
     Args:
         request: with a body that was not read.
         fields: that it may have.
         max_pixels: largest width times height of a picture.
+        parts: that are files; all but the sketch must be there.
 
     Raises:
         Refusal: not a form, parts that are missing, too many or unknown (400); pictures that are too large (413), of no
@@ -116,7 +137,7 @@ async def read(request: Request, fields: dict[str, tuple[Parser, Any]], max_pixe
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise _bad_form("the request must be a form, multipart/form-data")
     try:
-        data = await request.form(max_files=len(FILES), max_fields=len(fields), max_part_size=_FIELD_BYTES)
+        data = await request.form(max_files=len(parts), max_fields=len(fields), max_part_size=_FIELD_BYTES)
     except HTTPException as error:
         raise _bad_form(f"the form cannot be read: {error.detail}") from None
     except ValueError:  # of decoders of names in odd character sets
@@ -124,14 +145,14 @@ async def read(request: Request, fields: dict[str, tuple[Parser, Any]], max_pixe
     try:
         names = [name for name, _ in data.multi_items()]
         for name in names:
-            if name not in FILES and name not in fields:
-                raise _bad_form(f"unknown part {name[:40]!r}; known are {', '.join((*FILES, *fields))}")
+            if name not in parts and name not in fields:
+                raise _bad_form(f"unknown part {name[:40]!r}; known are {', '.join((*parts, *fields))}")
             if names.count(name) > 1:
                 raise _bad_form(f"part {name} is given twice")
         values = _values(data, fields)
-        files = _files(data)
-        suffix = await run_in_threadpool(_check_pictures, files, max_pixels)
-        yield Form(files["image"], files["mask"], files.get("sketch"), suffix, values)
+        files = _files(data, parts)
+        header = await run_in_threadpool(_check_pictures, files, max_pixels)
+        yield Form(files, header, values)
     finally:
         await data.close()
 
@@ -148,9 +169,9 @@ def _values(data: FormData, fields: dict[str, tuple[Parser, Any]]) -> dict[str, 
     return values
 
 
-def _files(data: FormData) -> dict[str, BinaryIO]:
+def _files(data: FormData, parts: tuple[str, ...]) -> dict[str, BinaryIO]:
     files = {}
-    for name in FILES:
+    for name in parts:
         given = data.get(name)
         if isinstance(given, UploadFile):
             files[name] = given.file
@@ -161,12 +182,12 @@ def _files(data: FormData) -> dict[str, BinaryIO]:
     return files
 
 
-def _check_pictures(files: dict[str, BinaryIO], max_pixels: int) -> str:
-    """Checks what the headers of pictures say; gives the suffix of the image's format."""
-    suffix = ""
+def _check_pictures(files: dict[str, BinaryIO], max_pixels: int) -> images.Header:
+    """Checks what the headers of pictures say; gives the one of the image."""
+    headers = {}
     for name, file in files.items():
         try:
-            header = images.read_header(file, f"the {name}")
+            header = headers[name] = images.read_header(file, f"the {name}")
         except ValueError as error:
             raise Refusal(415, "unsupported_picture", str(error)) from None
         height, width = header.size
@@ -175,8 +196,7 @@ def _check_pictures(files: dict[str, BinaryIO], max_pixels: int) -> str:
             raise Refusal(413, "too_large", f"the {name} has {width}x{height} pixels; {limit}")
         if header.animated:
             raise Refusal(422, "animated", f"the {name} has several frames; send one of them")
-        suffix = suffix or _SUFFIXES[header.kind]
-    return suffix
+    return headers["image"]
 
 
 def _bad_form(message: str) -> Refusal:

@@ -43,6 +43,7 @@ class Job:
         halt: set when the work is to end.
         outcome: of the work, or a refusal; None once the request has its answer.
         future: of the work in the thread, once it was handed over.
+        counts: whether its time tells how long others have to wait.
     """
 
     state: State = "queued"
@@ -51,6 +52,7 @@ class Job:
     halt: threading.Event = field(default_factory=threading.Event)
     outcome: "asyncio.Future[Any] | None" = None
     future: "Future[Any] | None" = None
+    counts: bool = True
 
     @property
     def has_ended(self) -> bool:
@@ -119,7 +121,11 @@ class Jobs:
                 self._places.discard(job)
 
     async def run(
-        self, job: Job, work: Callable[[OnProgress], T], gone: Callable[[], Awaitable[object]]
+        self,
+        job: Job,
+        work: Callable[[OnProgress], T],
+        gone: Callable[[], Awaitable[object]],
+        counts: bool = True,
     ) -> tuple[T, float]:
         """Waits for the job's turn and its work.
 
@@ -128,6 +134,7 @@ class Jobs:
             work: is called in the thread with a function for its progress, which raises ``Halted`` when the work is to
                 end.
             gone: returns when the client is no longer there.
+            counts: whether its time tells how long others have to wait; not for work without the network.
 
         Returns:
             What the work gave, and the seconds that it took.
@@ -138,6 +145,7 @@ class Jobs:
         """
         if job.outcome is None:
             raise RuntimeError("a job can be run inside its admission only")
+        job.counts = counts
         if not job.has_ended:
             self._line.append(job)
             job.future = self._thread.submit(self._work, asyncio.get_running_loop(), job, work)
@@ -239,7 +247,8 @@ class Jobs:
         elif error := ended.exception():
             self._end(job, "failed", error)
         else:
-            self._mean_seconds += (ended.result()[1] - self._mean_seconds) / 4
+            if job.counts:
+                self._mean_seconds += (ended.result()[1] - self._mean_seconds) / 4
             self._end(job, "done", ended.result())
 
     def _end(self, job: Job, state: State, outcome: Any) -> None:

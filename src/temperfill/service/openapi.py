@@ -7,6 +7,7 @@ from temperfill.service.forms import FORMATS, LARGEST_GROWTH
 _FILE = {"type": "string", "format": "binary"}
 _GROWTH = {"type": "integer", "minimum": 0, "maximum": LARGEST_GROWTH, "default": 0}
 _TEMPERATURE = {"type": "number", "minimum": 0.1, "maximum": 10, "default": 1.0}
+_OWN_FORMAT = "Default: the image's; JPEG for HEIC, or PNG where it has an alpha channel."
 _PLACE = {"type": "integer", "minimum": 0}
 _ERROR = {
     "type": "object",
@@ -39,7 +40,7 @@ def _form(required: list[str], properties: dict[str, Any]) -> dict[str, Any]:
 
 
 _FILES = {
-    "image": {**_FILE, "description": "The picture."},
+    "image": {**_FILE, "description": "The picture; HEIC where the server has pi-heif."},
     "mask": {**_FILE, "description": "White marks what to fill; of the size of the image, upright."},
     "sketch": {**_FILE, "description": "White marks lines, for models that take them; of the size of the image."},
 }
@@ -54,7 +55,7 @@ INPAINT: dict[str, Any] = {
                 "feather": {**_GROWTH, "description": "Pixels inside the rim over which known pixels fade in."},
                 "mask_dilate": {**_GROWTH, "description": "Pixels by which the hole grows."},
                 "temperature": {**_TEMPERATURE, "description": "Factor on the learned temperatures."},
-                "format": {"type": "string", "enum": list(FORMATS), "description": "Default: the image's."},
+                "format": {"type": "string", "enum": list(FORMATS), "description": _OWN_FORMAT},
                 "quality": {"type": "integer", "minimum": 1, "maximum": 100, "default": 95},
             },
         ),
@@ -62,6 +63,26 @@ INPAINT: dict[str, Any] = {
     "responses": {200: {"description": "The filled picture.", "content": {"image/*": {"schema": _FILE}}}},
 }
 """Of the route that fills."""
+PREVIEW: dict[str, Any] = {
+    "summary": "A picture as PNG, upright, for programs that cannot show its format.",
+    "openapi_extra": {
+        "parameters": [_JOB],
+        "requestBody": _form(["image"], {"image": _FILES["image"]}),
+    },
+    "responses": {
+        200: {
+            "description": "The picture.",
+            "headers": {
+                "X-Depth": {
+                    "description": "Bits of each colour in the file, where they are more than the 8 that are used.",
+                    "schema": {"type": "integer"},
+                }
+            },
+            "content": {"image/png": {"schema": _FILE}},
+        }
+    },
+}
+"""Of the route that makes pictures visible."""
 SOURCES: dict[str, Any] = {
     "summary": "Where a place of the hole is copied from.",
     "openapi_extra": {

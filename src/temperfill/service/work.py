@@ -51,6 +51,26 @@ def fill(inpainter: "Inpainter", form: Form, max_pixels: int, on_progress: OnPro
         return images.encode_picture(plain, path, fields["quality"])
 
 
+def preview(form: Form, max_pixels: int) -> bytes:
+    """The image as a PNG that browsers show: upright, with its colour profile, in sRGB where PNG has not its mode.
+
+    Args:
+        form: with an image alone.
+        max_pixels: largest width times height.
+
+    Raises:
+        Refusal: the image is damaged (422), or too little memory (413).
+    """
+    path = Path("the preview.png")
+    with _memory():
+        with _invalid_input():
+            picture = images.open_picture(form.image, max_pixels, "the image")
+        if picture.mode in ("CMYK", "F"):
+            picture = images.open_picture(images.to_rgb(picture))
+        picture = replace(picture, info={key: picture.info[key] for key in KEPT if key in picture.info})
+        return images.encode_picture(picture, path, fast=True)
+
+
 def sources(inpainter: "Inpainter", form: Form, max_pixels: int) -> dict[str, Any]:
     """Where a place of the hole is copied from, for each head.
 

@@ -43,6 +43,8 @@ class Behaviour:
     max_bytes: int = 50_000_000
     max_pixels: int = 64_000_000
     image: Path | None = None
+    busy: int = 0  # requests for previews that find no place
+    depth: int = 8  # bits of each colour, as a preview tells them
     answer: str = "fill"  # or busy, timeout, crash, gone, truncated, resized
     steps: int = 0  # of a slow fill
     step_seconds: float = 0.05
@@ -117,6 +119,8 @@ class Handler(BaseHTTPRequestHandler):
         self.server.behaviour.uploads.append(upload)
         if self.path == "/v1/inpaint":
             self.inpaint(upload)
+        elif self.path == "/v1/preview":
+            self.show(upload)
         elif self.path == "/v1/sources":
             self.tell_sources(upload)
         else:
@@ -165,6 +169,25 @@ class Handler(BaseHTTPRequestHandler):
         else:
             content, kind = fill(upload, behaviour.answer)
             self.send(200, kind, content, {"X-Seconds": "1.25"})
+
+    def show(self, upload: Upload) -> None:
+        """The picture as PNG, as the service gives it without the extra for HEIC."""
+        if self.server.behaviour.busy:
+            self.server.behaviour.busy -= 1
+            self.send_failure(503, "busy", "the queue is full")
+            return
+        try:
+            picture = Image.open(io.BytesIO(upload.files["image"]))
+        except OSError:
+            self.send_failure(415, "unsupported_picture", "the image is read with the package pi-heif")
+            return
+        buffer = io.BytesIO()
+        try:
+            picture.save(buffer, "PNG")
+        except OSError:
+            self.send_failure(422, "invalid", "the image is damaged or truncated")
+            return
+        self.send(200, "image/png", buffer.getvalue(), {"X-Depth": str(self.server.behaviour.depth)})
 
     def tell_sources(self, upload: Upload) -> None:
         row, column = int(upload.fields["row"]), int(upload.fields["column"])

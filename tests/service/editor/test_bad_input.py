@@ -36,8 +36,11 @@ BAD_FILES = {
     "notes.jpg": (b"just some words", "notes.jpg is not a picture"),
     "empty.png": (b"", "empty.png is empty"),
     "torn.jpg": (jpeg()[:200], "torn.jpg is damaged"),
-    "scan.tif": (b"II*\0" + bytes(64), "scan.tif is a TIFF picture, which browsers cannot show"),
-    "phone.heic": (b"\0\0\0\x18ftypheic" + bytes(64), "phone.heic is a HEIC picture"),
+    "scan.tif": (b"II*\0" + bytes(64), "scan.tif cannot be opened. The image "),
+    "phone.heic": (
+        b"\0\0\0\x18ftypheic" + bytes(64),
+        "phone.heic cannot be opened. The image is read with the package pi-heif.",
+    ),
     "huge.png": (huge_png(), "60000 × 60000 pixels, 3600 million, more than the 64 million"),
 }
 
@@ -65,6 +68,35 @@ def test_files_that_are_no_photos_change_nothing(editor: EditorPage, tmp_path: P
     assert (editor.marks() == mask).all()
     editor.page.click("[data-notice=close]")
     assert editor.page.locator("#notice").is_hidden()
+
+
+def test_pictures_that_browsers_cannot_show_are_shown_by_the_server(
+    open_editor: OpenEditor, server: FakeServer, tmp_path: Path
+) -> None:
+    """Strokes, lossless results of the same format, and a busy server that is asked again."""
+    original = photo(320, 240)
+    Image.fromarray(original).save(tmp_path / "scan.tif")
+    server.behaviour.depth = 16
+    editor = open_editor()
+    editor.open(tmp_path / "scan.tif")
+    editor.wait_for_notice("scan.tif has 16 bits for each colour. Here it is read, filled and saved with 8.")
+    assert editor.page.locator("#format option").first.inner_text() == "same as the photo (TIFF)"
+    editor.stroke([editor.centre])
+    mask = editor.marks()
+    server.behaviour.busy = 1
+    editor.fill()
+    saved = editor.save(tmp_path / "saved")
+    assert saved.name == "scan-filled.tif"
+    found = Image.open(saved)
+    assert found.format == "TIFF"
+    assert (np.asarray(found)[~mask] == original[~mask]).all()
+    assert (np.asarray(found)[mask] != original[mask]).any()
+    assert [upload.path for upload in server.behaviour.uploads if upload.path != "/v1/preview"] == ["/v1/inpaint"]
+    moved = np.roll(mask, 40, 1)
+    Image.fromarray(moved).save(tmp_path / "mask.tif")
+    editor.page.set_input_files("#mask-file", tmp_path / "mask.tif")  # masks too
+    editor.wait_for_status("Mask loaded from mask.tif")
+    assert (editor.marks() == moved).all()
 
 
 def test_limits_of_the_server_are_checked_before_anything_is_sent(

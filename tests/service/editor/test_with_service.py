@@ -3,15 +3,18 @@
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
-from PIL import Image
+import tifffile  # comes with scikit-image
+from PIL import ExifTags, Image, ImageCms
 
+from heic.make import FOLDER
 from service.editor.driver import EditorPage, photo
+from temperfill import images
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -86,5 +89,75 @@ def test_a_photo_is_filled_asked_about_and_saved(browser: "Browser", address: st
     page.click("[data-action=close-sources]")
     page.click("[data-action=continue]")
     assert not editor.marks().any()
+    context.close()
+    assert failures == []
+
+
+def make_tiff(path: Path) -> None:
+    """Lying on its side, with a colour profile."""
+    exif = Image.Exif()
+    exif[ExifTags.Base.Orientation] = 6
+    profile = ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes()
+    Image.fromarray(photo(96, 128)).save(path, exif=exif, icc_profile=profile, compression="tiff_lzw")
+
+
+def make_deep_tiff(path: Path) -> None:
+    tifffile.imwrite(path, photo(128, 96).astype(np.uint16) * 251, photometric="rgb")
+
+
+def make_heic(path: Path) -> None:
+    pytest.importorskip("pi_heif", reason="needs the extra heif")
+    path.write_bytes((FOLDER / "phone.heic").read_bytes())
+
+
+@pytest.mark.filterwarnings("ignore:.*16 bits per colour")
+@pytest.mark.parametrize(
+    ("name", "make", "saved_as", "word"),
+    [
+        ("scan.tif", make_tiff, "scan-filled.tif", "same as the photo (TIFF)"),
+        ("deep.tif", make_deep_tiff, "deep-filled.tif", "same as the photo (TIFF)"),
+        ("phone.heic", make_heic, "phone-filled.jpg", "JPEG (HEIC can only be read)"),
+    ],
+)
+def test_what_browsers_cannot_show_is_filled_and_saved(
+    browser: "Browser", address: str, tmp_path: Path, name: str, make: Callable[[Path], None], saved_as: str, word: str
+) -> None:
+    """A TIFF keeps its known pixels, as the package reads them; a damaged file in between changes nothing."""
+    path = tmp_path / name
+    make(path)
+    original = images.open_picture(path)
+    context = browser.new_context(viewport={"width": 1280, "height": 800})
+    page = context.new_page()
+    failures: list[str] = []
+    page.on("pageerror", lambda error: failures.append(str(error)))
+    editor = EditorPage(page, address, 1)
+    editor.open(path)
+    assert f"{original.size[1]} × {original.size[0]}" in page.locator("#facts").inner_text()
+    seen, expected = editor.colour_at(editor.centre), original.pixels[original.size[0] // 2, original.size[1] // 2]
+    assert np.abs(seen.astype(int) - expected).max() <= 40  # between noisy pixels, enlarged
+    if name == "deep.tif":
+        editor.wait_for_notice("deep.tif has 16 bits for each colour")
+    assert page.locator("#format option").first.inner_text() == word
+    editor.stroke([editor.centre])
+    mask = editor.marks()
+    (tmp_path / f"torn-{name}").write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    page.set_input_files("#photo-file", tmp_path / f"torn-{name}")
+    editor.wait_for_notice(f"torn-{name} cannot be opened. The image is .*damaged")
+    assert (editor.marks() == mask).all()
+    editor.fill()
+    saved = editor.save(tmp_path / "saved")
+    assert saved.name == saved_as
+    found = images.open_picture(saved)
+    assert found.size == original.size
+    assert found.info.get("icc_profile") == original.info.get("icc_profile")
+    if name != "phone.heic":
+        assert (found.pixels[~mask] == original.pixels[~mask]).all()
+        assert (found.pixels[mask] != original.pixels[mask]).any()
+    page.click("#options-button")
+    page.select_option("#format", "png")
+    page.keyboard.press("Escape")
+    editor.fill()
+    lossless = images.open_picture(editor.save(tmp_path / "saved")).pixels
+    assert (lossless[~mask] == original.pixels[~mask]).all()
     context.close()
     assert failures == []

@@ -16,6 +16,9 @@ const NEEDS = {
 /** What of the model a tool needs, see Editor.lack. */
 export const TOOL_NEEDS = { sketch: "takes_sketch", "sketch-eraser": "takes_sketch", sources: "has_sources" };
 
+/** What the results' format is called where the user has chosen none. */
+const FORMATS = { "image/tiff": "same as the photo (TIFF)", "image/heic": "JPEG (HEIC can only be read)" };
+
 const WITHOUT_PHOTO = new Set(["open", "help", "close-help", "cancel", "colder", "warmer"]);
 
 /** Whether an action can be taken now, by button or key. */
@@ -40,7 +43,7 @@ export function labelButtons() {
 
 /** Brings everything up to date. */
 export function display(editor, stage, temperature) {
-  const { photo, brush } = editor;
+  const { photo, brush, results } = editor;
   for (const element of document.querySelectorAll("[data-needs]")) {
     element.disabled = !NEEDS[element.dataset.needs](editor);
   }
@@ -49,6 +52,7 @@ export function display(editor, stage, temperature) {
   displayVersion(editor, stage);
   displayZoom(stage.view);
   exchange(find(".primary[data-action=fill]"), find("[data-action=cancel]"), Boolean(editor.fillUnderWay));
+  find("#format option").textContent = FORMATS[results.input?.blob.type] ?? "same as the photo";
   find("#empty").hidden = Boolean(photo);
   find("#zoom").hidden = !photo;
   stage.element.dataset.cursor = photo ? brush.tool : "none";

@@ -34,6 +34,7 @@ export class Editor {
     this.comparing = false;
     this.fillUnderWay = null;
     this.opening = 0; // counts the files that were to be opened
+    this.reading = null; // AbortController of the file that is on its way
     this.turn = 0; // counts what is put on show, so that a slow decoding cannot overtake
   }
 
@@ -89,13 +90,19 @@ export class Editor {
   async open(file) {
     this.opening += 1;
     const { opening } = this;
-    const picture = await readPicture(file, this.limits);
+    this.reading?.abort();
+    this.reading = new AbortController();
+    say(`Opening ${file.name || "the picture"}.`);
+    const picture = await readPicture(file, this.limits, this.reading.signal).catch((error) => {
+      if (opening === this.opening) throw error;
+    });
     if (opening !== this.opening) return; // a later file is on its way
     const results = this.results.unsaved;
     if (results || this.share || this.fillUnderWay) {
       const lost = results ? "The results that are not saved, and the marks," : "Your marks";
       if (!(await ask(`Open ${picture.name} instead? ${lost} will be gone.`, "Replace"))) {
         picture.raster.close();
+        say("");
         return;
       }
     }
@@ -113,7 +120,11 @@ export class Editor {
     hush();
     await this.show(this.results.input);
     this.showMarks(true);
-    say(`${picture.name} is open. Paint over what should be filled.`);
+    const words = picture.blob.type === "image/heic" ? " Results are saved as JPEG or PNG: HEIC can only be read." : "";
+    say(`${picture.name} is open. Paint over what should be filled.${words}`);
+    if (picture.depth > 8) {
+      complain(`${picture.name} has ${picture.depth} bits for each colour. Here it is read, filled and saved with 8.`);
+    }
   }
 
   async show(version) {

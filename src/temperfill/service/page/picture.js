@@ -1,10 +1,23 @@
-// Hides: what picture files are: how their kind and size are told from the first bytes, how they are decoded upright.
+// Hides: what picture files are: how their kind and size are told from the first bytes, how they are decoded upright, and
+// that the server has to make PNG of those that browsers cannot show.
 
-const FORMATS = { jpeg: "JPEG", png: "PNG", webp: "WebP", avif: "AVIF", gif: "GIF", bmp: "BMP" };
+import { preview, ServerError } from "./server.js";
+
+const FORMATS = {
+  jpeg: "JPEG",
+  png: "PNG",
+  webp: "WebP",
+  avif: "AVIF",
+  gif: "GIF",
+  bmp: "BMP",
+  tiff: "TIFF",
+  heic: "HEIC",
+};
+const UNSHOWN = new Set(["image/tiff", "image/heic"]);
+/** What the server calls it when the fault is the picture's. */
+const FAULTS = new Set(["unsupported_picture", "invalid", "animated", "too_large", "out_of_memory"]);
 const REFUSED = {
   pdf: "is a PDF document, not a picture",
-  heic: "is a HEIC picture, which browsers cannot show",
-  tiff: "is a TIFF picture, which browsers cannot show",
   svg: "is a drawing (SVG), not a photo",
 };
 const EXTENSIONS = {
@@ -12,6 +25,7 @@ const EXTENSIONS = {
   "image/png": ["png"],
   "image/webp": ["webp"],
   "image/tiff": ["tif", "tiff"],
+  "image/heic": ["heic", "heif", "hif"],
   "image/avif": ["avif"],
   "image/gif": ["gif"],
   "image/bmp": ["bmp"],
@@ -56,11 +70,27 @@ export async function decode(blob, name) {
 }
 
 /**
+ * What browsers can show of a picture file: itself, or a PNG from the server.
+ * @returns {Promise<{shown: Blob, depth: number}>} depth: bits of each colour, where they are more than the 8 of PNG
+ */
+export async function visible(blob, name, signal) {
+  if (!UNSHOWN.has(blob.type)) return { shown: blob, depth: 8 };
+  try {
+    return await preview(blob, name, signal);
+  } catch (error) {
+    if (!(error instanceof ServerError && FAULTS.has(error.code))) throw error;
+    throw new BadInput(`${name} cannot be opened. ${error.message}`);
+  }
+}
+
+/**
  * Reads a file that the user gave.
  * @param {{max_bytes: number, max_pixels: number}} limits of the server
- * @returns {Promise<{blob: Blob, name: string, raster: Raster}>} the file's own bytes, held in memory
+ * @param {AbortSignal?} signal ends the conversion of a file that browsers cannot show
+ * @returns {Promise<{blob: Blob, shown: Blob, depth: number, name: string, raster: Raster}>} the file's own bytes, held
+ *     in memory, and what is drawn of it
  */
-export async function readPicture(file, limits) {
+export async function readPicture(file, limits, signal) {
   const name = file.name || "The picture";
   if (!file.size) throw new BadInput(`${name} is empty (0 bytes). Choose a picture file.`);
   if (file.size > limits.max_bytes) {
@@ -73,14 +103,15 @@ export async function readPicture(file, limits) {
   const header = new Uint8Array(bytes, 0, Math.min(bytes.byteLength, HEADER));
   const kind = kindOf(header);
   if (!(kind in FORMATS)) {
-    const known = `Open a ${Object.values(FORMATS).slice(0, -1).join(", ")} or BMP file.`;
+    const known = `Open a ${Object.values(FORMATS).slice(0, -1).join(", ")} or HEIC file.`;
     throw new BadInput(`${name} ${REFUSED[kind] ?? "is not a picture that can be opened here"}. ${known}`);
   }
   checkPixels(name, ...(sizeOf(kind, header) ?? [0, 0]), limits);
   const blob = new Blob([bytes], { type: `image/${kind}` });
-  const raster = await decode(blob, name);
+  const { shown, depth } = await visible(blob, name, signal);
+  const raster = await decode(shown, name);
   checkPixels(name, raster.width, raster.height, limits);
-  return { blob, name: withExtension(file.name || "picture", blob.type), raster };
+  return { blob, shown, depth, name: withExtension(file.name || "picture", blob.type), raster };
 }
 
 function checkPixels(name, width, height, limits) {
@@ -118,8 +149,12 @@ function kindOf(bytes) {
   if (start === "GIF8") return "gif";
   if (text(0, 2) === "BM") return "bmp";
   if (start === "%PDF") return "pdf";
-  if (start === "II*\0" || start === "MM\0*") return "tiff";
-  if (text(4, 8) === "ftyp") return /avif|avis/.test(text(8, 32)) ? "avif" : "heic";
+  if (/^(II[*+]\0|MM\0[*+])/.test(start)) return "tiff";
+  if (text(4, 8) === "ftyp") {
+    const brands = text(8, 32);
+    if (/avif|avis/.test(brands)) return "avif";
+    if (/he[iv][cmsx]|mif1|msf1/.test(brands)) return "heic";
+  }
   if (/<svg/i.test(text(0, 512))) return "svg";
   return "";
 }

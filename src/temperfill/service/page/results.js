@@ -1,7 +1,7 @@
-// Hides: how the photo and its results are kept (files stay as bytes, only what is on show is decoded) and the strip of
-// thumbnails to switch between them.
+// Hides: how the photo and its results are kept (files stay as bytes, beside them what browsers can show of them; only
+// what is on show is decoded) and the strip of thumbnails to switch between them.
 
-import { decode } from "./picture.js";
+import { decode, visible } from "./picture.js";
 
 const THUMBNAIL = 56; // CSS pixels of the longer side
 
@@ -20,11 +20,11 @@ export class Results {
   }
 
   /** Starts over with a photo as `readPicture` gives it. */
-  reset({ blob, name, raster }) {
+  reset({ blob, shown, name, raster }) {
     for (const version of this.versions) version.raster?.close();
     this.versions = [];
     this.list.replaceChildren();
-    this.input = this.append({ blob, name, parent: null, title: "Photo" }, raster);
+    this.input = this.append({ blob, shown, name, parent: null, title: "Photo" }, raster);
     this.shown = this.input;
     this.mark();
   }
@@ -34,9 +34,10 @@ export class Results {
    * @param {{blob: Blob, name: string, parent: Object, mask: Blob, temperature: number, seconds: number?}} result
    */
   async add(result) {
-    const raster = await decode(result.blob, "The server's answer");
+    const { shown } = await visible(result.blob, "The server's answer");
+    const raster = await decode(shown, "The server's answer");
     const title = `Result ${this.versions.length}`;
-    const version = this.append({ ...result, title }, raster);
+    const version = this.append({ ...result, shown, title }, raster);
     version.saved = false;
     return version;
   }
@@ -57,7 +58,7 @@ export class Results {
   /** Decoded pictures of the version and of what it was made from. */
   async rasters(version) {
     for (const each of [version, version.parent].filter(Boolean)) {
-      each.raster ??= await decode(each.blob, each.title);
+      each.raster ??= await decode(each.shown, each.title);
     }
     return [version.raster, version.parent?.raster ?? null];
   }

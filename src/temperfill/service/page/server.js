@@ -1,6 +1,8 @@
 // Hides: the HTTP interface. Every address is below the page's own, every failure is a ServerError with a sentence
 // for the user.
 
+const TURNS = 20; // of asking a busy server for a preview
+const PAUSE = 1500; // ms between two of them
 const UNREACHABLE =
   "The server does not answer. Check that it still runs; the photo, your strokes and all results are kept here.";
 
@@ -106,6 +108,25 @@ export async function inpaint(work, job, signal) {
   const blob = await body(response, "blob");
   if (!blob.type.startsWith("image/")) throw new ServerError("The server's answer is not a picture.", "failed");
   return { blob, seconds: Number.parseFloat(response.headers.get("X-Seconds") ?? "") || null };
+}
+
+/**
+ * A picture as PNG, for the page to show; a busy server is asked again, so that no finished fill is lost to it.
+ * @returns {Promise<{shown: Blob, depth: number}>} depth: bits of each colour in the file, where more than 8
+ */
+export async function preview(image, name, signal) {
+  const form = new FormData();
+  form.append("image", image, name);
+  for (let turn = 1; ; turn += 1) {
+    try {
+      const response = await request("v1/preview", { method: "POST", body: form, signal });
+      const shown = await body(response, "blob");
+      return { shown, depth: Number.parseInt(response.headers.get("X-Depth") ?? "8", 10) };
+    } catch (error) {
+      if (error.code !== "busy" || turn === TURNS) throw error;
+      await new Promise((resolve) => setTimeout(resolve, PAUSE));
+    }
+  }
 }
 
 export const jobState = (job) => json(`v1/jobs/${job}`);
