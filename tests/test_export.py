@@ -316,6 +316,26 @@ runpy.run_path({str(ROOT / "examples" / "onnx_fill.py")!r}, run_name="__main__")
     assert np.abs(given - expected)[hole].max() <= 0.51  # rounded to whole values
 
 
+@pytest.mark.slow
+def test_example_gives_lines_to_a_model_that_takes_them(tmp_path: Path) -> None:
+    torch.manual_seed(0)
+    weights, model = tmp_path / "weights.safetensors", tmp_path / "model.onnx"
+    save_generator(weights, Generator(GeneratorConfig(width=2, head_dim=2, sketch=True)))
+    main(["export", str(weights), "--output", str(model)])
+    rng, hole, lines = np.random.default_rng(0), np.zeros((30, 45), np.uint8), np.zeros((30, 45), np.uint8)
+    hole[8:28, 10:40], lines[15] = 255, 255
+    for name, pixels in (("photo", rng.integers(0, 256, (30, 45, 3), np.uint8)), ("mask", hole), ("lines", lines)):
+        Image.fromarray(pixels).save(tmp_path / f"{name}.png")
+    results = []
+    for sketch in ([], [str(tmp_path / "lines.png")]):
+        paths = [str(tmp_path / name) for name in ("photo.png", "mask.png", "filled.png")]
+        example = str(ROOT / "examples" / "onnx_fill.py")
+        subprocess.run([sys.executable, example, str(model), *paths, *sketch], check=True)
+        results.append(np.asarray(Image.open(paths[2])).copy())
+    assert np.array_equal(results[0][hole == 0], results[1][hole == 0])
+    assert not np.array_equal(results[0], results[1])
+
+
 @pytest.mark.parametrize("attention", ["atma", "contextual"])
 def test_wrapper_leaves_the_generator_as_it_was(attention: str) -> None:
     """Networks without MHTMA are exported as they are; smaller sizes need no whole patch."""

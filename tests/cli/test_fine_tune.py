@@ -61,6 +61,16 @@ def test_a_model_is_trained_further(
     assert "batch_size" in capsys.readouterr().err
 
 
+def test_a_model_without_lines_can_learn_them(pictures: Path, weights: Path, tmp_path: Path) -> None:
+    sketches = tmp_path / "sketches"
+    assert not cli.main(["sketch", str(pictures), "--output", str(sketches), "--edges", "canny", "--short-side", "256"])
+    words = [pictures, "--model", weights, "--run-dir", tmp_path / "run", "--crop-size", 40, "--sketches", sketches]
+    assert call(*words, "--num-steps", 2, "--batch-size", 4, "--workers", 0, "--device", "cpu") == 0
+    generator = load_generator(tmp_path / "run" / "generator.safetensors")
+    assert generator.config.sketch
+    assert generator.coarse[0].convolution.weight[:, 4].abs().sum() > 0  # zero at the start
+
+
 @pytest.mark.parametrize("case", ["unknown", "other method", "empty folder", "crop"])
 def test_what_cannot_be_is_one_line(
     case: str, pictures: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]

@@ -1,6 +1,6 @@
 """``temperfill fine-tune``: train a model further on pictures of one's own."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +22,9 @@ class FineTuneOptions:
     """Folder of the run; the model is its generator.safetensors."""
     model: str = "base"
     """Name of a bundled model, or path of a .safetensors file: where to start."""
+    sketches: tuple[Path, ...] = ()
+    """Folders of sketches (temperfill sketch --short-side 256), one for each of the pictures: half of the samples then
+    show lines. Without them a model learns nothing about lines here."""
     vgg: Path | None = None
     """VGG-16 weights of torchvision (.pth) or VGG-19 weights (.safetensors) for the perceptual loss, which makes
     pictures sharper; without them it is left out."""
@@ -82,6 +85,8 @@ def configuration(options: FineTuneOptions) -> Any:
     method = method_in(path)
     require(method == "ours", f"{path} holds a generator of the method {method}; only ours can be fine-tuned so far")
     generator = load_generator(path).config
+    if options.sketches:
+        generator = replace(generator, sketch=True)  # one that took none begins by ignoring them
     like = min(PRESETS.values(), key=lambda preset: abs(preset.generator.width - generator.width))
     device = choose_device(options.device)
     return TrainConfig(
@@ -97,7 +102,9 @@ def configuration(options: FineTuneOptions) -> Any:
             adversarial_weight=0.02,
             adversarial_start=options.num_steps // 10,
         ),
-        data=DataConfig(train=options.pictures, val=options.val, crop_size=options.crop_size),
+        data=DataConfig(
+            train=options.pictures, sketches=options.sketches, val=options.val, crop_size=options.crop_size
+        ),
         machine=MachineConfig(
             device=options.device,
             workers=options.workers,
