@@ -1,17 +1,20 @@
-"""Settings of every test: CPU threads, denormals, no network, drawn examples, tests that skip themselves."""
+"""Of every test: CPU threads, denormals, no network, drawn examples, what skips itself, pictures to train on."""
 
 import ipaddress
 import os
 import socket
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 # Before torch is imported, and so that the processes that tests start get it too.
 os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
 
 import hypothesis
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 
 torch.set_num_threads(int(os.environ["OMP_NUM_THREADS"]))
 torch.set_flush_denormal(True)
@@ -27,6 +30,18 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
         if item.get_closest_marker("gpu"):
             item.add_marker(skip)
+
+
+@pytest.fixture(scope="module")
+def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Smooth colour ramps: something that a network can learn to continue."""
+    folder, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
+    y, x = np.mgrid[0:40, 0:40] / 39
+    for i in range(10):
+        a, b, c = rng.random((3, 3))
+        pixels = (0.7 + 0.1 * (a + b * x[..., None] + c * y[..., None])) * 255
+        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{i}.png")
+    return folder
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
 
 from temperfill import cli
 from temperfill.checkpoint import load_state
@@ -23,17 +22,6 @@ from train import processes
 from train.processes import finish, said, start
 
 pytestmark = pytest.mark.dist
-
-
-@pytest.fixture(scope="module")
-def pictures(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    folder, rng = tmp_path_factory.mktemp("pictures"), np.random.default_rng(0)
-    y, x = np.mgrid[0:40, 0:40] / 39
-    for i in range(10):
-        a, b, c = rng.random((3, 3))
-        pixels = (0.7 + 0.1 * (a + b * x[..., None] + c * y[..., None])) * 255
-        Image.fromarray(pixels.astype(np.uint8)).save(folder / f"{i}.png")
-    return folder
 
 
 @pytest.fixture
