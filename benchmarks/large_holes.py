@@ -19,7 +19,8 @@ import numpy as np
 import torch
 
 from temperfill import images, regions
-from temperfill.evaluate.judge import Judge
+from temperfill.config import JudgeConfig
+from temperfill.evaluate import Judge
 from temperfill.inpainter import Inpainter, load_method
 from temperfill.report import contact_sheet
 
@@ -50,7 +51,7 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     paths = sorted(path for path in arguments.photos.iterdir() if path.suffix in images.SUFFIXES)
     paths = paths[:: max(len(paths) // arguments.limit, 1)][: arguments.limit] if arguments.limit else paths
-    method, judge = load_method(arguments.model), Judge(arguments.vgg, None)
+    method, judge = load_method(arguments.model), Judge(JudgeConfig(vgg=arguments.vgg))
     plain = {"enlarged": Inpainter(WithoutMatches(method), precision=arguments.precision)}
     usual = Inpainter(method, precision=arguments.precision)
     figures: dict[str, list[dict[str, float]]] = {name: [] for name in arguments.strategies}
@@ -112,11 +113,9 @@ def judged(judge: Judge, result: Any, truth: Any, hole: Any) -> dict[str, float]
     def tensor(array: Any) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))[None].float()
 
-    target = tensor(truth)
+    image, target, mask = tensor(result), tensor(truth), torch.from_numpy(hole)[None, None].float()
     with torch.inference_mode():
-        found = judge.figures(
-            tensor(result), target, judge.features(target), torch.from_numpy(hole)[None, None].float()
-        )
+        found = judge.figures(image, judge.features(image), target, judge.features(target), mask)
     return {name: float(value) for name, value in found.items()}
 
 

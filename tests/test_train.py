@@ -33,7 +33,6 @@ from temperfill.train import train
 from temperfill.train.networks import Networks
 from temperfill.train.recipes.ours import PerceptualLoss
 from temperfill.train.step import learning_rate
-from train.processes import train_alone
 
 LOSSES = {"coarse", "refined", "discriminator", "adversarial"}
 
@@ -229,7 +228,7 @@ def kill_at_random(config: TrainConfig, folder: Path, rounds: int) -> list[str]:
     rng, run, killed, landed = np.random.default_rng(0), folder / "killed", [], []
     for kills in range(rounds):
         before, lines = traces(run), num_lines(run)
-        process = context.Process(target=train_alone, args=(config, run))
+        process = context.Process(target=train, args=(config, run))
         process.start()
         turn = kills % 4
         if turn:  # a run that is killed faster than it starts would never end
@@ -245,7 +244,7 @@ def kill_at_random(config: TrainConfig, folder: Path, rounds: int) -> list[str]:
         while is_running(process.pid or 0):
             time.sleep(0.002)
         landed.append(place_of_kill(run, before))
-    process = context.Process(target=train_alone, args=(config, run))
+    process = context.Process(target=train, args=(config, run))
     process.start()
     process.join(600)
     assert process.exitcode == 0

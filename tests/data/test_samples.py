@@ -4,12 +4,14 @@ import multiprocessing
 import os
 import random
 import signal
+import sys
 import time
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -18,6 +20,9 @@ from PIL import Image
 
 from temperfill.config import DataConfig
 from temperfill.data import Batch, PictureFolders, batches
+
+if TYPE_CHECKING:
+    from multiprocessing.connection import Connection
 
 
 def write_pictures(folder: Path, num: int, size: tuple[int, int] = (48, 40), start: int = 0) -> None:
@@ -210,6 +215,39 @@ def test_any_picture_size_gives_the_crop(tmp_path: Path, size: tuple[int, int]) 
         sample = PictureFolders(config(tmp_path, crop_size=crop_size), 0)[0]
         assert sample.image.shape == (3, crop_size, crop_size)
         assert sample.mask.any()
+
+
+def _load_until_killed(folder: Path, workers: "Connection") -> None:
+    with closing(batches(PictureFolders(config(folder), 0), 2, 0, workers=2)):
+        workers.send([worker.pid for worker in multiprocessing.active_children()])
+        signal.pause()
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="asks the kernel of Linux")
+@pytest.mark.parametrize("method", ["fork", "forkserver"])
+def test_workers_end_with_a_killed_process(folder: Path, method: str) -> None:
+    """Also when it is killed right after they started, and however it was started itself."""
+    context = multiprocessing.get_context(method)
+    receiver, sender = context.Pipe(duplex=False)
+    process = context.Process(target=_load_until_killed, args=(folder, sender))
+    process.start()
+    assert receiver.poll(30)
+    workers = receiver.recv()
+    process.kill()
+    process.join()
+    deadline = time.monotonic() + 10
+    while any(map(_runs, workers)) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert len(workers) == 2
+    assert not any(map(_runs, workers))
+
+
+def _runs(pid: int) -> bool:
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
 
 
 def test_workers_survive_the_signals_that_stop_training(folder: Path) -> None:

@@ -33,22 +33,6 @@ def start(
     return processes  # type: ignore[return-value]
 
 
-def train_alone(config: RunConfig, run: Path) -> None:
-    """Trains in a process of its own."""
-    _start_workers_as_usual()
-    from temperfill.train import train
-
-    train(config, run)
-
-
-def _start_workers_as_usual() -> None:
-    """In the way of this system. A process that a fork server started would start its workers by another one.
-
-    That one outlives it, and workers whose parent lives do not notice that training was killed.
-    """
-    multiprocessing.set_start_method(None, force=True)
-
-
 def finish(processes: list[BaseProcess], seconds: float = 120) -> list[int | None]:
     """Exit codes; processes that are still there are killed, and have none."""
     deadline = time.monotonic() + seconds
@@ -80,7 +64,6 @@ def _rank(
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), TORCHELASTIC_RUN_ID="test", OMP_NUM_THREADS="1")
     sys.stderr = run.with_name(f"{run.name}.{rank}.txt").open("w", buffering=1)
     faulthandler.enable(sys.stderr)
-    _start_workers_as_usual()
     from temperfill.train import train
 
     if fault is not None:

@@ -4,10 +4,14 @@ Order, crop, flip, mask and the discriminator's patch follow from (seed, sample 
 number of workers or of ranks draws the same samples, and resuming needs no state of any random generator.
 """
 
+import ctypes
 import gc
 import io
+import os
 import signal
+import sys
 from collections.abc import Generator, Iterator
+from functools import partial
 from itertools import chain
 from pathlib import PurePosixPath
 from typing import NamedTuple
@@ -24,6 +28,7 @@ from temperfill.config import DataConfig
 from temperfill.data.sources import Joined, open_source
 
 _ORDER, _SAMPLE, _LINES = 0, 1, 3  # streams of the seed; 2 is that of the gradient penalty
+_PR_SET_PDEATHSIG = 1  # of prctl(2)
 _REPLACEMENTS = 1000
 """Pictures that are tried in the place of an unreadable one; so many in a row are no accident."""
 
@@ -251,7 +256,9 @@ def batches(
         batch_sampler=_Draws(dataset, range(first, first + size), batch_size),
         num_workers=workers,
         prefetch_factor=4 if workers else None,
-        worker_init_fn=_start_worker,
+        # Workers share the list of pictures, and die with this process, only as its own children.
+        multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
+        worker_init_fn=partial(_start_worker, os.getpid()),
         # Its own generator: the loader would otherwise draw its base seed from the global one.
         generator=torch.Generator().manual_seed(0),
     )
@@ -262,7 +269,12 @@ def _drain(loaded: Iterator[Batch]) -> Generator[Batch, None, None]:
     yield from loaded
 
 
-def _start_worker(_: int) -> None:
+def _start_worker(parent: int, _: int) -> None:
+    if sys.platform == "linux":
+        # torch's own watch on the parent begins late: killed before, it would leave a worker that waits for ever.
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:
+            os._exit(1)
     torch.set_num_threads(1)
     # What was there before the fork is shared with the other workers until it is written to, and collecting writes.
     gc.freeze()
