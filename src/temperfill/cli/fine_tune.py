@@ -46,6 +46,8 @@ class FineTuneOptions:
     """auto, cpu, cuda or cuda:N."""
     workers: int = 1
     """Processes that load pictures."""
+    compile: bool = False
+    """Compile the networks with torch.compile: some minutes at the start, and faster steps."""
     debug: bool = False
     """Show the trace of an error."""
 
@@ -108,6 +110,7 @@ def configuration(options: FineTuneOptions) -> Any:
         machine=MachineConfig(
             device=options.device,
             workers=options.workers,
+            compile=options.compile,
             max_minutes=options.max_minutes,
             perceptual_path=options.vgg,
         ),
