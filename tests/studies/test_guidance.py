@@ -80,6 +80,12 @@ def test_who_follows_lines_scores_with_them(drawer: Drawer, setting: EvaluationC
     text = (tmp_path / "out" / "report.md").read_text()
     assert "F1 of lines" in text
     assert (tmp_path / "out" / "with-lines" / "middle" / "lined" / "0.png").is_file()
+    sheet = np.asarray(Image.open(tmp_path / "out" / "sheets" / "lined-middle.png").convert("L"))
+    # The masked picture, at twice its size, shows the lines, which the truth has at the same place.
+    masked, truth = (sheet[-2 * SIZE :, left : left + 2 * SIZE][40:88, 36:92] for left in (0, 3 * (2 * SIZE + 4)))
+    assert (truth < 50).any()
+    assert (masked[truth < 50] < 128).any()
+    assert (masked > 200).any()
 
 
 @pytest.mark.usefixtures("drawer")

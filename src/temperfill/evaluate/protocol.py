@@ -238,10 +238,14 @@ def _write_sheets(stage: Stage, entrants: Sequence[Contestant]) -> None:
         count = min(_SHEET_ROWS, len(members))
         shown = [members[i * len(members) // count] for i in range(count)]
         truths = [square(item.path, size) for item in shown]
+        papers = [np.full_like(truth, 255) for truth in truths]
+        if any(entrant.lined for entrant in entrants):
+            drawn = [stage.judge.networks["lines"](tensor(truth, stage.device))[0] for truth in truths]
+            papers = [np.where(lines[..., None], np.uint8(0), p) for lines, p in zip(drawn, papers, strict=True)]
         for group in shown[0].masks:
             holes = [images.to_mask(item.masks[group], (size, size)) for item in shown]
             columns: dict[str, list[Bytes]] = {
-                "masked input": [np.where(h[..., None], np.uint8(255), t) for h, t in zip(holes, truths, strict=True)]
+                "masked input": [np.where(h[..., None], p, t) for h, p, t in zip(holes, papers, truths, strict=True)]
             }
             for label in dict.fromkeys(entrant.label for entrant in entrants):
                 folder = output / shown_entrants[label].folder / group / kind
