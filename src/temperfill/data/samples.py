@@ -52,6 +52,11 @@ class Batch(NamedTuple):
     number: Tensor
     sketch: Tensor
 
+    @property
+    def given(self) -> tuple[Tensor, ...]:
+        """What a generator is given: image, mask, and the sketch where the dataset has sketches."""
+        return (self.image, self.mask, self.sketch) if self.sketch.shape[1] else (self.image, self.mask)
+
 
 class PictureFolders(Dataset[Batch]):
     """Samples by number, of the pictures of folders and shards.

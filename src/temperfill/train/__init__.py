@@ -66,10 +66,10 @@ def _save(folder: RunFolder, networks: Networks, progress: Progress, keep_best: 
 
 @torch.inference_mode()
 def _write_samples(path: Path, networks: Networks, batch: Batch) -> None:
-    """A sheet of the first pictures of a batch: masked with the lines it shows, coarse, composite, truth."""
-    image, mask, sketch = batch.image[:8], batch.mask[:8], batch.sketch[:8]
-    output = networks.ema(image, mask, *([sketch] if sketch.shape[1] else []))
-    paper = 1 - sketch.sum(1, keepdim=True).expand_as(image)
+    """A sheet of the pictures of a batch: masked with the lines it shows, coarse, composite, truth."""
+    image, mask = batch.image, batch.mask
+    output = networks.ema(*batch.given)
+    paper = 1 - batch.sketch.sum(1, keepdim=True).expand_as(image)
     columns = {
         "input": composite(paper, image, mask),
         "coarse": output.coarse.clamp(0, 1),

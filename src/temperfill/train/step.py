@@ -93,8 +93,7 @@ class Stepper:
         config, judge = self.config, self.networks.discriminator
         rate = learning_rate(config, step)
         _set_rate(self.generator_optimizer, rate)
-        # Without sketches the generator is called as ever, even if it could take them.
-        output = self.generator(batch.image, batch.mask, *([batch.sketch] if batch.sketch.shape[1] else []))
+        output = self.generator(*batch.given)
         output = output._replace(coarse=output.coarse.float(), refined=output.refined.float())
         fake = composite(output.refined, batch.image, batch.mask)
         values: dict[str, float] = {}
