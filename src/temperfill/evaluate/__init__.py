@@ -7,7 +7,7 @@ Pictures become squares (centre crop, Lanczos), composites are PNG with untouche
 from temperfill.evaluate.contest import Contestant, checkpoint_of, contestants
 from temperfill.evaluate.inputs import FREE_FORM_SQUARE
 from temperfill.evaluate.judge import LINES_TOLERANCE, Judge, validation_score
-from temperfill.evaluate.protocol import Stage, measure, prepare, run
+from temperfill.evaluate.protocol import Stage, measure, prepare, prepare_with, run
 
 __all__ = [
     "FREE_FORM_SQUARE",
@@ -19,6 +19,7 @@ __all__ = [
     "contestants",
     "measure",
     "prepare",
+    "prepare_with",
     "run",
     "validation_score",
 ]

@@ -2,7 +2,7 @@
 
 import shlex
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -67,6 +67,15 @@ def prepare(config: EvaluationConfig, output: Path, device: str = "auto") -> Sta
     drawn = output / "masks"
     items = with_masks(chosen, config.masks, config.groups, kinds, drawn, config.size, config.seed)
     return Stage(config, output, device, judge, items)
+
+
+def prepare_with(
+    load: Callable[[str], list[Contestant]], config: EvaluationConfig, output: Path, device: str
+) -> tuple[Stage, list[Contestant]]:
+    """As :func:`prepare`, with what ``load`` gives for its device; what that refuses is known before any writing."""
+    entrants = load("cpu")
+    stage = prepare(config, output, device)
+    return stage, entrants if stage.device == "cpu" else load(stage.device)
 
 
 def run(

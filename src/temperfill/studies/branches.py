@@ -37,10 +37,9 @@ def branches(
         ModuleNotFoundError: matplotlib is missing.
     """
     report.need_matplotlib()
-    entrants = [_switched(model, name, "cpu") for name in SWITCHES]  # refuses before anything is written
-    stage = evaluate.prepare(evaluation, output, device)
-    if stage.device != "cpu":
-        entrants = [_switched(model, name, stage.device) for name in SWITCHES]
+    stage, entrants = evaluate.prepare_with(
+        lambda where: [_switched(model, name, where) for name in SWITCHES], evaluation, output, device
+    )
     notes = [
         f"One network ({entrants[0].source}) with parts switched off when filling; it was not trained without them. "
         "The differences hold for these weights.",

@@ -42,10 +42,7 @@ def guidance(
     judge = evaluation.judge
     named = (*judge.metrics, "lines") if judge.metrics and "lines" not in judge.metrics else judge.metrics
     evaluation = replace(evaluation, judge=replace(judge, edges=judge.edges or "auto", metrics=named))
-    entrant = _guided(model, "cpu")  # refuses before anything is written
-    stage = evaluate.prepare(evaluation, output, device)
-    if stage.device != "cpu":
-        entrant = _guided(model, stage.device)
+    stage, (entrant,) = evaluate.prepare_with(lambda where: [_guided(model, where)], evaluation, output, device)
     edges = stage.judge.networks["lines"].detector.name
     # The same weights both times: no question of training with another seed.
     plain = replace(entrant, label=WITHOUT, trained=False, baseline=False)
