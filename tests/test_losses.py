@@ -43,6 +43,40 @@ def test_perceptual_sums_the_means_of_its_layers() -> None:
         losses.perceptual(a, b[:1])
 
 
+def test_texture_asks_how_much_detail_there_is_not_where_it_lies() -> None:
+    stripes = (0.5 + 0.2 * ((torch.arange(64) // 2) % 2 * 2 - 1).double()).expand(1, 3, 64, 64)
+    moved, flat = stripes.roll(2, 3), torch.full_like(stripes, 0.5)
+    assert (stripes - moved).abs().mean() > (stripes - flat).abs().mean()  # a blur is nearer, pixel by pixel
+    mask = torch.zeros(1, 1, 64, 64, dtype=torch.float64)
+    mask[..., 16:48, 16:48] = 1
+    blurred, displaced = losses.texture(flat, stripes, mask), losses.texture(moved, stripes, mask)
+    # One step of 0.4 in every two columns; the flat picture has the root's small constant.
+    assert blurred.item() == pytest.approx(0.2, abs=0.01)
+    assert displaced < 0.1 * blurred
+    assert losses.texture(stripes, stripes, mask) == 0
+
+
+def test_texture_looks_at_the_hole_alone() -> None:
+    pred, target, mask = (x.repeat(1, 1, 4, 4) for x in pictures())
+    mask[:] = 0
+    assert losses.texture(pred, target, mask) == 0
+    mask[:, :, 4:12, 4:12] = 1
+    found = losses.texture(pred, target, mask)
+    changed = pred.clone()
+    changed[:, :, 14:] = 0
+    changed[..., 14:] = 0
+    torch.testing.assert_close(losses.texture(changed, target, mask), found)
+    changed[:, :, 6:8] = 0
+    assert (losses.texture(changed, target, mask) - found).abs() > 1e-4
+
+
+def test_texture_of_a_flat_picture_has_a_finite_gradient() -> None:
+    pred = torch.full((1, 3, 32, 32), 0.5, requires_grad=True)
+    losses.texture(pred, torch.rand(1, 3, 32, 32), torch.ones(1, 1, 32, 32)).backward()
+    assert pred.grad is not None
+    assert pred.grad.isfinite().all()
+
+
 def test_hinge_values() -> None:
     real, fake = torch.tensor([[2.0], [0.5], [-1.0]]), torch.tensor([[-3.0], [0.0], [1.0]])
     assert losses.hinge_discriminator(real, fake).item() == pytest.approx((0 + 0.5 + 2) / 3 + (0 + 1 + 2) / 3)
@@ -137,6 +171,7 @@ def test_two_halves_average_to_the_whole_batch() -> None:
             [
                 losses.reconstruction(a, b, hole, 4.0),
                 losses.perceptual([a], [b]).double(),
+                losses.texture(a, b, hole, 4),
                 losses.hinge_discriminator(value, value.flip(1) * 2),
                 losses.wasserstein_discriminator(value, value * 3),
                 losses.adversarial_generator(value),

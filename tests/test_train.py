@@ -582,10 +582,11 @@ class TestLearning:
 
         monkeypatch.setattr(step, "_load_vgg", lambda _: Features())
         for on, local in (("coarse", False), ("both", True)):
-            loss = LossConfig(perceptual_weight=0.5, perceptual_on=on, perceptual_local=local)  # type: ignore[arg-type]
+            loss = LossConfig(perceptual_weight=0.5, perceptual_on=on, perceptual_local=local, texture_weight=1.0)  # type: ignore[arg-type]
             train(replace(config, num_steps=1, loss=loss), tmp_path / on)
             (record,) = log_of(tmp_path / on)
             assert record["perceptual"] > 0
+            assert record["texture"] > 0
         distance = PerceptualLoss(Features())  # type: ignore[arg-type]
         assert distance(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)) > 0
 

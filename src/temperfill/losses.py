@@ -31,6 +31,39 @@ def perceptual(pred_features: list[Tensor], target_features: list[Tensor]) -> Te
     return torch.stack(differences).sum()
 
 
+def texture(pred: Tensor, target: Tensor, mask: Tensor, window: int = 16) -> Tensor:
+    """Mean absolute difference of local strengths of the gradient in the hole: how much detail, not where it lies.
+
+    The strength is the mean length of the grey picture's gradient over the hole's pixels of a square window; windows
+    overlap by half. Unlike a distance of pixels it does not punish detail that is a little out of place, which a blur
+    avoids by having none.
+
+    Args:
+        pred: (B, 3, H, W) in [0, 1].
+        target: (B, 3, H, W) in [0, 1].
+        mask: (B, 1, H, W), 1 = missing.
+        window: side of the windows, pixels; even.
+
+    Returns:
+        Scalar; windows count by their share of the hole, pictures equally, one without a hole as 0.
+    """
+    hole = F.avg_pool2d(mask, window, window // 2, window // 2)
+    strengths = [
+        F.avg_pool2d(_gradient_length(image) * mask, window, window // 2, window // 2) for image in (pred, target)
+    ]
+    difference = (strengths[0] - strengths[1]).abs()
+    return (difference.sum((1, 2, 3)) / hole.sum((1, 2, 3)).clamp(min=1e-6)).mean()
+
+
+def _gradient_length(image: Tensor) -> Tensor:
+    """(B, C, H, W) to (B, 1, H, W): length of the forward differences of the channels' mean; the last ones are 0."""
+    grey = image.mean(1, keepdim=True)
+    down = F.pad(grey[:, :, 1:] - grey[:, :, :-1], (0, 0, 0, 1))
+    right = F.pad(grey[..., 1:] - grey[..., :-1], (0, 1, 0, 0))
+    # The root has no derivative at 0. A thousandth is a quarter of a grey level of 256.
+    return (down.square() + right.square() + 1e-6).sqrt()
+
+
 def hinge_discriminator(real: Tensor, fake: Tensor) -> Tensor:
     """relu(1 - D(real)) + relu(1 + D(fake)), means over the batch (Eq. 4)."""
     return F.relu(1 - real).mean() + F.relu(1 + fake).mean()

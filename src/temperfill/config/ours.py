@@ -92,6 +92,8 @@ class LossConfig:
     """Which output the perceptual loss sees; the paper's is coarse (Eq. 3)."""
     perceptual_local: bool = False
     """Take the perceptual loss on the discriminator's local patch, a quarter of the picture, to save time."""
+    texture_weight: float = 0.0
+    """Weight of the distance of local gradient strengths of the refined image in the hole; the paper has none."""
     adversarial: Literal["hinge", "wgan-gp"] = "hinge"
     """hinge with spectral normalisation (Eqs. 4, 5), or WGAN with gradient penalty and no normalisation."""
     adversarial_weight: float = 0.01
@@ -103,8 +105,8 @@ class LossConfig:
 
     def __post_init__(self) -> None:
         check_types(self)
-        at_least(0, self, "coarse_weight", "refined_weight", "perceptual_weight", "adversarial_weight")
-        at_least(0, self, "gradient_penalty_weight", "adversarial_start")
+        at_least(0, self, "coarse_weight", "refined_weight", "perceptual_weight", "texture_weight")
+        at_least(0, self, "adversarial_weight", "gradient_penalty_weight", "adversarial_start")
         require(self.hole_weight > 0, f"hole_weight must be positive, got {self.hole_weight}")
 
 

@@ -45,6 +45,8 @@ def generator_terms(
         "coarse": loss.coarse_weight * losses.reconstruction(coarse, image, mask, loss.hole_weight),
         "refined": loss.refined_weight * losses.reconstruction(refined, image, mask, loss.hole_weight),
     }
+    if loss.texture_weight > 0:
+        terms["texture"] = loss.texture_weight * losses.texture(refined, image, mask)
     if perceptual is not None:
         outputs = {"coarse": [coarse], "refined": [refined], "both": [coarse, refined]}[loss.perceptual_on]
         pairs = [(composite(output, image, mask), image) for output in outputs]
