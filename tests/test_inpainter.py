@@ -1,9 +1,11 @@
 """The guarded call and pictures of any size: known pixels, hidden holes, windows, memory, sources."""
 
 import logging
+import math
 import subprocess
 import sys
 import time
+import tracemalloc
 import warnings
 from collections.abc import Callable
 from copy import deepcopy
@@ -16,13 +18,14 @@ import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import ExifTags, Image
+from scipy import ndimage
 from torch import Tensor
 
 import temperfill
 from temperfill import images, methods, regions
 from temperfill.checkpoint import save_generator
 from temperfill.config import GeneratorConfig
-from temperfill.inpainter import Inpainter, choose_device, fill, load_method
+from temperfill.inpainter import Inpainter, choose_device, fill, load_method, strategies
 from temperfill.methods.ours import Ours
 from temperfill.nets.generator import Generator, Matches
 from temperfill.tensors import SizeRule
@@ -334,6 +337,39 @@ def test_feather_starts_at_the_known_pixels() -> None:
     assert np.allclose(method(image, mask, output_type="np")[4, :, 0], [0] * 10 + [1] * 10)
 
 
+def specks_far_apart(rng: np.random.Generator) -> np.ndarray:
+    hole = np.zeros((211, 307), bool)
+    for y, x in ((0, 0), (5, 40), (100, 150), (103, 158), (210, 306), (90, 290)):
+        hole[y : y + rng.integers(1, 30), x : x + rng.integers(1, 30)] = True
+    return hole
+
+
+@pytest.mark.parametrize("radius", [1, 7, 40])
+def test_holes_far_apart_grow_and_fade_as_if_worked_on_together(radius: int) -> None:
+    rng = np.random.default_rng(radius)
+    hole = specks_far_apart(rng)
+    assert np.array_equal(regions.dilate(hole, radius), ndimage.distance_transform_edt(~hole) <= radius)
+    distance = ndimage.distance_transform_edt(hole)
+    weight = np.where(hole & (distance <= radius), distance / (radius + 1), 1)[..., None]
+    filled = rng.random((*hole.shape, 3)).astype(np.float32)
+    found = regions.feather(filled, np.full_like(filled, 0.3), hole, radius)
+    assert np.allclose(found, weight * filled + (1 - weight) * 0.3, atol=1e-6)
+    assert np.array_equal(found[~hole], filled[~hole])
+
+
+def test_growing_holes_far_apart_works_around_each() -> None:
+    hole = np.zeros((3000, 3000), bool)
+    hole[:6, :6], hole[-6:, -6:] = True, True
+    tracemalloc.start()
+    try:
+        grown = regions.dilate(hole, 4)
+        peak = tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+    assert grown.sum() > hole.sum()
+    assert peak < 40e6  # 9 MB for a mask; a distance for each pixel of the picture would be 72 MB
+
+
 def test_orientation_of_picture_and_mask(inpainter: Inpainter, tmp_path: Path) -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation] = 6
@@ -393,6 +429,40 @@ def test_windows_cover_the_hole_once(shape: tuple[int, int]) -> None:
             if kind in ("specks", "line", "frame"):  # never shrunk
                 assert max(window.hole.shape) <= regions.LIMIT + 4
         assert np.array_equal(count, hole.astype(int)), kind
+
+
+@pytest.mark.parametrize("radius", [51, 160])
+def test_a_blob_on_a_long_line_does_not_make_the_line_coarse(radius: int) -> None:
+    hole = np.zeros((1500, 4000), bool)
+    hole[700:705, 200:3800] = True
+    line = hole.copy()
+    rows, columns = np.ogrid[:1500, :4000]
+    hole |= (rows - 700) ** 2 + (columns - 2000) ** 2 < radius**2
+    count = np.zeros(hole.shape, int)
+    for part in strategies._parts(hole, strategies.Wishes()):
+        top, left, bottom, right = part.box
+        count[top:bottom, left:right] += part.hole
+        if part.factor > 1:  # by the thickness of the blob
+            assert part.factor == math.ceil(2 * radius / strategies.THICK)
+            reached = np.flatnonzero((part.hole & line[top:bottom, left:right]).any(0)) + left
+            assert np.abs(reached - 2000).max() < radius + 100
+    assert np.array_equal(count, hole)
+
+
+def test_small_pictures_of_any_aspect_are_filled_at_their_size() -> None:
+    method = Stub(grey)
+    for height, width in ((400, 1000), (270, 1500), (600, 640)):
+        mask = np.zeros((height, width), bool)
+        mask[100:120, 300:320] = True
+        Inpainter(method, "cpu")(picture(height, width), mask)
+        assert method.sizes[-1] == (height, width)
+
+
+@pytest.mark.parametrize("length", range(500, 520))
+def test_scratches_are_filled_at_full_size(length: int) -> None:
+    hole = np.zeros((2000, 1000), bool)
+    hole[701 : 701 + length, 500:510] = True
+    assert [part.factor for part in strategies._parts(hole, strategies.Wishes()) if part.factor > 1] == []
 
 
 @pytest.mark.parametrize("shape", [(300, 400), (61, 7), (1, 1)])
@@ -612,8 +682,23 @@ def test_sources_lie_in_the_known_part_and_weigh_at_most_one(inpainter: Inpainte
     assert [h.temperature for h in warm] == pytest.approx([10 * h.temperature for h in heads])
     with pytest.raises(ValueError, match="not in the hole"):
         inpainter.sources(source, hole, 10, 10)
+    grown = inpainter.sources(source, hole, 98, 1510, mask_dilate=3)
+    assert grown == inpainter.sources(source, regions.dilate(hole, 3), 98, 1510)
+    with pytest.raises(ValueError, match="not in the hole"):
+        inpainter.sources(source, hole, 98, 1510, mask_dilate=1)
     with pytest.raises(ValueError, match="cannot tell"):
         Inpainter(Stub(grey), "cpu").sources(source, hole, 120, 1510)
+
+
+@pytest.mark.parametrize("shape", [(65, 67), (41, 90), (9, 7)])
+def test_sources_of_pictures_of_any_size(inpainter: Inpainter, shape: tuple[int, int]) -> None:
+    hole = np.zeros(shape, bool)
+    hole[2:5, -4:] = True
+    for head in inpainter.sources(images.open_picture(picture(*shape)), hole, 3, shape[1] - 1, top=3):
+        for match in head.matches:
+            top, left, bottom, right = match.box
+            assert 0 <= top < bottom <= shape[0]
+            assert 0 <= left < right <= shape[1]
 
 
 def test_shrinking_leaks_nothing_of_the_hole() -> None:

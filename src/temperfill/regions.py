@@ -40,9 +40,10 @@ def dilate(hole: Hole, radius: int) -> Hole:
     """Adds all pixels within ``radius`` of the hole."""
     if radius == 0 or not hole.any() or hole.all():
         return hole
-    top, left, bottom, right = _bounds(hole, radius)
     result = hole.copy()
-    result[top:bottom, left:right] = ndimage.distance_transform_edt(~hole[top:bottom, left:right]) <= radius
+    for box in hole_boxes(hole, radius):
+        near = _slices(_grow(box, radius, hole.shape))
+        result[near] |= ndimage.distance_transform_edt(~hole[near]) <= radius
     return result
 
 
@@ -60,22 +61,27 @@ def feather(filled: NDArray[np.float32], image: NDArray[np.float32], hole: Hole,
     """
     if radius == 0 or not hole.any() or hole.all():
         return filled
-    top, left, bottom, right = _bounds(hole, 1)  # the nearest known pixel lies in here
-    inner = hole[top:bottom, left:right]
-    distance, nearest = ndimage.distance_transform_edt(inner, return_indices=True)
-    ramp = inner & (distance <= radius)
-    weight = (distance[ramp] / (radius + 1)).astype(np.float32)[:, None]
-    known = image[top:bottom, left:right][nearest[0][ramp], nearest[1][ramp]]
     result = filled.copy()
-    result[top:bottom, left:right][ramp] = weight * filled[top:bottom, left:right][ramp] + (1 - weight) * known
+    for box in hole_boxes(hole, radius):
+        # Around a pixel of the box, what is nearer than the radius lies in here; further off the distance may be wrong.
+        around = _grow(box, radius, hole.shape)
+        near, top, left = _slices(around), box[0] - around[0], box[1] - around[1]
+        distance, nearest = ndimage.distance_transform_edt(hole[near], return_indices=True)
+        own = np.zeros(distance.shape, bool)
+        own[top : top + box[2] - box[0], left : left + box[3] - box[1]] = True
+        ramp = hole[near] & own & (distance <= radius)
+        weight = (distance[ramp] / (radius + 1)).astype(np.float32)[:, None]
+        known = image[near][nearest[0][ramp], nearest[1][ramp]]
+        result[near][ramp] = weight * filled[near][ramp] + (1 - weight) * known
     return result
 
 
 def windows(hole: Hole, multiple: int = 4) -> list[Window]:
     """Divides the hole of a picture into parts, each with the window that it is to be filled in.
 
-    Holes whose windows overlap are filled together while that window stays within LIMIT. A hole that is longer gets one
-    large window, for the caller to shrink, unless it is thin: then pieces, in order along it.
+    Holes whose windows overlap are filled together while that window stays within LIMIT. What is thin of a longer hole
+    is cut into pieces, in order along it; each thick part of it gets one window, for the caller to shrink if it is
+    large.
 
     Args:
         hole: (H, W).
@@ -84,13 +90,9 @@ def windows(hole: Hole, multiple: int = 4) -> list[Window]:
     Returns:
         Windows whose holes cover ``hole`` and do not overlap.
     """
-    labels, number = _label(hole)
-    if number == 0:
+    labels, boxes = _label(hole)
+    if not boxes:
         return []
-    boxes = [
-        (rows.start, columns.start, min(rows.stop, hole.shape[0]), min(columns.stop, hole.shape[1]))
-        for rows, columns in ndimage.find_objects(labels)
-    ]
     group_of = _group(boxes, hole.shape)
     groups: dict[int, list[int]] = {}
     for index, group in enumerate(group_of):
@@ -99,7 +101,7 @@ def windows(hole: Hole, multiple: int = 4) -> list[Window]:
     found = []
     for group, members in groups.items():
         box = _union([boxes[i] for i in members])
-        part = hole[box[0] : box[2], box[1] : box[3]] & (lookup[labels[box[0] : box[2], box[1] : box[3]]] == group)
+        part = hole[_slices(box)] & (lookup[_at_full_size(labels, box)] == group)
         found += [_window(piece_box, piece, hole.shape, multiple) for piece_box, piece in _pieces(box, part)]
     return found
 
@@ -114,11 +116,8 @@ def hole_boxes(hole: Hole, margin: int) -> list[Box]:
     Returns:
         Boxes in pixels; none for an empty hole.
     """
-    labels, _ = _label(hole)
-    height, width = hole.shape
     boxes = np.empty((0, 4), np.int64)
-    for rows, columns in ndimage.find_objects(labels):
-        box = np.array([rows.start, columns.start, min(rows.stop, height), min(columns.stop, width)])
+    for box in map(np.array, _label(hole)[1]):
         merged = True
         while merged and len(boxes):  # a box that grew may swallow others
             union = np.concatenate([np.minimum(boxes[:, :2], box[:2]), np.maximum(boxes[:, 2:], box[2:])], 1)
@@ -138,24 +137,37 @@ def _work(boxes: NDArray[np.int64], margin: int, shape: tuple[int, ...]) -> NDAr
     return sides[:, 0] * sides[:, 1]
 
 
-def _bounds(hole: Hole, margin: int) -> Box:
+def _bounds(hole: Hole) -> Box:
     rows, columns = np.flatnonzero(hole.any(1)), np.flatnonzero(hole.any(0))
-    height, width = hole.shape
-    return (
-        max(int(rows[0]) - margin, 0),
-        max(int(columns[0]) - margin, 0),
-        min(int(rows[-1]) + 1 + margin, height),
-        min(int(columns[-1]) + 1 + margin, width),
-    )
+    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
-def _label(hole: Hole) -> tuple[NDArray[np.int32], int]:
-    """Numbers the connected parts on a coarse grid, and gives the numbers at full size."""
+def _grow(box: Box, margin: int, shape: tuple[int, ...]) -> Box:
+    top, left, bottom, right = box
+    return max(top - margin, 0), max(left - margin, 0), min(bottom + margin, shape[0]), min(right + margin, shape[1])
+
+
+def _slices(box: Box) -> tuple[slice, slice]:
+    return slice(box[0], box[2]), slice(box[1], box[3])
+
+
+def _label(hole: Hole) -> tuple[NDArray[np.int32], list[Box]]:
+    """Numbers the connected parts from 1 on, on a grid of coarse cells, and gives their boxes in pixels."""
     height, width = hole.shape
     padded = np.pad(hole, ((0, -height % _CELL), (0, -width % _CELL)))
     cells = padded.reshape(padded.shape[0] // _CELL, _CELL, padded.shape[1] // _CELL, _CELL).any((1, 3))
-    labels, number = ndimage.label(cells, np.ones((3, 3)))
-    return labels.repeat(_CELL, 0).repeat(_CELL, 1)[:height, :width], number
+    labels, _ = ndimage.label(cells, np.ones((3, 3)))
+    found = [
+        (y.start * _CELL, x.start * _CELL, min(y.stop * _CELL, height), min(x.stop * _CELL, width))
+        for y, x in ndimage.find_objects(labels)
+    ]
+    return labels, found
+
+
+def _at_full_size(labels: NDArray[np.int32], box: Box) -> NDArray[np.int32]:
+    """Numbers of cells, for the pixels of a box that starts at a cell."""
+    cells = labels[box[0] // _CELL : -(-box[2] // _CELL), box[1] // _CELL : -(-box[3] // _CELL)]
+    return cells.repeat(_CELL, 0).repeat(_CELL, 1)[: box[2] - box[0], : box[3] - box[1]]
 
 
 def _union(boxes: list[Box]) -> Box:
@@ -186,19 +198,39 @@ def _group(boxes: list[Box], shape: tuple[int, ...]) -> NDArray[np.int64]:
 
 
 def _pieces(box: Box, part: Hole) -> list[tuple[Box, Hole]]:
-    """The part of the hole in a box, cut along a grid if it is long and thin."""
-    top, left, bottom, right = box
+    """The part of the hole in a box, taken apart if it is long: what is thin along a grid, what is thick as it is."""
     step = LIMIT - 2 * CONTEXT
-    if max(bottom - top, right - left) <= step or ndimage.distance_transform_edt(np.pad(part, 1)).max() > _THIN:
+    if max(box[2] - box[0], box[3] - box[1]) <= step:
         return [(box, part)]
+    thick = _thick(part)
+    thin = part & ~thick
     found = []
     for y in range(0, part.shape[0], step // 2):
         for x in range(0, part.shape[1], step // 2):
-            piece = part[y : y + step // 2, x : x + step // 2]
-            if piece.any():
-                a, b, c, d = _bounds(piece, 0)
-                found.append(((top + y + a, left + x + b, top + y + c, left + x + d), piece[a:c, b:d]))
+            found += _cut(box, thin, (y, x, y + step // 2, x + step // 2))
+    # Last, so that the thin parts around them are known.
+    labels, boxes = _label(thick)
+    for number, inside in enumerate(boxes, 1):
+        own = np.zeros_like(thick)
+        own[_slices(inside)] = thick[_slices(inside)] & (_at_full_size(labels, inside) == number)
+        found += _cut(box, own, inside)
     return found
+
+
+def _thick(part: Hole) -> Hole:
+    """Pixels of a hole near to where its rim is more than _THIN away: corners and short tails belong to the bulk."""
+    thickness = ndimage.distance_transform_edt(np.pad(part, 1))[1:-1, 1:-1]
+    return part & dilate(thickness > _THIN, 2 * _THIN)
+
+
+def _cut(box: Box, part: Hole, inside: Box) -> list[tuple[Box, Hole]]:
+    """What a box in the coordinates of ``part``, which starts at ``box``, holds of it; nothing if it is empty."""
+    piece = part[_slices(inside)]
+    if not piece.any():
+        return []
+    top, left = box[0] + inside[0], box[1] + inside[1]
+    bounds = _bounds(piece)
+    return [((top + bounds[0], left + bounds[1], top + bounds[2], left + bounds[3]), piece[_slices(bounds)])]
 
 
 def widen(window: Window, shape: tuple[int, ...], side: int, multiple: int) -> Window:

@@ -99,10 +99,7 @@ def fill(method: Method, image: Tensor, mask: Tensor, sketch: Tensor | None = No
         options["temperature"] = temperature
     height, width = image.shape[2:]
     hidden = torch.where(mask > 0.5, 0.5, image)
-    planes = [hidden, mask] if sketch is None else [hidden, mask, sketch * mask]
-    padding = (0, _padding(width, method.size_rule), 0, _padding(height, method.size_rule))
-    if any(padding):
-        planes = [F.pad(plane, padding, mode="replicate") for plane in planes]
+    planes = pad([hidden, mask] if sketch is None else [hidden, mask, sketch * mask], method.size_rule)
     result = method(*planes, **options)
     if result.shape != planes[0].shape:
         raise ValueError(f"method {method.name} gave shape {tuple(result.shape)} for {tuple(planes[0].shape)}")
@@ -110,6 +107,13 @@ def fill(method: Method, image: Tensor, mask: Tensor, sketch: Tensor | None = No
     if not result.isfinite().all():
         raise ValueError(f"method {method.name} gave values that are not finite; its weights may be damaged")
     return composite(result.clamp(0, 1), image, mask)
+
+
+def pad(planes: list[Tensor], rule: SizeRule) -> list[Tensor]:
+    """Repeats the last row and column of planes (B, C, H, W) until their size is one that a method takes."""
+    height, width = planes[0].shape[2:]
+    padding = (0, _padding(width, rule), 0, _padding(height, rule))
+    return [F.pad(plane, padding, mode="replicate") for plane in planes] if any(padding) else planes
 
 
 def _padding(size: int, rule: SizeRule) -> int:

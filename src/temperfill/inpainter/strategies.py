@@ -29,7 +29,7 @@ from torch import Tensor
 
 from temperfill import regions
 from temperfill.attention.transfer import carry_detail
-from temperfill.inpainter.calling import Method, fill
+from temperfill.inpainter.calling import Method, fill, pad
 from temperfill.tensors import Box, composite
 
 Strategy = Literal["auto", "full", "crop", "multiscale"]
@@ -136,7 +136,7 @@ class Filler:
         part = next(part for part in _parts(hole, wishes) if _holds(part, point))
         planes = self._planes(rgb, hole, sketch, part.box)
         factor = part.factor
-        small = _small(planes, factor)
+        small = pad(_small(planes, factor), self.method.size_rule)
         with self._arithmetic():
             method: Any = self.method
             columns = small[0].shape[3] // _MULTIPLE
@@ -238,6 +238,8 @@ def _parts(hole: Hole, wishes: Wishes) -> list[_Part]:
     parts = []
     for window in regions.windows(hole):
         factor = _factor(window.hole, wishes)
+        if wishes.strategy not in ("full", "crop"):  # a window that is itself too large for one call
+            factor = max(factor, math.ceil(max(window.hole.shape) / (regions.LIMIT + _MULTIPLE)))
         if factor > 1:  # what is shrunk may as well see more
             window = regions.widen(window, hole.shape, regions.WINDOW * factor, _MULTIPLE)
         parts.append(_Part(window.box, window.hole, factor))
@@ -251,12 +253,10 @@ def _holds(part: _Part, point: tuple[int, int]) -> bool:
 
 
 def _factor(hole: Hole, wishes: Wishes) -> int:
-    """By how much a window is shrunk for the hole that is to be filled in it."""
+    """By how much a window is shrunk for the thickness of the hole that is to be filled in it."""
     if wishes.strategy in ("full", "crop"):
         return 1
     factor = math.ceil(2 * ndimage.distance_transform_edt(np.pad(hole, 1)).max() / THICK)
-    if wishes.context == "auto":
-        factor = max(factor, math.ceil(max(hole.shape) / regions.LIMIT))
     return max(factor, 2) if wishes.strategy == "multiscale" else max(factor, 1)
 
 
