@@ -4,8 +4,10 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
 import sys
 import time
+from collections import deque
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
@@ -19,7 +21,7 @@ import torch
 from PIL import Image
 
 from temperfill.config import DataConfig
-from temperfill.data import Batch, PictureFolders, batches
+from temperfill.data import Batch, PictureFolders, batches, lost_workers_named
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -248,6 +250,58 @@ def _runs(pid: int) -> bool:
     except FileNotFoundError:
         return False
     return state != "Z"
+
+
+def corrupt(folder: Path) -> Path:
+    folder.mkdir()
+    for name in ("a.jpg", "b.jpg"):
+        (folder / name).write_bytes(b"no picture")
+    return folder
+
+
+def test_errors_of_workers_are_those_of_one_process(tmp_path: Path) -> None:
+    dataset = PictureFolders(config(corrupt(tmp_path / "bad")), 0)
+    texts = []
+    for workers in (0, 1):
+        with pytest.raises(ValueError, match=r"no training picture can be read: .*a\.jpg") as found:
+            take(dataset, 1, workers=workers)
+        texts.append(str(found.value))
+    assert texts[0] == texts[1]
+
+
+def test_a_worker_that_dies_is_named(folder: Path) -> None:
+    dataset = PictureFolders(config(folder), 0)
+    with (  # noqa: PT012
+        pytest.raises(ChildProcessError, match=r"killed.*--machine.workers"),
+        lost_workers_named(),
+        closing(batches(dataset, 3, 0, 1)) as source,
+    ):
+        next(source)
+        for worker in multiprocessing.active_children():
+            worker.kill()
+        deque(islice(source, 100), maxlen=0)
+
+
+def test_a_program_ends_after_an_error_of_a_worker(tmp_path: Path) -> None:
+    """Python joins what is left of a loader's workers at exit, and they ignore its SIGTERM."""
+    folder = corrupt(tmp_path / "bad")
+    lines = [
+        "import sys",
+        "from pathlib import Path",
+        "from temperfill.config import DataConfig",
+        "from temperfill.data import PictureFolders, batches",
+        "dataset = PictureFolders(DataConfig(train=(Path(sys.argv[1]),)), 0)",
+        "def work():",
+        "    for batch in batches(dataset, 2, 0, 1):",
+        "        pass",
+        "try:",
+        "    work()",
+        "except ValueError as error:",
+        "    kept = error",
+        "    sys.exit(2)",
+    ]
+    done = subprocess.run([sys.executable, "-c", "\n".join(lines), str(folder)], timeout=60, check=False)
+    assert done.returncode == 2
 
 
 def test_workers_survive_the_signals_that_stop_training(folder: Path) -> None:

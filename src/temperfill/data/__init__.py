@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 from temperfill.data.places import list_pictures, local_path
 
 if TYPE_CHECKING:
-    from temperfill.data.samples import Batch, PictureFolders, batches
+    from temperfill.data.samples import Batch, PictureFolders, batches, lost_workers_named
 
-__all__ = ["Batch", "PictureFolders", "batches", "list_pictures", "local_path"]
+__all__ = ["Batch", "PictureFolders", "batches", "list_pictures", "local_path", "lost_workers_named"]
 
 
 def __getattr__(name: str) -> Any:
     """Samples need torch, which packing and its processes do without."""
-    if name in ("Batch", "PictureFolders", "batches"):
+    if name in ("Batch", "PictureFolders", "batches", "lost_workers_named"):
         from temperfill.data import samples
 
         return getattr(samples, name)

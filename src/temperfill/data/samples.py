@@ -11,10 +11,11 @@ import os
 import signal
 import sys
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from functools import partial
 from itertools import chain
 from pathlib import PurePosixPath
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,7 +28,8 @@ from temperfill import images, masks
 from temperfill.config import DataConfig
 from temperfill.data.sources import Joined, open_source
 
-_ORDER, _SAMPLE, _LINES = 0, 1, 3  # streams of the seed; 2 is that of the gradient penalty
+_ORDER, _SAMPLE, _LINES = 0, 1, 3  # streams of the seed; 2 is that of the gradient penalty, 4 of validation
+_WRAPPED, _LOST = "in DataLoader worker process", "DataLoader worker (pid"  # of torch's messages
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
 _REPLACEMENTS = 1000
 """Pictures that are tried in the place of an unreadable one; so many in a row are no accident."""
@@ -270,8 +272,38 @@ def batches(
     return _drain(iter(loader))
 
 
-def _drain(loaded: Iterator[Batch]) -> Generator[Batch, None, None]:
-    yield from loaded
+def _drain(loaded: Any) -> Generator[Batch, None, None]:
+    """The batches of a loader's iterator, with errors of workers as they were raised there."""
+    try:
+        yield from loaded
+    except (ValueError, OSError) as error:
+        # torch wraps the worker's whole trace in the text of the error, whose last line is the error itself.
+        text = str(error)
+        if _WRAPPED not in text:
+            raise
+        raise type(error)(text.rstrip().splitlines()[-1].partition(": ")[2]) from None
+    finally:
+        # An error that was wrapped holds on to the iterator, and at exit Python would wait for the workers for ever.
+        if hasattr(loaded, "_shutdown_workers"):
+            loaded._shutdown_workers()
+
+
+@contextmanager
+def lost_workers_named() -> Iterator[None]:
+    """Says what happened when a loading process dies: torch then raises a RuntimeError, wherever the program is.
+
+    Raises:
+        ChildProcessError: in the place of that error.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        if _LOST not in str(error):
+            raise
+        raise ChildProcessError(
+            "a process that loads pictures was killed, perhaps for lack of memory; the last saved state is kept: take "
+            "fewer --machine.workers, or 0"
+        ) from None
 
 
 def _start_worker(parent: int, _: int) -> None:

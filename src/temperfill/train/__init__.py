@@ -18,7 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from temperfill.checkpoint import RunFolder, save_state
 from temperfill.config import MachineConfig, RunConfig
-from temperfill.data import Batch, PictureFolders, batches, local_path
+from temperfill.data import Batch, PictureFolders, batches, local_path, lost_workers_named
 from temperfill.progress import Display, Interval
 from temperfill.report import contact_sheet
 from temperfill.stopping import stop_on_signal
@@ -137,6 +137,7 @@ def _train(  # noqa: C901 - the loop
     before = progress.seconds
     interval = Interval()
     with (
+        lost_workers_named(),
         folder.opened(config, progress.step) if ranks.is_main else nullcontext(),
         stop_on_signal(0.0 if ranks.world == 1 else 1.0) as stop,
         closing(batches(dataset, config.batch_size, progress.step, machine.workers, ranks.rank, ranks.world)) as source,
