@@ -1,6 +1,7 @@
 """Several training runs of one method: intervals over pictures and runs, pairs, verdicts; LaTeX and tables by masks."""
 
 import itertools
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -110,3 +111,9 @@ def test_tables_by_masks_have_the_bins_as_columns() -> None:
         assert isinstance(cell, report.Cell)
         assert cell.bold == (row == 0)
     assert "**12,346**" in report.markdown([fid])
+
+
+def test_no_plot_is_drawn_of_nothing(tmp_path: Path) -> None:
+    pytest.importorskip("matplotlib")
+    report.plot_figures({"ours": {"near": {"n": 1, "runs": 1, "interval": {}}}}, tmp_path / "sets.png")
+    assert not (tmp_path / "sets.png").exists()

@@ -90,6 +90,7 @@ def test_ablation_from_nothing_to_report_and_again(pictures: Path, tmp_path: Pat
     )
     text, tex = ((out / f"report.{end}").read_text() for end in ("md", "tex"))
     assert "**" in text
+    assert "2 trainings" in text
     assert r"\textbf{" in tex
     assert tex.count(r"\begin{table}") == tex.count(r"\end{table}") == 3
     for path in ("rows.json", "sheets/street-free-form-square.png", "figures/figures.png", "figures/temperatures.png"):

@@ -15,7 +15,8 @@ class DataConfig:
     train: tuple[str | Path, ...] = ()
     """Folders of training pictures, searched recursively, folders of shards (temperfill pack), or URLs of either."""
     val: tuple[Path, ...] = ()
-    """Folders with validation pictures; without any, no validation and no early stop."""
+    """Folders with validation pictures, which are filled without sketches; without any, no validation and no early
+    stop."""
     resize: int = 256
     """Short side in pixels to which pictures are resized; the aspect stays (paper: 256)."""
     crop_size: int = 256

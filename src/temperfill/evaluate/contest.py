@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from temperfill import images, methods
+from temperfill import __version__, images, methods
 from temperfill.config import load_run
 from temperfill.evaluate.inputs import Bytes, Hole
 from temperfill.inpainter import Method, fill, load_method
@@ -176,6 +176,7 @@ class Composites:
         """
         parts = [
             self.entrant.identity.encode(),
+            f"{__version__} {self.device}".encode(),
             str(truth.shape).encode(),
             truth.tobytes(),
             np.packbits(hole).tobytes(),

@@ -20,6 +20,12 @@ _UNRANKED = (
     "Some methods were trained once only, so their figures are listed without a ranking: a second training with "
     "another seed may turn the order around. Nothing is set in bold."
 )
+_FEW_RUNS = 5
+_FEW = (
+    "A trained method here has {least} trainings. That is few to rank by: of methods that differ by nothing but the "
+    "chance of training, a third comes out better or worse at two trainings, a quarter at three and a seventh at five "
+    "(benchmarks/verdicts.py)."
+)
 _PACKAGES = ("torch", "numpy", "pillow", "scikit-image", "opencv-python-headless", "opencv-python", "matplotlib")
 
 
@@ -61,6 +67,14 @@ def _tables(data: dict[str, Any]) -> dict[str, list[report.Table]]:
     return parts
 
 
+def _caution(data: dict[str, Any]) -> list[str]:
+    """What to keep in mind where several trained methods are compared."""
+    if not data["ranked"]:
+        return [_UNRANKED]
+    least = min(data["trained"].values(), default=0)
+    return [_FEW.format(least=least)] if len(data["trained"]) > 1 and least < _FEW_RUNS else []
+
+
 def markdown(data: dict[str, Any], tables: Sequence[report.Table] = ()) -> str:
     """``report.md``.
 
@@ -69,7 +83,7 @@ def markdown(data: dict[str, Any], tables: Sequence[report.Table] = ()) -> str:
         tables: further ones, which come first.
     """
     lines = ["# Evaluation", "", data["scope"], "", data["protocol"], ""]
-    for note in [*data["notes"], *([] if data["ranked"] else [_UNRANKED])]:
+    for note in [*data["notes"], *_caution(data)]:
         lines += [note, ""]
     lines += [report.markdown(tables, 2)] if tables else []
     for heading, found in _tables(data).items():
@@ -118,7 +132,7 @@ def _explanation(heading: str, data: dict[str, Any]) -> list[str]:
 
 def latex(data: dict[str, Any], tables: Sequence[report.Table] = ()) -> str:
     """``report.tex``: the same tables, to be included in a document."""
-    head = [f"% {line}" for line in (data["scope"], *data["notes"], *([] if data["ranked"] else [_UNRANKED]))]
+    head = [f"% {line}" for line in (data["scope"], *data["notes"], *_caution(data))]
     head.append(f"% Made by: {data['command']}")
     found = [*tables, *(table for part in _tables(data).values() for table in part)]
     return "\n".join([*(line.replace("\n", " ") for line in head), "", report.latex(found)])

@@ -15,7 +15,7 @@ from temperfill.config import EvaluationConfig, to_json
 from temperfill.evaluate.contest import Composites, Contestant, contestants, tensor
 from temperfill.evaluate.document import FORMAT, SCOPE, latex, machine, markdown, versions
 from temperfill.evaluate.inputs import Bytes, Item, choose, mask_kinds, square, with_masks
-from temperfill.evaluate.judge import Judge, set_features
+from temperfill.evaluate.judge import Judge, full_precision, set_features
 from temperfill.evaluate.sets import SetFigures
 from temperfill.inpainter import choose_device
 
@@ -145,7 +145,8 @@ def measure(
         OSError: cannot be written.
         ValueError: a damaged picture, or a method that fails.
     """
-    records, sets = _records(stage, entrants, progress)
+    with full_precision():
+        records, sets = _records(stage, entrants, progress)
     command = shlex.join(sys.argv) if command is None else command
     data = _report_data(stage, entrants, records, sets, reference, command)
     data |= {"notes": list(notes)} | (extra or {})

@@ -42,7 +42,7 @@ def choose_figures(config: JudgeConfig) -> tuple[list[str], Files, dict[str, str
     figure that is asked for by name, such files in torch's own cache.
 
     Raises:
-        ValueError: an unknown figure, or one that is asked for by name lacks its weights.
+        ValueError: an unknown figure, one that is asked for by name lacks its weights, or figures of sets alone.
     """
     known = report.METRICS | report.SET_METRICS
     unknown = [name for name in config.metrics if name not in known]
@@ -74,6 +74,8 @@ def choose_figures(config: JudgeConfig) -> tuple[list[str], Files, dict[str, str
             raise ValueError(f"no weights for {missing[name]}; or put the files into the folder of --weights")
     unwanted = {"lines"} if not config.edges and not config.metrics else set()
     names = [n for n in known if n not in {*missing, *unwanted} and (not config.metrics or n in config.metrics)]
+    if not any(name in report.METRICS for name in names):
+        raise ValueError(f"{', '.join(names)}: name a figure of single pictures beside them, such as psnr")
     return names, files, missing
 
 

@@ -105,6 +105,8 @@ def _limits(low: float, high: float) -> tuple[float, float]:
 def plot_figures(groups: dict[str, dict[str, dict[str, Any]]], path: Path) -> None:
     """Draws the means with their 95 % intervals: one panel per figure, masks along it, methods in colours.
 
+    Draws nothing where no figure is known of all methods.
+
     Args:
         groups: method to group to cell (figures by name, ``interval``), all kinds pooled.
         path: of the PNG.
@@ -116,6 +118,8 @@ def plot_figures(groups: dict[str, dict[str, dict[str, Any]]], path: Path) -> No
     known = METRICS | SET_METRICS
     columns = list(dict.fromkeys(group for cells in groups.values() for group in cells))
     names = [n for n in known if all(n in cell for cells in groups.values() for cell in cells.values())]
+    if not names:
+        return
     across = min(len(names), 3)
     figure, axes = _axes(across, -(-len(names) // across), 4.6, 3.4)
     step = 0.8 / len(groups)
