@@ -118,10 +118,10 @@ class DeepFillV2Loss:
     VGG_WEIGHTS = ()
     perceptual_weight = 0.0
 
-    coarse_weight: float = 1.0
-    """Weight of the L1 distance of the coarse image."""
-    refined_weight: float = 1.0
-    """Weight of the L1 distance of the refined image."""
+    coarse_weight: float = 2.0
+    """Weight of the L1 distance of the coarse image; the authors' 1 is on images in [-1, 1]."""
+    refined_weight: float = 2.0
+    """Weight of the L1 distance of the refined image, likewise."""
     adversarial_weight: float = 1.0
     """Weight of the adversarial loss; 0 trains without a discriminator."""
     adversarial_start: int = 0
