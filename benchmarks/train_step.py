@@ -3,10 +3,11 @@
 python benchmarks/train_step.py --size 256 --batch-size 16 --precision bf16 --compile --vgg VGG.safetensors --profile
 
 Pictures are random: loading them is left out. Prints images/s over --steps steps after two that are not counted, peak
-memory, and with --profile the operators that took most of a step.
+memory of the process or the device, and with --profile the operators that took most of a step.
 """
 
 import argparse
+import math
 import platform
 import resource
 import time
@@ -15,6 +16,7 @@ from pathlib import Path
 
 import torch
 from lightning_fabric import Fabric
+from measuring import measure
 
 from temperfill.config import DataConfig, MachineConfig
 from temperfill.data import Batch
@@ -55,14 +57,14 @@ def main() -> None:
     batch = random_batch(arguments.batch_size, arguments.size, fabric.device)
 
     start = time.perf_counter()
-    for step in range(2):
-        stepper(batch, step)
-    print(f"first two steps {time.perf_counter() - start:.1f} s")
-    start = time.perf_counter()
-    for step in range(arguments.steps):
-        stepper(batch, step)
-    seconds = (time.perf_counter() - start) / arguments.steps
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
+    stepper(batch, 0)
+    print(f"first step {time.perf_counter() - start:.1f} s")
+    found = measure(lambda: stepper(batch, 1), arguments.device, arguments.steps, math.inf)
+    seconds = found["seconds"]
+    if arguments.device == "cuda":
+        peak = torch.cuda.max_memory_allocated() / 1e9
+    else:
+        peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
     rate = arguments.batch_size / seconds
     print(f"{seconds:.2f} s a step, {rate:.2f} images/s, {60 / seconds:.1f} batches a minute, peak {peak:.1f} GB")
     print(f"torch {torch.__version__}, {torch.get_num_threads()} threads, {platform.machine()}, {arguments}")
