@@ -219,6 +219,7 @@ def test_run_written_before_there_were_methods_is_one_of_ours(tmp_path: Path) ->
     assert set(changes) == {
         "method: None -> 'ours'",
         "discriminator_rate: None -> 1.0",
+        "loss.texture_weight: None -> 0.0",
         "data.sketches: None -> []",
         "data.sketch_share: None -> 0.5",
         "data.sketch_parts: None -> 0.5",
