@@ -82,9 +82,9 @@ def random_batch(size: int, side: int, device: torch.device) -> Batch:
     return Batch(
         torch.rand(size, 3, side, side, generator=generator).to(device, memory_format=torch.channels_last),
         mask.to(device),
-        torch.full((size, 2), side // 3, device=device),
-        torch.full((size,), -1, device=device),
-        torch.arange(size, device=device),
+        torch.full((size, 2), side // 3),
+        torch.full((size,), -1),
+        torch.arange(size),
         torch.zeros(size, 0, side, side, device=device),
     )
 

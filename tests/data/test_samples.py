@@ -13,6 +13,7 @@ from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from pathlib import Path
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -21,7 +22,7 @@ import torch
 from PIL import Image
 
 from temperfill.config import DataConfig
-from temperfill.data import Batch, PictureFolders, batches, lost_workers_named
+from temperfill.data import Batch, PictureFolders, batches, lost_workers_named, samples
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -267,6 +268,18 @@ def test_errors_of_workers_are_those_of_one_process(tmp_path: Path) -> None:
             take(dataset, 1, workers=workers)
         texts.append(str(found.value))
     assert texts[0] == texts[1]
+
+
+def test_shared_memory_bounds_what_is_loaded_ahead(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A container's 64 MB, beyond which a process would die of SIGBUS."""
+    sample = PictureFolders(config(folder), 0).packed(0, 0)
+    batch = 16 * sum(x.numel() * x.element_size() for x in (sample.image, sample.mask)) * (256 // 32) ** 2
+    free = [64e6]
+    monkeypatch.setattr(samples.shutil, "disk_usage", lambda _: SimpleNamespace(free=int(free[0])))
+    assert [samples._prefetched(batch, workers, folder) for workers in (1, 2, 4, 6, 7)] == [4, 4, 2, 1, 1]
+    with pytest.raises(OSError, match=r"has 64 MB free, and 8 .* 67 MB .*--shm-size.*--machine.workers"):
+        samples._prefetched(batch, 8, folder)
+    assert samples._prefetched(batch, 100, folder / "absent") == 4
 
 
 def test_a_worker_that_dies_is_named(folder: Path) -> None:

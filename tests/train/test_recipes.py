@@ -271,7 +271,8 @@ def test_terms_of_deepfillv2() -> None:
 
     terms = deepfillv2.generator_terms(config, batch, output, None)
     for name in ("coarse", "refined"):
-        torch.testing.assert_close(terms[name], (getattr(output, name) - batch.image).abs().mean())
+        difference = (2 * getattr(output, name) - 1) - (2 * batch.image - 1)  # as the authors have it
+        torch.testing.assert_close(terms[name], difference.abs().mean())
     fake = output.refined
     found = deepfillv2.discriminator_terms(config, judge, judge, batch, output, fake, 0)["discriminator"]  # type: ignore[arg-type]
     real_score, fake_score = ((x * batch.mask).mean((1, 2, 3)) for x in (batch.image, fake))

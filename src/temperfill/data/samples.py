@@ -8,13 +8,14 @@ import ctypes
 import gc
 import io
 import os
+import shutil
 import signal
 import sys
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +30,7 @@ from temperfill.config import DataConfig
 from temperfill.data.sources import Joined, open_source
 
 _ORDER, _SAMPLE, _LINES = 0, 1, 3  # streams of the seed; 2 is that of the gradient penalty, 4 of validation
+_PREFETCH = 4
 _WRAPPED, _LOST = "in DataLoader worker process", "DataLoader worker (pid"  # of torch's messages
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
 _REPLACEMENTS = 1000
@@ -97,6 +99,10 @@ class PictureFolders(Dataset[Batch]):
 
     def sample(self, number: int, index: int) -> Batch:
         """The sample of a number from the picture that ``index`` gives for it; arguments and errors as above."""
+        return _unpacked(self.packed(number, index))
+
+    def packed(self, number: int, index: int) -> Batch:
+        """As :meth:`sample`, with values of one byte each: 0 to 255, and false or true; a quarter of the memory."""
         rng = np.random.default_rng([self.seed, _SAMPLE, number])
         planes, corrupt = self._read(index, rng)
         planes = self._crop(planes, rng)
@@ -104,12 +110,12 @@ class PictureFolders(Dataset[Batch]):
         mask = masks.free_form_square(size, size, rng, self.config.mask_scale or size / 256)
         hole = np.argwhere(mask)
         return Batch(
-            torch.from_numpy(np.ascontiguousarray(planes[..., :3].transpose(2, 0, 1))).float() / 255,
-            torch.from_numpy(mask[None]).float(),
+            torch.from_numpy(np.ascontiguousarray(planes[..., :3].transpose(2, 0, 1))),
+            torch.from_numpy(mask[None]),
             torch.from_numpy(hole[rng.integers(len(hole))]),
             torch.tensor(corrupt),
             torch.tensor(number),
-            torch.from_numpy(self._shown(planes[..., 3:] > 0, mask, number)).float(),
+            torch.from_numpy(self._shown(planes[..., 3:] > 0, mask, number)),
         )
 
     def name(self, index: int) -> str:
@@ -207,6 +213,10 @@ def _stem(label: str) -> str:
     return str(PurePosixPath(label).with_suffix(""))
 
 
+def _unpacked(batch: Batch) -> Batch:
+    return batch._replace(image=batch.image.float() / 255, mask=batch.mask.float(), sketch=batch.sketch.float())
+
+
 class _Draws:
     """What the samples of a rank's batches are, from a step on, without end: numbers, and the pictures of them.
 
@@ -226,13 +236,13 @@ class _Draws:
 
 
 class _Drawn(Dataset[Batch]):
-    """The samples that ``_Draws`` names."""
+    """The samples that ``_Draws`` names, packed for their way through shared memory."""
 
     def __init__(self, dataset: PictureFolders) -> None:
         self.dataset = dataset
 
     def __getitem__(self, draw: tuple[int, int]) -> Batch:
-        return self.dataset.sample(*draw)
+        return self.dataset.packed(*draw)
 
 
 def batches(
@@ -253,6 +263,7 @@ def batches(
 
     Raises:
         ValueError: a batch cannot be divided.
+        OSError: there is not enough shared memory for the workers.
     """
     if batch_size % world:
         raise ValueError(f"a batch of {batch_size} pictures cannot be divided among {world} processes")
@@ -262,7 +273,7 @@ def batches(
         _Drawn(dataset),
         batch_sampler=_Draws(dataset, range(first, first + size), batch_size),
         num_workers=workers,
-        prefetch_factor=4 if workers else None,
+        prefetch_factor=_prefetched(size * _bytes_of(dataset.config), workers) if workers else None,
         # Workers share the list of pictures, and die with this process, only as its own children.
         multiprocessing_context="fork" if workers and sys.platform == "linux" else None,
         worker_init_fn=partial(_start_worker, os.getpid()),
@@ -272,10 +283,38 @@ def batches(
     return _drain(iter(loader))
 
 
+def _bytes_of(config: DataConfig) -> int:
+    """Of a packed sample."""
+    return config.crop_size**2 * (5 if config.sketches else 4)
+
+
+def _prefetched(batch_bytes: int, workers: int, folder: Path = Path("/dev/shm")) -> int:
+    """Batches that each worker loads ahead: fewer where they would fill the shared memory, which kills by SIGBUS.
+
+    Containers often have 64 MB of it.
+
+    Raises:
+        OSError: there is not room for one batch of each.
+    """
+    if not folder.is_dir():
+        return _PREFETCH
+    free = shutil.disk_usage(folder).free
+    # One more of each is on its way or in use.
+    fitting = free // (workers * batch_bytes) - 1
+    if fitting < 1:
+        raise OSError(
+            f"{folder} has {free / 1e6:.0f} MB free, and {workers} loading processes need "
+            f"{2 * workers * batch_bytes / 1e6:.0f} MB of shared memory: give the container more (docker run "
+            "--shm-size 2g), or take fewer --machine.workers or a smaller batch"
+        )
+    return min(_PREFETCH, fitting)
+
+
 def _drain(loaded: Any) -> Generator[Batch, None, None]:
     """The batches of a loader's iterator, with errors of workers as they were raised there."""
     try:
-        yield from loaded
+        for batch in loaded:
+            yield _unpacked(batch)
     except (ValueError, OSError) as error:
         # torch wraps the worker's whole trace in the text of the error, whose last line is the error itself.
         text = str(error)

@@ -153,7 +153,7 @@ def _train(  # noqa: C901 - the loop
             values, temperatures = stepper(batch, progress.step)
             progress.step += 1
             progress.seconds = before + time.monotonic() - start
-            interval.add(values, temperatures.cpu().numpy(), time.monotonic() - began)
+            interval.add(values, temperatures.numpy(), time.monotonic() - began)
             step = progress.step
             display.advance(step)
             last = step == config.num_steps
@@ -229,7 +229,9 @@ def _validate(score: Score, networks: Networks, progress: Progress, folder: RunF
 
 
 def _to(batch: Batch, device: torch.device) -> Batch:
-    return Batch(*(x.to(device, non_blocking=True) for x in batch))
+    """What networks see; the rest is read here, where a GPU would have to be waited for."""
+    image, mask, sketch = (x.to(device, non_blocking=True) for x in (batch.image, batch.mask, batch.sketch))
+    return batch._replace(image=image, mask=mask, sketch=sketch)
 
 
 def _device(machine: MachineConfig) -> dict[str, Any]:

@@ -85,7 +85,9 @@ class Stepper:
             self.distances = compiled(self.recipe.distances(config, vgg))
 
     def __call__(self, batch: Batch, step: int) -> tuple[dict[str, float], Tensor]:
-        """Updates both networks; gives the values of all loss terms and the temperatures (B, heads).
+        """Updates both networks; gives the values of all loss terms and the temperatures (B, heads), on the CPU.
+
+        A GPU is waited for once, before the generator's backward pass: while it works on that, the next batch is made.
 
         Raises:
             ValueError: a term is not finite.
@@ -96,21 +98,21 @@ class Stepper:
         output = self.generator(*batch.given)
         output = output._replace(coarse=output.coarse.float(), refined=output.refined.float())
         fake = composite(output.refined, batch.image, batch.mask)
-        values: dict[str, float] = {}
+        judged: dict[str, Tensor] = {}
         adversarial = judge is not None and config.loss.adversarial_weight > 0
         if adversarial:
             _set_rate(self.discriminator_optimizer, rate * config.discriminator_rate)
-            terms = self._discriminator_terms(batch, output, fake, step)
-            values |= finite_values(terms, step, self.fabric)
-            self._update(self.discriminator_optimizer, terms)
+            judged = self._discriminator_terms(batch, output, fake, step)
+            self._update(self.discriminator_optimizer, judged)
         with self.fabric.autocast():
             terms = self.recipe.generator_terms(config, batch, output, self.distances)
             if adversarial and step >= config.loss.adversarial_start:
                 terms |= self._adversarial_terms(batch, output, fake)
-        values |= finite_values(terms, step, self.fabric)
+        values = finite_values(judged | terms, step, self.fabric)
+        temperatures = output.temperatures.detach().float().cpu()
         self._update(self.generator_optimizer, terms)
         self.networks.average(min(config.ema_decay, (1 + step) / (10 + step)))
-        return values, output.temperatures.detach().float()
+        return values, temperatures
 
     def _discriminator_terms(self, batch: Batch, output: GeneratorOutput, fake: Tensor, step: int) -> dict[str, Tensor]:
         assert self.recipe.discriminator_terms is not None

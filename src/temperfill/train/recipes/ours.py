@@ -76,7 +76,7 @@ def discriminator_terms(
     if config.loss.adversarial == "hinge":
         return {"discriminator": losses.hinge_discriminator(real_scores, fake_scores)}
     drawn = np.random.default_rng([config.seed, 2, step]).random(config.batch_size, np.float32)
-    mixing = torch.from_numpy(drawn).to(fake)[batch.number % config.batch_size]
+    mixing = torch.from_numpy(drawn)[batch.number % config.batch_size].to(fake)
     penalty = losses.gradient_penalty(lambda x: plain(x, batch.centre), batch.image, fake, mixing)
     return {
         "discriminator": losses.wasserstein_discriminator(real_scores, fake_scores),
