@@ -110,6 +110,15 @@ def test_output_may_be_the_input(files: dict[str, Path]) -> None:
     assert np.array_equal(read(files["a"])[known], before[known])
 
 
+def test_output_must_not_be_the_mask(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    before = files["mask"].read_bytes()
+    with pytest.raises(SystemExit) as stopped:
+        cli.main(command(files, out=files["mask"]))
+    assert stopped.value.code == 2
+    assert "would replace" in capsys.readouterr().err
+    assert files["mask"].read_bytes() == before
+
+
 def test_empty_mask_says_so_and_copies(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     Image.new("L", (41, 30)).save(files["mask"])
     cli.main(command(files))

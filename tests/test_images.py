@@ -598,6 +598,26 @@ def test_mask_of_zeros_and_ones_is_refused() -> None:
     assert images.to_mask(np.eye(3), (3, 3)).sum() == 3  # floats mean what they say
 
 
+@pytest.mark.parametrize("mode", ["L", "LA", "RGB", "P", "I;16"])
+def test_file_of_zeros_and_ones_is_refused(tmp_path: Path, mode: str) -> None:
+    ones = np.eye(3, dtype=np.uint16 if mode == "I;16" else np.uint8)
+    image = Image.fromarray(ones) if mode == "I;16" else Image.fromarray(ones).convert(mode)
+    image.save(tmp_path / "mask.png")
+    for invert in (False, True):
+        with pytest.raises(ValueError, match=r"mask.png holds nothing above 1 of 255.* write 255"):
+            images.to_mask(tmp_path / "mask.png", (3, 3), invert=invert)
+
+
+def test_dark_masks_of_other_values_are_taken(tmp_path: Path) -> None:
+    for values in (np.zeros((3, 3), np.uint8), np.eye(3, dtype=np.uint8) * 2):
+        Image.fromarray(values).save(tmp_path / "mask.png")
+        assert not images.to_mask(tmp_path / "mask.png", (3, 3)).any()
+    palette = Image.fromarray(np.eye(3, dtype=np.uint8), "P")
+    palette.putpalette([0, 0, 0, 255, 255, 255])  # whose 1 is white
+    palette.save(tmp_path / "mask.png")
+    assert images.to_mask(tmp_path / "mask.png", (3, 3)).sum() == 3
+
+
 def test_mask_of_another_size_names_both() -> None:
     with pytest.raises(ValueError, match=r"5x4 .* 4x5"):
         images.to_mask(np.zeros((4, 5), bool), (5, 4))

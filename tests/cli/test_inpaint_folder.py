@@ -116,6 +116,13 @@ def test_options_of_folders_are_refused_for_a_picture(folder: Path, capsys: pyte
     assert "--shard is for folders" in lines[-1]
 
 
+def test_a_folder_that_is_not_there_is_what_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (folder / "in").rename(folder / "elsewhere")
+    code, lines = ended(words(folder, "--format", "png"), capsys)
+    assert code == 2
+    assert lines == [f"temperfill: error: there is no picture or folder {folder / 'in'}"]
+
+
 @pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_a_process_that_gets_sigterm_ends_with_130_and_goes_on(folder: Path) -> None:

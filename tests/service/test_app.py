@@ -19,7 +19,7 @@ from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 import temperfill
 from heic import make as heic
 from service.clients import HEIGHT, WIDTH, Held, code, decode, encode, form, hole, pixels, running, tiny
-from temperfill import images
+from temperfill import images, regions
 from temperfill.service.app import PAGE, PAGE_TYPES, create_app
 from temperfill.service.forms import FILES, INPAINT_FIELDS, PREVIEW_FILES, SOURCES_FIELDS
 from temperfill.service.settings import Settings
@@ -153,6 +153,28 @@ def test_metadata_is_stripped_and_the_colour_profile_kept(kind: str) -> None:
     assert not set(after.info) & {"exif", "xmp", "Comment", "comment"}
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG"])
+def test_metadata_is_kept_where_the_settings_say_so_and_the_picture_is_upright(kind: str) -> None:
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist], exif[ExifTags.Base.Orientation] = "a name of a person", 6
+    exif.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitude] = (52.0, 31.0, 12.0)
+    turned = encode(np.rot90(pixels()), kind, exif=exif, dpi=(300, 300))
+
+    async def main() -> bytes:
+        async with running(settings=Settings(keep_metadata=True)) as (client, _):
+            return (await client.post("/v1/inpaint", files=form(turned))).content
+
+    after = decode(asyncio.run(main()))
+    found = after.getexif()
+    assert after.size == (WIDTH, HEIGHT)
+    assert found.get(ExifTags.Base.Orientation, 1) == 1
+    assert found[ExifTags.Base.Artist] == "a name of a person"
+    assert found.get_ifd(ExifTags.IFD.GPSInfo)[ExifTags.GPS.GPSLatitude] == (52.0, 31.0, 12.0)
+    assert after.info["dpi"] == pytest.approx((300, 300), abs=0.1)
+    if kind == "PNG":
+        assert np.array_equal(np.asarray(after)[KNOWN], pixels()[KNOWN])
+
+
 async def preview(client: httpx.AsyncClient, content: bytes) -> httpx.Response:
     return await client.post("/v1/preview", files={"image": ("a", content)})
 
@@ -255,11 +277,20 @@ def test_empty_mask_gives_the_picture_itself() -> None:
 
 
 def test_sources_are_those_of_the_inpainter() -> None:
+    wide = (regions.dilate(hole() > 0, 2) * 255).astype(np.uint8)
+
     async def main() -> Any:
         async with running() as (client, _):
             data = {"row": "12", "column": "15", "temperature": "0.5"}
             response = await client.post("/v1/sources", files=form(), data=data)
             assert response.status_code == 200, response.text
+            rim = {"row": "8", "column": "15", "mask_dilate": "2", "temperature": "0.5"}
+            grown = await client.post("/v1/sources", files=form(), data=rim)
+            painted = await client.post(
+                "/v1/sources", files=form(encode(pixels()), encode(wide)), data=rim | {"mask_dilate": "0"}
+            )
+            assert grown.status_code == 200, grown.text
+            assert grown.json() == painted.json()
             outside = await client.post("/v1/sources", files=form(), data={"row": "0", "column": "0"})
             beyond = await client.post("/v1/sources", files=form(), data={"row": "12", "column": "5000"})
             missing = await client.post("/v1/sources", files=form(), data={"row": "12"})
@@ -412,5 +443,10 @@ def test_page_of_the_documentation_names_every_code_part_and_option() -> None:
     codes = set(re.findall(r'Refusal\(\s*\d+, "(\w+)"', source)) - {"gone", "failed"}  # told to nobody
     assert len(codes) > 10
     names = codes | set(FILES) | set(INPAINT_FIELDS) | set(SOURCES_FIELDS)
-    options = {f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(Settings)} - {"--hosts"}
+    options = {f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(Settings)} - {
+        "--hosts",
+        "--keep-metadata",
+    }
     assert {name for name in names | options if name not in page} == set()
+    assert "/#token=TOKEN" in page
+    assert "/#token=TOKEN" in (PAGE / "server.js").read_text(encoding="utf-8")

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from PIL import Image
+from PIL import ExifTags, Image
 
 from service.clients import decode, encode, form, hole, pixels
 from temperfill import cli
@@ -349,19 +349,33 @@ def test_editor_opens_the_browser_at_its_address_with_the_picture(weights: Path,
         assert start["image"] == {"name": "my photo.png"}
         with urllib.request.urlopen(f"{address}/start/image", timeout=10) as response:
             assert response.read() == photo.read_bytes()
+        exif = Image.Exif()
+        exif[ExifTags.Base.Artist] = "a name of a person"
+        kept = decode(post(address, image=encode(pixels(), exif=exif))).getexif()
+        assert kept.get(ExifTags.Base.Artist) == "a name of a person"
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=60)
         assert child.returncode == 0
 
 
-@pytest.mark.parametrize("kind", ["missing", "text", "large"])
-def test_editor_refuses_what_it_could_not_open(tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str]) -> None:
+@pytest.mark.parametrize("kind", ["missing", "text", "large", "animated"])
+def test_editor_refuses_what_it_could_not_open(
+    tmp_path: Path, kind: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def listen(host: str, port: int) -> None:
+        raise OSError("the picture was let in")
+
+    monkeypatch.setattr(server, "listen", listen)
     path = tmp_path / "picture.png"
+    words = "picture.png"
     if kind == "text":
         path.write_text("no picture")
     if kind == "large":
         Image.new("1", (200, 100)).save(path)
-    assert "picture.png" in refused(capsys, "edit", str(path), "--max-pixels", "19999", "--no-browser")
+    if kind == "animated":
+        Image.fromarray(pixels()).save(path, save_all=True, append_images=[Image.fromarray(pixels(seed=1))])
+        words = f"{path} has several frames or pages"
+    assert words in refused(capsys, "edit", str(path), "--max-pixels", "19999", "--no-browser")
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "::1", "localhost"])

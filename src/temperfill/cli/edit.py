@@ -41,7 +41,9 @@ def run(words: list[str]) -> None:
     require(0 <= options.port <= 65535, f"--port must lie in 0 to 65535, got {options.port}")
     from temperfill.service.settings import Settings
 
-    settings = Settings(max_bytes=1_000_000_000, max_pixels=options.max_pixels, timeout=options.timeout)
+    settings = Settings(
+        max_bytes=1_000_000_000, max_pixels=options.max_pixels, timeout=options.timeout, keep_metadata=True
+    )
     from temperfill.service.app import create_app
     from temperfill.service.server import address_of, listen, serve
     from temperfill.service.work import loader, model_name
@@ -65,6 +67,8 @@ def _check(path: Path, max_pixels: int) -> None:
     from temperfill import images
 
     with path.open("rb") as file:
-        height, width = images.read_header(file, str(path)).size
+        header = images.read_header(file, str(path))
+    require(not header.animated, f"{path} has several frames or pages; save the one to edit as a picture of its own")
+    height, width = header.size
     limit = f"above the limit of {max_pixels / 1e6:g} million; raise it with --max-pixels"
     require(height * width <= max_pixels, f"{path} has {width}x{height} pixels, {limit}")

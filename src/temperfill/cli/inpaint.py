@@ -84,6 +84,7 @@ def run(words: list[str]) -> None:
         require(options.sketch is None, f"--sketch is for one picture, and {options.image} is a folder")
         _fill_folder(options, shlex.join(["temperfill", "inpaint", *words]))
     else:
+        require(Path(options.image).exists(), f"there is no picture or folder {options.image}")
         for name in _FOLDERS_ONLY:
             given = getattr(options, name) != getattr(InpaintOptions, name)
             require(not given, f"--{name.replace('_', '-')} is for folders, and {options.image} is none")
@@ -94,6 +95,9 @@ def _fill_picture(options: InpaintOptions, image: Path, mask: Path, output: Path
     from temperfill import images
 
     images.check_output(output)
+    for drawn in (mask, *([] if options.sketch is None else [Path(options.sketch)])):
+        lost = output.resolve() == drawn.resolve() != image.resolve()
+        require(not lost, f"--output {output} would replace {drawn}, which was drawn for this; choose another name")
     picture = images.open_picture(image, options.max_pixels)
     images.check_output(output, picture)
     hole = images.to_mask(

@@ -26,6 +26,7 @@ _STRUCTURAL_TAGS = frozenset(
     )
     for tag in range(first, last + 1)
 )
+_NEARLY_BLACK = 1.5 / 255  # masks of 0 and 1 are darker
 XMP_TEXT = "XML:com.adobe.xmp"
 _LIKE_SRGB = (1, 2, 5, 6, 7)  # primaries (ITU-T H.273) that are those of sRGB, nearly so, or not told
 
@@ -98,7 +99,7 @@ def to_mask(
     Raises:
         OSError: the file cannot be read.
         ValueError: unreadable as ``open_picture``, another size, all information in alpha without being asked for it,
-            or an array that holds only 0 and 1 as integers.
+            or nothing but 0 and 1 as integers, of which even 1 is black.
     """
     name = f"{name} {source}" if isinstance(source, str | Path) else name
     if isinstance(source, np.ndarray) and np.issubdtype(source.dtype, np.integer) and source.size and source.max() == 1:
@@ -117,6 +118,8 @@ def to_mask(
     if channel != "luminance":
         raise ValueError(f"mask channel must be luminance or alpha, got {channel!r}")
     values = luminance(picture)
+    if picture.mode not in ("F", "float") and 0 < values.max() < _NEARLY_BLACK:
+        raise ValueError(f"{name} holds nothing above 1 of 255, which is black; write 255 for white in place of 1")
     if alpha is not None and alpha.min() != alpha.max() and values.min() == values.max():
         raise ValueError(f"{name} has the same brightness everywhere and differs only in alpha; use mask channel alpha")
     return (values > 0.5) != invert

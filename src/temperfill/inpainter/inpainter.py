@@ -163,9 +163,7 @@ class Inpainter:
             ValueError: an option out of range, too little memory, or a method that fails.
         """
         wishes = Wishes(temperature, strategy, context)
-        for name, value in (("mask_dilate", mask_dilate), ("feather", feather)):
-            if value < 0 or value != int(value):
-                raise ValueError(f"{name} must be a whole number of pixels, 0 or more, got {value!r}")
+        _check_pixels(mask_dilate=mask_dilate, feather=feather)
         if not hole.any():
             warnings.warn("the mask is empty: nothing to fill (white marks what to fill)", UserWarning, stacklevel=3)
             return picture
@@ -187,6 +185,7 @@ class Inpainter:
         row: int,
         column: int,
         sketch: NDArray[np.bool_] | None = None,
+        mask_dilate: int = 0,
         *,
         temperature: float = 1.0,
         top: int = 8,
@@ -196,15 +195,19 @@ class Inpainter:
         Args:
             picture: from ``images.open_picture``.
             hole: (H, W), True = missing.
-            row: of a pixel in the hole, from the top.
+            row: of a pixel in the grown hole, from the top.
             column: from the left.
             sketch: (H, W), True = line, or None.
+            mask_dilate: as for calls.
             temperature: as for calls.
             top: patches for each head.
 
         Raises:
-            ValueError: the pixel is not in the hole, or the method has no attention that could tell.
+            ValueError: the pixel is not in the hole, an option out of range, or the method has no attention that could
+                tell.
         """
+        _check_pixels(mask_dilate=mask_dilate)
+        hole = regions.dilate(hole, mask_dilate)
         height, width = hole.shape
         if not (0 <= row < height and 0 <= column < width and hole[row, column]):
             raise ValueError(f"pixel at row {row}, column {column} is not in the hole")
@@ -212,6 +215,12 @@ class Inpainter:
             raise ValueError(f"method {self.method.name} cannot tell where it copies from")
         found = self._filler.sources(images.to_rgb(picture), hole, sketch, (row, column), Wishes(temperature), top)
         return [Head(heat, [Match(box, weight) for box, weight in matches]) for heat, matches in found]
+
+
+def _check_pixels(**lengths: int) -> None:
+    for name, value in lengths.items():
+        if value < 0 or value != int(value):
+            raise ValueError(f"{name} must be a whole number of pixels, 0 or more, got {value!r}")
 
 
 def _one_each(value: Any, number: int, name: str) -> list[Any]:

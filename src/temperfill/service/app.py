@@ -114,7 +114,7 @@ class Service:
 
     async def inpaint(self, request: Request) -> Response:
         """Fills the hole of a picture; the answer is a picture file."""
-        max_pixels = self.settings.max_pixels
+        max_pixels, keep = self.settings.max_pixels, self.settings.keep_metadata
         async with (
             self.jobs.admit(request.headers.get("x-job")) as job,
             forms.read(request, forms.INPAINT_FIELDS, max_pixels) as form,
@@ -122,7 +122,7 @@ class Service:
             suffix = form.fields["format"] or form.suffix
             content, seconds = await self.jobs.run(
                 job,
-                lambda on_progress: work.fill(self._ready(), form, max_pixels, on_progress),
+                lambda on_progress: work.fill(self._ready(), form, max_pixels, on_progress, keep),
                 lambda: _leaves(request),
             )
         kind = images.WRITTEN[suffix]

@@ -113,6 +113,7 @@ INPAINT_FIELDS: dict[str, tuple[Parser, Any]] = {
 SOURCES_FIELDS: dict[str, tuple[Parser, Any]] = {
     "row": (whole(0, 10**9 - 1), None),
     "column": (whole(0, 10**9 - 1), None),
+    "mask_dilate": (whole(0, LARGEST_GROWTH), 0),
     "temperature": (real(0.1, 10), 1.0),
 }
 """Fields of a request for sources."""

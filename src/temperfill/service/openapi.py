@@ -6,6 +6,7 @@ from temperfill.service.forms import FORMATS, LARGEST_GROWTH
 
 _FILE = {"type": "string", "format": "binary"}
 _GROWTH = {"type": "integer", "minimum": 0, "maximum": LARGEST_GROWTH, "default": 0}
+_DILATION = {**_GROWTH, "description": "Pixels by which the hole grows."}
 _TEMPERATURE = {"type": "number", "minimum": 0.1, "maximum": 10, "default": 1.0}
 _OWN_FORMAT = "Default: the image's; JPEG for HEIC, or PNG where it has an alpha channel."
 _PLACE = {"type": "integer", "minimum": 0}
@@ -53,7 +54,7 @@ INPAINT: dict[str, Any] = {
             {
                 **_FILES,
                 "feather": {**_GROWTH, "description": "Pixels inside the rim over which known pixels fade in."},
-                "mask_dilate": {**_GROWTH, "description": "Pixels by which the hole grows."},
+                "mask_dilate": _DILATION,
                 "temperature": {**_TEMPERATURE, "description": "Factor on the learned temperatures."},
                 "format": {"type": "string", "enum": list(FORMATS), "description": _OWN_FORMAT},
                 "quality": {"type": "integer", "minimum": 1, "maximum": 100, "default": 95},
@@ -89,7 +90,7 @@ SOURCES: dict[str, Any] = {
         "parameters": [_JOB],
         "requestBody": _form(
             ["image", "mask", "row", "column"],
-            {**_FILES, "row": _PLACE, "column": _PLACE, "temperature": _TEMPERATURE},
+            {**_FILES, "row": _PLACE, "column": _PLACE, "mask_dilate": _DILATION, "temperature": _TEMPERATURE},
         ),
     },
     "responses": {200: {"description": "Temperature and matches of each head.", "content": {"application/json": {}}}},

@@ -15,6 +15,8 @@ class Settings:
         timeout: seconds that the work on one picture may take; waiting is not counted.
         upload_timeout: seconds in which the body of a request must arrive.
         token: that requests must bear; empty for none.
+        keep_metadata: whether results keep EXIF, XMP, texts and resolution of the picture that was sent; for a service
+            that nobody but the pictures' owner uses.
         hosts: names under which the service is asked for, besides those of this machine alone; "*" for any.
     """
 
@@ -24,6 +26,7 @@ class Settings:
     timeout: float = 120
     upload_timeout: float = 60
     token: str = ""
+    keep_metadata: bool = False
     hosts: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:

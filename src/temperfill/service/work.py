@@ -20,10 +20,12 @@ OnProgress = Callable[[int, int], None]
 Hole = NDArray[np.bool_]
 
 KEPT = ("icc_profile", "transparency", "subsampling")
-"""Metadata of answers: what pixels mean. Places, times, names and texts are left out."""
+"""Metadata of all answers: what pixels mean. Places, times, names and texts are left out unless they are asked for."""
 
 
-def fill(inpainter: "Inpainter", form: Form, max_pixels: int, on_progress: OnProgress) -> bytes:
+def fill(
+    inpainter: "Inpainter", form: Form, max_pixels: int, on_progress: OnProgress, keep_metadata: bool = False
+) -> bytes:
     """A filled picture as a file in the format that was asked for, or the image's.
 
     Args:
@@ -31,6 +33,8 @@ def fill(inpainter: "Inpainter", form: Form, max_pixels: int, on_progress: OnPro
         form: with the fields of ``INPAINT_FIELDS``.
         max_pixels: largest width times height.
         on_progress: as for ``Inpainter.complete``.
+        keep_metadata: the file has all metadata that its format has a place for, as ``images.save_picture`` writes it;
+            else those of ``KEPT`` alone.
 
     Raises:
         Refusal: the pictures are damaged or do not fit together (422), or too little memory (413).
@@ -47,8 +51,7 @@ def fill(inpainter: "Inpainter", form: Form, max_pixels: int, on_progress: OnPro
             images.storable(picture, path)  # before the work
         wishes = {name: fields[name] for name in ("mask_dilate", "feather", "temperature")}
         filled = inpainter.complete(picture, hole, sketch, **wishes, on_progress=on_progress)
-        plain = replace(filled, info={key: filled.info[key] for key in KEPT if key in filled.info})
-        return images.encode_picture(plain, path, fields["quality"])
+        return images.encode_picture(filled if keep_metadata else _plain(filled), path, fields["quality"])
 
 
 def preview(form: Form, max_pixels: int) -> bytes:
@@ -67,8 +70,7 @@ def preview(form: Form, max_pixels: int) -> bytes:
             picture = images.open_picture(form.image, max_pixels, "the image")
         if picture.mode in ("CMYK", "F"):
             picture = images.open_picture(images.to_rgb(picture))
-        picture = replace(picture, info={key: picture.info[key] for key in KEPT if key in picture.info})
-        return images.encode_picture(picture, path, fast=True)
+        return images.encode_picture(_plain(picture), path, fast=True)
 
 
 def sources(inpainter: "Inpainter", form: Form, max_pixels: int) -> dict[str, Any]:
@@ -82,9 +84,12 @@ def sources(inpainter: "Inpainter", form: Form, max_pixels: int) -> dict[str, An
     Raises:
         Refusal: as ``fill``, a place outside the hole, or a model that cannot tell (422).
     """
+    from temperfill import regions
+
     row, column, temperature = (form.fields[name] for name in ("row", "column", "temperature"))
     with _memory():
         picture, hole, sketch = _pictures(inpainter, form, max_pixels)
+        hole = regions.dilate(hole, form.fields["mask_dilate"])
         if not getattr(inpainter.method, "has_matches", False):
             raise _invalid("this model cannot tell where it copies from")
         if row >= hole.shape[0] or column >= hole.shape[1] or not hole[row, column]:
@@ -122,6 +127,11 @@ def warm(inpainter: "Inpainter") -> None:
     hole = np.zeros((128, 128), np.bool_)
     hole[48:80, 48:80] = True
     inpainter.complete(images.open_picture(pixels), hole)
+
+
+def _plain(picture: images.Picture) -> images.Picture:
+    """The picture with no metadata but ``KEPT``."""
+    return replace(picture, info={key: picture.info[key] for key in KEPT if key in picture.info})
 
 
 def _pictures(inpainter: "Inpainter", form: Form, max_pixels: int) -> tuple[images.Picture, Hole, Hole | None]:

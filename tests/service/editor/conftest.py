@@ -42,6 +42,7 @@ def server() -> Iterator[FakeServer]:
     thread.start()
     yield server
     server.behaviour.proceed.set()
+    server.behaviour.previews.set()
     server.shutdown()
     server.server_close()
     thread.join()

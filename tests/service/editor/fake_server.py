@@ -44,6 +44,7 @@ class Behaviour:
     max_pixels: int = 64_000_000
     image: Path | None = None
     busy: int = 0  # requests for previews that find no place
+    previews: threading.Event = field(default_factory=threading.Event)  # previews wait for it
     depth: int = 8  # bits of each colour, as a preview tells them
     answer: str = "fill"  # or busy, timeout, crash, gone, truncated, resized
     steps: int = 0  # of a slow fill
@@ -66,6 +67,7 @@ class FakeServer(ThreadingHTTPServer):
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
         self.behaviour = Behaviour()
+        self.behaviour.previews.set()
 
     @property
     def address(self) -> str:
@@ -119,6 +121,8 @@ class Handler(BaseHTTPRequestHandler):
         self.server.behaviour.uploads.append(upload)
         if self.path == "/v1/inpaint":
             self.inpaint(upload)
+        elif self.server.behaviour.answer == "timeout":
+            self.send_failure(504, "timeout", "the time limit of 60 seconds was reached")
         elif self.path == "/v1/preview":
             self.show(upload)
         elif self.path == "/v1/sources":
@@ -176,6 +180,7 @@ class Handler(BaseHTTPRequestHandler):
             self.server.behaviour.busy -= 1
             self.send_failure(503, "busy", "the queue is full")
             return
+        self.server.behaviour.previews.wait(30)
         try:
             picture = Image.open(io.BytesIO(upload.files["image"]))
         except OSError:

@@ -152,7 +152,7 @@ def test_an_empty_mask_is_not_sent(editor: EditorPage, server: FakeServer) -> No
     ("answer", "message"),
     [
         ("busy", "The server is busy with other pictures. Try again in 7 seconds"),
-        ("timeout", "took longer than the server allows"),
+        ("timeout", "The fill took longer than the server allows"),
         ("crash", "Something went wrong inside the server."),
         ("gone", "The server does not answer"),
         ("truncated", "The server's answer is damaged"),
@@ -173,6 +173,17 @@ def test_failures_of_a_fill_are_told_and_it_can_be_tried_again(
     editor.page.click("[data-notice=action]")
     editor.wait_for_status("Result 1 is ready")
     assert editor.page.locator("#notice").is_hidden()
+
+
+def test_what_took_too_long_is_named(editor: EditorPage, server: FakeServer, tmp_path: Path) -> None:
+    editor.fill()
+    server.behaviour.answer = "timeout"
+    editor.page.keyboard.press("w")
+    editor.page.mouse.click(*editor.centre)
+    editor.wait_for_notice("Looking for the sources took longer than the server allows.")
+    Image.fromarray(photo(320, 240)).save(tmp_path / "scan.tif")
+    editor.page.set_input_files("#photo-file", tmp_path / "scan.tif")
+    editor.wait_for_notice("Making the picture visible took longer than the server allows.")
 
 
 def test_a_server_that_goes_away_during_a_fill(editor: EditorPage, server: FakeServer) -> None:

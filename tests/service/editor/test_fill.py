@@ -2,6 +2,7 @@
 
 import base64
 import io
+import time
 from pathlib import Path
 from typing import Any
 
@@ -201,6 +202,10 @@ def test_before_and_after_lie_left_and_right_of_the_divider(open_editor: OpenEdi
     assert editor.page.locator("#history li").count() == 2
 
 
+def set_growth(editor: EditorPage, pixels: int) -> None:
+    editor.page.locator("#grow").evaluate("(input, value) => { input.value = value; }", str(pixels))
+
+
 def test_sources_are_asked_about_the_place_that_was_clicked(
     open_editor: OpenEditor, server: FakeServer, picture: Path
 ) -> None:
@@ -208,7 +213,9 @@ def test_sources_are_asked_about_the_place_that_was_clicked(
     editor.open(picture)
     mark(editor)
     mask = editor.marks()
+    set_growth(editor, 3)
     editor.fill()
+    set_growth(editor, 5)  # of the next fill
     editor.page.keyboard.press("w")
     editor.page.keyboard.press("1")
     plain = editor.screen()
@@ -226,6 +233,7 @@ def test_sources_are_asked_about_the_place_that_was_clicked(
     assert asked == pytest.approx((row, column), abs=1)
     assert upload.files["image"] == picture.read_bytes()
     assert (upload.pixels("mask") == mask * 255).all()
+    assert upload.fields["mask_dilate"] == "3"
     heads = editor.page.locator("#sources-heads section")
     assert heads.count() == 4
     assert "temperature 1.5" in heads.nth(1).inner_text()
@@ -292,3 +300,31 @@ def test_painting_goes_on_during_a_fill(open_editor: OpenEditor, server: FakeSer
     editor.wait_for_status("Result 1 is ready")
     assert (server.behaviour.uploads[0].pixels("mask") == mask * 255).all()
     assert editor.marks().sum() > mask.sum()
+
+
+def test_a_result_that_is_still_being_read_is_not_given_to_the_next_photo(
+    open_editor: OpenEditor, server: FakeServer, picture: Path, tmp_path: Path
+) -> None:
+    """Of a TIFF the server is asked for a preview, which takes its time."""
+    Image.fromarray(photo(640, 400, seed=1)).save(tmp_path / "scan.tif")  # of the other's size
+    editor = open_editor()
+    editor.open(tmp_path / "scan.tif")
+    editor.stroke([editor.centre])
+    server.behaviour.previews.clear()
+    editor.page.keyboard.press("f")
+    wait_for_uploads(editor, server, ["/v1/preview", "/v1/inpaint", "/v1/preview"])
+    editor.page.set_input_files("#photo-file", picture)
+    editor.page.click("#confirm [value=yes]")
+    editor.wait_for_status("beach day.png is open")
+    assert editor.page.locator("#progress").is_visible()
+    server.behaviour.previews.set()
+    editor.page.wait_for_selector("#progress", state="hidden")
+    assert editor.page.locator("#history li").count() == 1
+    assert editor.page.locator("#notice").is_hidden()
+
+
+def wait_for_uploads(editor: EditorPage, server: FakeServer, paths: list[str]) -> None:
+    end = time.monotonic() + 15
+    while [upload.path for upload in server.behaviour.uploads] != paths:
+        assert time.monotonic() < end
+        editor.settle()

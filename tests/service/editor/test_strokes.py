@@ -178,6 +178,29 @@ def two_only(one: Any, two: Any, editor: EditorPage) -> Any:
     return stroke
 
 
+def test_a_pens_eraser_erases_with_every_brush(open_editor: OpenEditor, picture: Path) -> None:
+    editor = open_editor()
+    editor.open(picture)
+    x, y = editor.centre
+    editor.stroke([(x - 100, y), (x + 100, y)])
+    before = editor.marks()
+    editor.page.locator("#stage").evaluate(
+        """(stage, [x, y]) => {
+          const mouse = { pointerId: 1, isPrimary: true, bubbles: true }; // the one that this browser knows
+          const pen = { ...mouse, pointerType: "pen", clientX: x, clientY: y };
+          stage.dispatchEvent(new PointerEvent("pointerdown", { ...pen, button: 5, buttons: 32 }));
+          stage.dispatchEvent(new PointerEvent("pointermove", { ...pen, clientX: x + 50, button: -1, buttons: 32 }));
+          stage.dispatchEvent(new PointerEvent("pointerup", { ...pen, clientX: x + 50, button: 5, buttons: 0 }));
+        }""",
+        [x, y],
+    )
+    after = editor.marks()
+    assert not (after & ~before).any()
+    assert 0 < after.sum() < before.sum()
+    editor.page.keyboard.press("Control+z")
+    assert (editor.marks() == before).all()
+
+
 def test_mask_and_lines_are_kept_apart(open_editor: OpenEditor, picture: Path) -> None:
     editor = open_editor()
     editor.open(picture)

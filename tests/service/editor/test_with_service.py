@@ -105,6 +105,10 @@ def make_deep_tiff(path: Path) -> None:
     tifffile.imwrite(path, photo(128, 96).astype(np.uint16) * 251, photometric="rgb")
 
 
+def make_ppm(path: Path) -> None:
+    Image.fromarray(photo(128, 96)).save(path)
+
+
 def make_heic(path: Path) -> None:
     pytest.importorskip("pi_heif", reason="needs the extra heif")
     path.write_bytes((FOLDER / "phone.heic").read_bytes())
@@ -116,6 +120,7 @@ def make_heic(path: Path) -> None:
     [
         ("scan.tif", make_tiff, "scan-filled.tif", "same as the photo (TIFF)"),
         ("deep.tif", make_deep_tiff, "deep-filled.tif", "same as the photo (TIFF)"),
+        ("scan.ppm", make_ppm, "scan-filled.ppm", "same as the photo (PPM)"),
         ("phone.heic", make_heic, "phone-filled.jpg", "JPEG (HEIC can only be read)"),
     ],
 )

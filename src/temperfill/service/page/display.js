@@ -17,7 +17,11 @@ const NEEDS = {
 export const TOOL_NEEDS = { sketch: "takes_sketch", "sketch-eraser": "takes_sketch", sources: "has_sources" };
 
 /** What the results' format is called where the user has chosen none. */
-const FORMATS = { "image/tiff": "same as the photo (TIFF)", "image/heic": "JPEG (HEIC can only be read)" };
+const FORMATS = {
+  "image/tiff": "same as the photo (TIFF)",
+  "image/x-portable-anymap": "same as the photo (PPM)",
+  "image/heic": "JPEG (HEIC can only be read)",
+};
 
 const WITHOUT_PHOTO = new Set(["open", "help", "close-help", "cancel", "colder", "warmer"]);
 

@@ -6,7 +6,7 @@ import { Fill } from "./fill.js";
 import { ask, complain, hush, say, showProgress } from "./notices.js";
 import { BadInput, megabytes, readPicture, stem, withExtension } from "./picture.js";
 import { decodeInto, encodeLayer } from "./png.js";
-import { heat, Results } from "./results.js";
+import { heat, readAnswer, Results } from "./results.js";
 import { askModel, ServerError, start, startImage } from "./server.js";
 import { Sources } from "./sources.js";
 import { Layer } from "./tiles.js";
@@ -232,9 +232,15 @@ export class Editor {
     try {
       const work = await this.prepare(options);
       const { blob, seconds } = await fill.run(work);
-      if (layers !== this.layers) return;
+      if (layers !== this.layers) return; // another photo was opened meanwhile
+      const answer = await readAnswer(blob);
+      if (layers !== this.layers) {
+        answer.raster.close();
+        return;
+      }
       const { parent, mask, sketch } = work;
-      await this.receive({ blob, seconds, parent, mask, sketch, temperature: options.temperature });
+      const { temperature, mask_dilate } = options;
+      await this.receive({ blob, seconds, parent, mask, sketch, temperature, mask_dilate }, answer);
     } finally {
       this.fillUnderWay = null;
       showProgress(null);
@@ -257,14 +263,14 @@ export class Editor {
     return { parent, image: parent.blob, name: parent.name, mask, sketch, options };
   }
 
-  async receive(result) {
-    const named = withExtension(this.photo.name, result.blob.type);
-    const name = `${stem(named)}-filled${named.slice(stem(named).length)}`;
-    const version = await this.results.add({ ...result, name });
-    if (version.width !== this.photo.width || version.height !== this.photo.height) {
-      this.results.remove(version);
+  async receive(result, { shown, raster }) {
+    if (raster.width !== this.photo.width || raster.height !== this.photo.height) {
+      raster.close();
       throw new BadInput("The server's answer has another size than the photo. The photo and your strokes are kept.");
     }
+    const named = withExtension(this.photo.name, result.blob.type);
+    const name = `${stem(named)}-filled${named.slice(stem(named).length)}`;
+    const version = this.results.add({ ...result, shown, name }, raster);
     if (!this.brush.stroke) this.showMarks(false);
     await this.show(version);
     const { seconds } = result;

@@ -3,6 +3,7 @@
 
 const SECOND_FINGER = 350; // ms in which a second finger turns a stroke that has begun into a pinch
 const WHEEL_BURST = 200; // ms of silence after which a new turn of the wheel begins
+const BUTTONS = [0, 1, 5]; // that drag: left or contact, middle, the eraser of a pen
 const WHEEL_STEP = 50; // CSS pixels: a mouse wheel's first step is larger, a trackpad's smaller
 
 /**
@@ -45,7 +46,7 @@ export function listen(element, handlers) {
       if (fingers.size === 2) startPinch(event);
       if (fingers.size > 1) return;
     }
-    if (mode !== null || event.button > 1) return;
+    if (mode !== null || !BUTTONS.includes(event.button)) return;
     element.setPointerCapture(event.pointerId);
     owner = event.pointerId;
     began = event.timeStamp;

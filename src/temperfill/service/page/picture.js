@@ -11,9 +11,10 @@ const FORMATS = {
   gif: "GIF",
   bmp: "BMP",
   tiff: "TIFF",
+  "x-portable-anymap": "PPM",
   heic: "HEIC",
 };
-const UNSHOWN = new Set(["image/tiff", "image/heic"]);
+const UNSHOWN = new Set(["image/tiff", "image/x-portable-anymap", "image/heic"]);
 /** What the server calls it when the fault is the picture's. */
 const FAULTS = new Set(["unsupported_picture", "invalid", "animated", "too_large", "out_of_memory"]);
 const REFUSED = {
@@ -25,6 +26,7 @@ const EXTENSIONS = {
   "image/png": ["png"],
   "image/webp": ["webp"],
   "image/tiff": ["tif", "tiff"],
+  "image/x-portable-anymap": ["ppm", "pgm", "pbm"],
   "image/heic": ["heic", "heif", "hif"],
   "image/avif": ["avif"],
   "image/gif": ["gif"],
@@ -149,6 +151,7 @@ function kindOf(bytes) {
   if (start === "GIF8") return "gif";
   if (text(0, 2) === "BM") return "bmp";
   if (start === "%PDF") return "pdf";
+  if (/^P[1-6f]\s/.test(start)) return "x-portable-anymap";
   if (/^(II[*+]\0|MM\0[*+])/.test(start)) return "tiff";
   if (text(4, 8) === "ftyp") {
     const brands = text(8, 32);

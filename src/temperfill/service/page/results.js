@@ -30,22 +30,16 @@ export class Results {
   }
 
   /**
-   * Adds the answer to a fill.
-   * @param {{blob: Blob, name: string, parent: Object, mask: Blob, temperature: number, seconds: number?}} result
+   * Adds the answer to a fill, once `readAnswer` has decoded it.
+   * @param {{blob: Blob, shown: Blob, name: string, parent: Object, mask: Blob, temperature: number,
+   *     mask_dilate: string, seconds: number?}} result mask_dilate: pixels by which the hole was grown, of the mask as it
+   *     was painted
    */
-  async add(result) {
-    const { shown } = await visible(result.blob, "The server's answer");
-    const raster = await decode(shown, "The server's answer");
+  add(result, raster) {
     const title = `Result ${this.versions.length}`;
-    const version = this.append({ ...result, shown, title }, raster);
+    const version = this.append({ ...result, title }, raster);
     version.saved = false;
     return version;
-  }
-
-  remove(version) {
-    this.versions = this.versions.filter((each) => each !== version);
-    version.button.closest("li").remove();
-    version.raster?.close();
   }
 
   append(content, raster) {
@@ -125,6 +119,12 @@ export class Results {
     }
     this.shown?.button.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
+}
+
+/** @returns {Promise<{shown: Blob, raster: Raster}>} what is drawn of the answer to a fill */
+export async function readAnswer(blob) {
+  const { shown } = await visible(blob, "The server's answer");
+  return { shown, raster: await decode(shown, "The server's answer") };
 }
 
 export const heat = (version) => version.temperature.toFixed(2);

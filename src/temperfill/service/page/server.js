@@ -6,6 +6,13 @@ const PAUSE = 1500; // ms between two of them
 const UNREACHABLE =
   "The server does not answer. Check that it still runs; the photo, your strokes and all results are kept here.";
 
+/** What is said to take too long, and a remedy beside more time. */
+const SLOW = {
+  "v1/inpaint": ["The fill", "Mark a smaller area"],
+  "v1/sources": ["Looking for the sources", "Mark a smaller area"],
+  "v1/preview": ["Making the picture visible", "Make it smaller"],
+};
+
 export class ServerError extends Error {
   /** @param {string} code "unreachable", "cancelled", or what the server calls it */
   constructor(message, code, status = 0) {
@@ -28,7 +35,7 @@ async function request(path, options = {}) {
     throw new ServerError(UNREACHABLE, "unreachable");
   }
   if (response.ok) return response;
-  throw await failure(response);
+  throw await failure(response, path);
 }
 
 /** The body of a reply; a connection that breaks here is the same as one that never was. */
@@ -41,7 +48,7 @@ async function body(response, kind) {
   }
 }
 
-async function failure(response) {
+async function failure(response, path) {
   const { error } = await response.json().catch(() => ({}));
   const said = error?.message ? sentence(error.message) : `The server answered with status ${response.status}.`;
   const { status } = response;
@@ -55,8 +62,9 @@ async function failure(response) {
     return new ServerError(text, "busy", status);
   }
   if (status === 504) {
-    const remedy = "Mark a smaller area, or start the server with a longer time limit.";
-    return new ServerError(`The fill took longer than the server allows. ${remedy}`, "timeout", status);
+    const [work, remedy] = SLOW[path] ?? ["This", "Try again"];
+    const text = `${work} took longer than the server allows. ${remedy}, or start the server with a longer time limit.`;
+    return new ServerError(text, "timeout", status);
   }
   if (status === 409) return new ServerError("Cancelled.", "cancelled", status);
   return new ServerError(said, error?.code ?? "failed", status);

@@ -44,8 +44,8 @@ export class Sources {
     this.point = [column, row];
     const controller = new AbortController();
     this.controller = controller;
-    const { parent, mask, sketch, temperature } = version;
-    const options = { row, column, temperature };
+    const { parent, mask, sketch, temperature, mask_dilate } = version;
+    const options = { row, column, temperature, mask_dilate };
     const question = { image: parent.blob, name: parent.name, mask, sketch, options };
     try {
       const heads = await sources(question, controller.signal);
