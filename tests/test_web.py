@@ -196,3 +196,41 @@ def test_browser_fills_as_torch_does(page: Any, tmp_path: Path) -> None:
     difference = np.abs(given - 255 * expected[0].permute(1, 2, 0).numpy())[hole].max()
     print(f"largest difference from torch in the hole: {difference:.2f} of 255")
     assert difference <= TOLERANCE
+
+
+@pytest.mark.browser
+def test_large_photos_can_be_painted_to_the_pixel(page: Any, tmp_path: Path) -> None:
+    """Zoomed in, the place under the pointer stays there, a step of it is less than a pixel, and strokes land there."""
+    if any((BUILT / name).read_bytes() != (WEB / name).read_bytes() for name in ("app.js", "index.html", "style.css")):
+        pytest.skip("the page was built of other files: python web/build.py")
+    Image.new("RGB", (3000, 2000), (90, 120, 60)).save(tmp_path / "photo.png")
+    page.set_input_files("#file", str(tmp_path / "photo.png"))
+    page.locator("#sheet").wait_for()
+
+    def place(x: float, y: float) -> tuple[float, float]:
+        box = page.locator("#picture").bounding_box()
+        return 3000 * (x - box["x"]) / box["width"], 2000 * (y - box["y"]) / box["height"]
+
+    assert int(page.get_attribute("#size", "max")) >= 500
+    whole = page.locator("#picture").bounding_box()
+    x, y = whole["x"] + 0.7 * whole["width"], whole["y"] + 0.4 * whole["height"]
+    target = place(x, y)
+    page.mouse.move(x, y)
+    page.keyboard.down("Control")
+    for _ in range(12):
+        page.mouse.wheel(0, -100)
+    page.keyboard.up("Control")
+    page.wait_for_function("document.getElementById('whole').textContent.endsWith('%')")
+    page.wait_for_timeout(200)
+    assert page.locator("#picture").bounding_box()["width"] / 3000 > 2
+    assert place(x, y) == pytest.approx(target, abs=2)
+    page.evaluate("document.getElementById('size').value = 4")
+    page.mouse.down()
+    page.mouse.up()
+    rows, columns = np.nonzero(
+        np.array(page.evaluate("async () => [...(await import('./app.js')).hole()]"), bool).reshape(2000, 3000)
+    )
+    assert (columns.mean() + 0.5, rows.mean() + 0.5) == pytest.approx(place(x, y), abs=1)
+    assert np.ptp(columns) <= 5
+    page.click("#whole")
+    assert page.locator("#picture").bounding_box() == whole

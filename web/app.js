@@ -5,6 +5,7 @@ import { paste, planes, surroundings } from "./pixels.js";
 const COLOUR = "#ff2d55";
 const STEPS = 40; // of undo
 const PICTURES = 4; // kept for undo
+const CLOSEST = 8; // pixels of the screen for one of the picture
 
 const $ = (id) => document.getElementById(id);
 const paper = $("picture").getContext("2d", { willReadFrequently: true });
@@ -15,6 +16,8 @@ let history = [];
 let stroke = null;
 let name = "picture";
 let busy = false;
+let zoom = 1; // times the size at which the whole picture is seen
+const fingers = new Map(); // places of the touches on the picture
 let worker = null;
 
 // What is on show, for tests and curious visitors: the picture and the hole (one byte per pixel, 1 = fill).
@@ -63,18 +66,41 @@ function drawStroke({ tool, size, points }) {
   overlay.stroke();
 }
 
+// Pixels of the screen for one of the picture when all of it is seen.
+function wholeScale() {
+  const { width, height } = current.picture, stage = $("stage");
+  // With its border, since scroll bars come and go.
+  return Math.min((stage.offsetWidth - 2) / width, (Math.max(stage.offsetHeight, 300) - 2) / height, 4);
+}
+
 function fit() {
   if (!current.picture) return;
-  const { width, height } = current.picture, stage = $("stage");
-  const room = [stage.clientWidth, Math.max(stage.clientHeight, 300)];
-  const scale = Math.min(room[0] / width, room[1] / height, 4);
+  const { width, height } = current.picture, scale = wholeScale() * zoom;
   Object.assign($("sheet").style, { width: `${width * scale}px`, height: `${height * scale}px` });
+  $("whole").textContent = zoom === 1 ? "Whole" : `${Math.round(100 * scale)} %`;
+}
+
+// Scales the view; the place of the picture under a point of the window stays there.
+function zoomBy(factor, x, y) {
+  if (!current.picture) return;
+  const before = $("sheet").getBoundingClientRect();
+  zoom = Math.min(Math.max(zoom * factor, 1), Math.max(CLOSEST / wholeScale(), 1));
+  if (zoom < 1.02) zoom = 1;
+  fit();
+  const after = $("sheet").getBoundingClientRect();
+  $("stage").scrollLeft += after.left + ((x - before.left) / before.width) * after.width - x;
+  $("stage").scrollTop += after.top + ((y - before.top) / before.height) * after.height - y;
+}
+
+function zoomMiddle(factor) {
+  const { left, top, width, height } = $("stage").getBoundingClientRect();
+  zoomBy(factor, left + width / 2, top + height / 2);
 }
 
 function update() {
   const painted = current.strokes.length > 0;
   const opened = Boolean(current.picture);
-  for (const id of ["tools", "work", "result"]) $(id).disabled = !opened || busy;
+  for (const id of ["tools", "work", "view", "result"]) $(id).disabled = !opened || busy;
   $("undo").disabled = history.length === 0;
   $("clear").disabled = $("fill").disabled = !painted;
   $("compare").disabled = current.picture === original;
@@ -116,7 +142,9 @@ async function open(blob, title) {
   $("drop").hidden = true;
   $("sheet").hidden = false;
   show({ picture: original, strokes: [] }, false);
+  zoom = 1;
   fit();
+  $("size").max = Math.max(300, Math.round(Math.max(width, height) / 4));
   resizeBrush(Math.round(Math.max(width, height) / 12));
   update();
   warn(faithful() ? "" : "This browser alters pictures that pages read (protection against fingerprinting), also those saved here.");
@@ -216,14 +244,37 @@ function ring(event) {
   Object.assign($("brush-ring").style, { width: side, height: side, left, top, visibility: busy ? "hidden" : "visible" });
 }
 
+// The middle of the touches and how far apart the first two are.
+function spread() {
+  const [one, two = one] = fingers.values();
+  const [x, y] = [(one.clientX + two.clientX) / 2, (one.clientY + two.clientY) / 2];
+  return { x, y, apart: Math.hypot(one.clientX - two.clientX, one.clientY - two.clientY) };
+}
+
+function follow(before, after) {
+  $("stage").scrollLeft += before.x - after.x;
+  $("stage").scrollTop += before.y - after.y;
+  if (before.apart > 0) zoomBy(after.apart / before.apart, after.x, after.y);
+}
+
 $("picture").addEventListener("pointerdown", (event) => {
-  if (busy || event.button !== 0 || stroke) return;
+  if (event.pointerType === "touch") fingers.set(event.pointerId, event);
+  if (fingers.size > 1 && stroke) { // two fingers move the view; what one had begun to paint goes
+    stroke = null;
+    drawHole();
+  }
+  if (busy || event.button !== 0 || stroke || fingers.size > 1) return;
   $("picture").setPointerCapture(event.pointerId);
   stroke = { tool: tool(), size: brush(), points: [place(event)] };
   drawStroke(stroke);
   ring(event);
 });
 $("picture").addEventListener("pointermove", (event) => {
+  if (fingers.has(event.pointerId)) {
+    const before = spread();
+    fingers.set(event.pointerId, event);
+    if (fingers.size > 1) return follow(before, spread());
+  }
   ring(event);
   if (!stroke) return;
   const events = event.getCoalescedEvents?.() ?? [];
@@ -231,7 +282,8 @@ $("picture").addEventListener("pointermove", (event) => {
   drawStroke({ ...stroke, points: stroke.points.slice(-1 - Math.max(events.length, 1)) });
 });
 for (const end of ["pointerup", "pointercancel"]) {
-  $("picture").addEventListener(end, () => {
+  $("picture").addEventListener(end, (event) => {
+    fingers.delete(event.pointerId);
     if (!stroke) return;
     const done = stroke;
     stroke = null;
@@ -253,6 +305,15 @@ $("clear").onclick = () => show({ picture: current.picture, strokes: [] });
 $("fill").onclick = fill;
 $("stop").onclick = stop;
 $("save").onclick = save;
+$("in").onclick = () => zoomMiddle(1.5);
+$("out").onclick = () => zoomMiddle(1 / 1.5);
+$("whole").onclick = () => zoomMiddle(0);
+$("stage").addEventListener("wheel", (event) => {
+  if (!event.ctrlKey && !event.metaKey) return; // it scrolls
+  event.preventDefault(); // the page's own zoom
+  const lines = event.deltaMode ? 20 : 1;
+  zoomBy(Math.exp(-Math.max(Math.min(event.deltaY * lines, 100), -100) / 200), event.clientX, event.clientY);
+}, { passive: false });
 $("size").oninput = () => resizeBrush(brush());
 $("choose").onclick = $("another").onclick = () => $("file").click();
 $("file").onchange = () => {
