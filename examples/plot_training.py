@@ -15,7 +15,7 @@ import matplotlib
 matplotlib.use("Agg")
 import matplotlib.pyplot as plt
 
-LOSSES = ("coarse", "refined", "perceptual", "adversarial", "discriminator")
+LOSSES = ("coarse", "refined", "perceptual", "texture", "adversarial", "discriminator")
 
 
 def read(paths: list[Path]) -> list[dict[str, Any]]:
