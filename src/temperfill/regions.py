@@ -207,13 +207,12 @@ def _pieces(box: Box, part: Hole) -> list[tuple[Box, Hole]]:
     found = []
     for y in range(0, part.shape[0], step // 2):
         for x in range(0, part.shape[1], step // 2):
-            found += _cut(box, thin, (y, x, y + step // 2, x + step // 2))
+            found += _cut(box[0] + y, box[1] + x, thin[y : y + step // 2, x : x + step // 2])
     # Last, so that the thin parts around them are known.
     labels, boxes = _label(thick)
     for number, inside in enumerate(boxes, 1):
-        own = np.zeros_like(thick)
-        own[_slices(inside)] = thick[_slices(inside)] & (_at_full_size(labels, inside) == number)
-        found += _cut(box, own, inside)
+        own = thick[_slices(inside)] & (_at_full_size(labels, inside) == number)
+        found += _cut(box[0] + inside[0], box[1] + inside[1], own)
     return found
 
 
@@ -223,12 +222,10 @@ def _thick(part: Hole) -> Hole:
     return part & dilate(thickness > _THIN, 2 * _THIN)
 
 
-def _cut(box: Box, part: Hole, inside: Box) -> list[tuple[Box, Hole]]:
-    """What a box in the coordinates of ``part``, which starts at ``box``, holds of it; nothing if it is empty."""
-    piece = part[_slices(inside)]
+def _cut(top: int, left: int, piece: Hole) -> list[tuple[Box, Hole]]:
+    """A piece of the hole that starts at a place, without its empty rim; nothing if all of it is empty."""
     if not piece.any():
         return []
-    top, left = box[0] + inside[0], box[1] + inside[1]
     bounds = _bounds(piece)
     return [((top + bounds[0], left + bounds[1], top + bounds[2], left + bounds[3]), piece[_slices(bounds)])]
 

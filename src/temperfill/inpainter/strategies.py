@@ -238,7 +238,7 @@ def _parts(hole: Hole, wishes: Wishes) -> list[_Part]:
     parts = []
     for window in regions.windows(hole):
         factor = _factor(window.hole, wishes)
-        if wishes.strategy not in ("full", "crop"):  # a window that is itself too large for one call
+        if wishes.strategy != "crop":  # a window that is itself too large for one call
             factor = max(factor, math.ceil(max(window.hole.shape) / (regions.LIMIT + _MULTIPLE)))
         if factor > 1:  # what is shrunk may as well see more
             window = regions.widen(window, hole.shape, regions.WINDOW * factor, _MULTIPLE)
