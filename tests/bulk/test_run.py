@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -201,11 +202,17 @@ def test_a_signal_ends_and_the_same_request_goes_on(
 
 def test_a_full_disk_ends_the_job(request_: bulk.Request, monkeypatch: pytest.MonkeyPatch) -> None:
     write = places.atomic_write
+    is_full = threading.Event()
 
     def full_after(path: Path, fill: Callable[[Any], object]) -> None:
-        if path.name != "report.json" and len(results(request_.output)) >= 1:
+        is_result = path.name != "report.json"
+        if is_result and len(results(request_.output)) >= 1:
+            is_full.set()
             raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), str(path))
         write(path, fill)
+        if is_result:  # the failure of the next one is known before the success of this one
+            assert is_full.wait(60)
+            time.sleep(0.2)
 
     monkeypatch.setattr(places, "atomic_write", full_after)
     summary = bulk.run(replace(request_, workers=1))

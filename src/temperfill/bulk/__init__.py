@@ -121,8 +121,8 @@ def run(request: Request) -> Summary:
                     _note_done(manifest, outcome, summary)
                 display.show(outcome)
                 if summary.stopped:
-                    break
-    summary.end(interrupted=stop.is_set())
+                    stop.set()  # nothing else is begun, and what was written meanwhile is still noted
+    summary.end(interrupted=stop.is_set() and not summary.stopped)
     try:
         job.output.write(request.report, _report(request, job, summary))
     except OSError as error:

@@ -65,7 +65,7 @@ class Summary:
             if len(self.notes) < _LISTED:
                 self.notes.append(task | {"note": note})
         if outcome.is_last:
-            self.stopped = outcome.reason
+            self.stopped = self.stopped or outcome.reason
 
     def end(self, interrupted: bool) -> None:
         """Stops the clock; a signal counts as an interruption if something is left to do."""
