@@ -146,10 +146,34 @@ def test_report_says_what_it_is(folders: list[Path], stored: Path, weights: Path
     ):
         assert part in text
     assert sorted(p.name for p in (out / "sheets").iterdir()) == [
-        f"{kind}-{group}.png" for kind in ("faces", "street") for group in ("paper-0", "paper-1")
+        *(f"{kind}-{group}.png" for kind in ("faces", "street") for group in ("paper-0", "paper-1")),
+        "worst.png",
     ]
     with Image.open(out / "sheets" / "faces-paper-0.png") as sheet:
         assert sheet.width == 5 * (128 + 4) - 4
+
+
+def test_the_worst_results_stand_beside_others(
+    folders: list[Path], weights: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn: dict[str, dict[str, list[np.ndarray]]] = {}
+    monkeypatch.setattr("temperfill.report.contact_sheet", lambda columns, path: drawn.update({path.name: columns}))
+    out = tmp_path / "out"
+    run(folders, out, "ratio-0.0-0.1,ratio-0.4-0.5", methods=["telea", str(weights)])
+    rows = [row for row in json.loads((out / "rows.json").read_text()) if row["method"] == "mine"]
+    of_pictures = {(row["kind"], row["stem"]): row for row in sorted(rows, key=lambda row: row["mae"])}
+    worst = sorted(of_pictures.values(), key=lambda row: -row["mae"])  # of each picture the worst mask
+    others = sorted(rows[::2], key=lambda row: -row["mae"])  # every second of twelve, as there are six pictures
+    columns = drawn["worst.png"]
+    for name, chosen in (("worst", worst), ("any", others)):
+        assert [len(columns[f"{name}: {part}"]) for part in ("masked", "mine", "truth")] == [6, 6, 6]
+        for i, row in enumerate(chosen):
+            place = f"{row['group']}/{row['kind']}/{row['stem']}.png"
+            truth = square(folders[0 if row["kind"] == "street" else 1] / f"{row['stem']}.png")
+            hole = pixels(out / "masks" / place) > 127
+            np.testing.assert_array_equal(columns[f"{name}: mine"][i], pixels(out / "mine" / place))
+            np.testing.assert_array_equal(columns[f"{name}: truth"][i], truth)
+            np.testing.assert_array_equal(columns[f"{name}: masked"][i], np.where(hole, 255, truth))
 
 
 def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:

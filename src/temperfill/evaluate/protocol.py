@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from temperfill import images, report
 from temperfill.config import EvaluationConfig, to_json
 from temperfill.evaluate.contest import Composites, Contestant, contestants, tensor
 from temperfill.evaluate.document import FORMAT, SCOPE, latex, machine, markdown, versions
-from temperfill.evaluate.inputs import Bytes, Item, choose, mask_kinds, square, with_masks
+from temperfill.evaluate.inputs import Bytes, Hole, Item, choose, mask_kinds, square, with_masks
 from temperfill.evaluate.judge import Judge, full_precision, set_features
 from temperfill.evaluate.sets import SetFigures
+from temperfill.evaluate.sheets import write_sheets
 from temperfill.inpainter import choose_device
 
-_SHEET_ROWS = 4
 _PROTOCOL = (
     "Centre squares, Lanczos; composites as PNG, known pixels untouched; figures are means over pictures, and over "
     "training runs where there are several; 95 % bootstrap intervals over pictures and runs."
@@ -43,6 +42,11 @@ class Stage:
     device: str
     judge: Judge
     items: list[Item]
+
+    def lines(self, picture: Bytes) -> Hole:
+        """The lines (H, W) of a picture (H, W, 3), as methods are shown them and the figure lines sees them."""
+        found: Hole = self.judge.networks["lines"](tensor(picture, self.device))[0]
+        return found
 
 
 def prepare(config: EvaluationConfig, output: Path, device: str = "auto") -> Stage:
@@ -155,7 +159,8 @@ def measure(
     report.write_json(output / "report.json", data)
     report.write_text(output / "report.md", markdown(data, tables))
     report.write_text(output / "report.tex", latex(data, tables))
-    _write_sheets(stage, entrants)
+    lined = any(entrant.lined for entrant in entrants)
+    write_sheets(stage.items, stage.config.size, entrants, records, output, stage.lines if lined else None)
     if figures:
         pooled = report.by_group(records)
         report.plot_figures(pooled, output / "figures" / "figures.png")
@@ -236,28 +241,3 @@ def _report_data(
         "machine": machine(stage.device),
         "command": command,
     }
-
-
-def _write_sheets(stage: Stage, entrants: Sequence[Contestant]) -> None:
-    """One sheet per kind and group: a few pictures, masked, filled by every method (its first run), and true."""
-    size, output = stage.config.size, stage.output
-    (output / "sheets").mkdir(exist_ok=True)
-    shown_entrants = {entrant.label: entrant for entrant in reversed(entrants)}
-    for kind in dict.fromkeys(item.kind for item in stage.items):
-        members = [item for item in stage.items if item.kind == kind]
-        count = min(_SHEET_ROWS, len(members))
-        shown = [members[i * len(members) // count] for i in range(count)]
-        truths = [square(item.path, size) for item in shown]
-        papers = [np.full_like(truth, 255) for truth in truths]
-        if any(entrant.lined for entrant in entrants):
-            drawn = [stage.judge.networks["lines"](tensor(truth, stage.device))[0] for truth in truths]
-            papers = [np.where(lines[..., None], np.uint8(0), p) for lines, p in zip(drawn, papers, strict=True)]
-        for group in shown[0].masks:
-            holes = [images.to_mask(item.masks[group], (size, size)) for item in shown]
-            columns: dict[str, list[Bytes]] = {
-                "masked input": [np.where(h[..., None], p, t) for h, p, t in zip(holes, papers, truths, strict=True)]
-            }
-            for label in dict.fromkeys(entrant.label for entrant in entrants):
-                folder = output / shown_entrants[label].folder / group / kind
-                columns[label] = [images.read_rgb(folder / f"{item.path.stem}.png") for item in shown]
-            report.contact_sheet(columns | {"truth": truths}, output / "sheets" / f"{kind}-{group}.png")

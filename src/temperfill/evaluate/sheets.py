@@ -1,0 +1,109 @@
+"""Contact sheets of an evaluation: every method side by side, and the results of one method that are furthest off."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+import numpy as np
+
+from temperfill import images, report
+from temperfill.evaluate.contest import Contestant
+from temperfill.evaluate.inputs import Bytes, Hole, Item, square
+
+WORST = 24
+"""Rows of the sheet of the worst results."""
+_ROWS = 4  # of the other sheets
+_BY = ("vgg", "lpips", "mae")  # what makes a result bad: the first of these that was measured
+
+T = TypeVar("T")
+Draw = Callable[[Bytes], Hole]
+
+
+def write_sheets(
+    items: Sequence[Item],
+    size: int,
+    entrants: Sequence[Contestant],
+    records: Sequence[report.Record],
+    output: Path,
+    draw: Draw | None = None,
+) -> None:
+    """Writes ``sheets/KIND-GROUP.png`` and ``sheets/worst.png``.
+
+    The former show a few pictures, masked, filled by every method (its first run), and true. The latter shows the 24
+    worst results of the first method that is no baseline (else of the first one) beside as many others, which are
+    spread evenly over all; both from bad to good by the VGG distance, or by LPIPS or the mean error where that was not
+    measured. Of each picture it takes the worst mask only, so that one picture does not fill it.
+
+    Args:
+        items: the pictures.
+        size: of their squares.
+        entrants: the methods.
+        records: their figures, in the order of the pictures.
+        output: folder of the report, which holds the composites.
+        draw: the lines of a picture, where methods were shown them.
+
+    Raises:
+        OSError: a picture, mask or composite is gone, or a sheet cannot be written.
+    """
+    (output / "sheets").mkdir(exist_ok=True)
+    first = {entrant.label: entrant for entrant in reversed(entrants)}
+    labels = list(dict.fromkeys(entrant.label for entrant in entrants))
+    for kind in dict.fromkeys(item.kind for item in items):
+        shown = _spread([item for item in items if item.kind == kind], _ROWS)
+        for group in shown[0].masks:
+            cells = [(item, group) for item in shown]
+            columns = {"masked input": [_masked(item, group, size, draw) for item, group in cells]}
+            columns |= {
+                label: [_filled(first[label], item, group, output) for item, group in cells] for label in labels
+            }
+            columns["truth"] = [square(item.path, size) for item in shown]
+            report.contact_sheet(columns, output / "sheets" / f"{kind}-{group}.png")
+    subject = next((entrant for entrant in entrants if not entrant.baseline), entrants[0])
+    of_subject = [r for r in records if (r.method, r.run) == (subject.label, subject.run)]
+    _write_worst(items, size, draw if subject.lined else None, subject, of_subject, output)
+
+
+def _write_worst(
+    items: Sequence[Item],
+    size: int,
+    draw: Draw | None,
+    subject: Contestant,
+    records: Sequence[report.Record],
+    output: Path,
+) -> None:
+    figure = next((name for name in _BY if name in records[0].values), None)
+    if figure is None:
+        return
+    by_name = {(item.kind, item.path.stem): item for item in items}
+    worst_masks: dict[tuple[str, str], report.Record] = {}
+    for record in sorted(records, key=lambda r: -r.values[figure]):
+        worst_masks.setdefault((record.kind, record.stem), record)
+    worst = list(worst_masks.values())[:WORST]
+    others = sorted(_spread(records, len(worst)), key=lambda r: -r.values[figure])
+    columns: dict[str, list[Bytes]] = {}
+    for name, chosen in (("worst", worst), ("any", others)):
+        cells = [(by_name[r.kind, r.stem], r.group) for r in chosen]
+        columns[f"{name}: masked"] = [_masked(item, group, size, draw) for item, group in cells]
+        columns[f"{name}: {subject.label}"] = [_filled(subject, item, group, output) for item, group in cells]
+        columns[f"{name}: truth"] = [square(item.path, size) for item, _ in cells]
+    report.contact_sheet(columns, output / "sheets" / "worst.png")
+
+
+def _masked(item: Item, group: str, size: int, draw: Draw | None) -> Bytes:
+    """The picture with its hole in white, or as paper with the lines of the truth."""
+    truth = square(item.path, size)
+    hole = images.to_mask(item.masks[group], (size, size))
+    paper = np.full_like(truth, 255)
+    if draw is not None:
+        paper = np.where(draw(truth)[..., None], np.uint8(0), paper)
+    return np.where(hole[..., None], paper, truth)
+
+
+def _filled(entrant: Contestant, item: Item, group: str, output: Path) -> Bytes:
+    return images.read_rgb(output / entrant.folder / group / item.kind / f"{item.path.stem}.png")
+
+
+def _spread(members: Sequence[T], count: int) -> list[T]:
+    """So many of them, evenly from the first on; all where there are fewer."""
+    count = min(count, len(members))
+    return [members[i * len(members) // count] for i in range(count)]
