@@ -608,6 +608,14 @@ def test_file_of_zeros_and_ones_is_refused(tmp_path: Path, mode: str) -> None:
             images.to_mask(tmp_path / "mask.png", (3, 3), invert=invert)
 
 
+def test_opacity_of_zeros_and_ones_is_refused(tmp_path: Path) -> None:
+    image = Image.new("LA", (3, 3))
+    image.putalpha(Image.fromarray(np.eye(3, dtype=np.uint8)))
+    image.save(tmp_path / "mask.png")
+    with pytest.raises(ValueError, match=r"mask.png has no opacity above 1 of 255.* write 255"):
+        images.to_mask(tmp_path / "mask.png", (3, 3), channel="alpha")
+
+
 def test_dark_masks_of_other_values_are_taken(tmp_path: Path) -> None:
     for values in (np.zeros((3, 3), np.uint8), np.eye(3, dtype=np.uint8) * 2):
         Image.fromarray(values).save(tmp_path / "mask.png")

@@ -99,7 +99,7 @@ def to_mask(
     Raises:
         OSError: the file cannot be read.
         ValueError: unreadable as ``open_picture``, another size, all information in alpha without being asked for it,
-            or nothing but 0 and 1 as integers, of which even 1 is black.
+            or nothing but 0 and 1 as integers (brightness or opacity), of which even 1 is black.
     """
     name = f"{name} {source}" if isinstance(source, str | Path) else name
     if isinstance(source, np.ndarray) and np.issubdtype(source.dtype, np.integer) and source.size and source.max() == 1:
@@ -114,6 +114,8 @@ def to_mask(
     if channel == "alpha":
         if alpha is None:
             raise ValueError(f"{name} has no alpha channel (mode {picture.mode}); use mask channel luminance")
+        if alpha.max() == 1:
+            raise ValueError(f"{name} has no opacity above 1 of 255, which is none; write 255 for what is to be filled")
         return (alpha > 127) != invert
     if channel != "luminance":
         raise ValueError(f"mask channel must be luminance or alpha, got {channel!r}")

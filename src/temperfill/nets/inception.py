@@ -150,7 +150,7 @@ class InceptionFeatures(nn.Module):
             OSError: no such file.
             ValueError: not a weights file, or not these weights.
         """
-        tensors = read_tensors(path, "Inception", HINT)
+        tensors = read_tensors(path, "Inception weights", HINT)
         try:
             return cls(tensors)
         except ValueError as error:

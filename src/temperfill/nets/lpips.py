@@ -82,8 +82,8 @@ class LPIPSFeatures(nn.Module):
             OSError: a file is missing.
             ValueError: not weights files, or not these weights.
         """
-        tensors = read_tensors(network, "LPIPS network", NETWORK_HINT)
-        weights = read_tensors(heads, "LPIPS heads", HEADS_HINT)
+        tensors = read_tensors(network, "LPIPS network weights", NETWORK_HINT)
+        weights = read_tensors(heads, "LPIPS heads weights", HEADS_HINT)
         try:
             return cls(tensors, weights)
         except ValueError as error:

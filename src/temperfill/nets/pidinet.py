@@ -5,15 +5,13 @@ tensors are our own; :func:`published_names` maps them to those of the authors' 
 """
 
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
-from safetensors import SafetensorError
-from safetensors.torch import load_file
 from torch import Tensor, nn
 
-from temperfill.nets.weights_file import UNREADABLE
+from temperfill.nets.weights_file import read_tensors
 
 Difference = Literal["cd", "ad", "rd", "cv"]
 
@@ -229,20 +227,7 @@ def from_file(path: Path) -> PiDiNet:
         OSError: no such file.
         ValueError: not a weights file, or other weights.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"no edge network at {path}; {_HINT}")
-    tensors: Any
-    try:
-        if path.suffix == ".safetensors":
-            tensors = load_file(path)
-        else:
-            tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, *UNREADABLE) as error:
-        raise ValueError(f"{path} is not a readable weights file ({type(error).__name__}); {_HINT}") from None
-    if isinstance(tensors, dict) and isinstance(tensors.get("state_dict"), dict):
-        tensors = tensors["state_dict"]
-    if not (isinstance(tensors, dict) and all(isinstance(tensor, Tensor) for tensor in tensors.values())):
-        raise ValueError(f"{path} holds no state dict of tensors; {_HINT}")
+    tensors = read_tensors(path, "edge network", _HINT)
     try:
         return from_published(tensors)
     except ValueError as error:

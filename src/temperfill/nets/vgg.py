@@ -74,7 +74,7 @@ class VGGFeatures(nn.Module):
             OSError: no such file.
             ValueError: not a weights file, or tensors are missing.
         """
-        tensors = read_tensors(path, "VGG", _HINT)
+        tensors = read_tensors(path, "VGG weights", _HINT)
         try:
             return cls(tensors, deep)
         except ValueError as error:

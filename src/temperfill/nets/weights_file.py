@@ -24,11 +24,11 @@ UNREADABLE = (
 
 
 def read_tensors(path: Path, what: str, hint: str) -> dict[str, Tensor]:
-    """The state dict in a .safetensors file or a file of ``torch.save``.
+    """The state dict in a .safetensors file or a file of ``torch.save``, where it may stand under ``state_dict``.
 
     Args:
         path: of the file.
-        what: it should be, for messages.
+        what: it should be, such as "VGG weights", for messages.
         hint: what to give instead, for messages.
 
     Raises:
@@ -36,7 +36,7 @@ def read_tensors(path: Path, what: str, hint: str) -> dict[str, Tensor]:
         ValueError: not a weights file.
     """
     if not path.is_file():
-        raise FileNotFoundError(f"no {what} weights at {path}; {hint}")
+        raise FileNotFoundError(f"no {what} at {path}; {hint}")
     tensors: Any
     try:
         if path.suffix == ".safetensors":
@@ -45,6 +45,8 @@ def read_tensors(path: Path, what: str, hint: str) -> dict[str, Tensor]:
             tensors = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, *UNREADABLE) as error:
         raise ValueError(f"{path} is not a readable weights file ({type(error).__name__}); {hint}") from None
+    if isinstance(tensors, dict) and isinstance(tensors.get("state_dict"), dict):
+        tensors = tensors["state_dict"]
     if not (isinstance(tensors, dict) and all(isinstance(tensor, Tensor) for tensor in tensors.values())):
         raise ValueError(f"{path} holds no state dict of tensors; {hint}")
     return tensors
