@@ -39,8 +39,10 @@ OnProgress = Callable[[int, int], None]
 
 WHOLE_PIXELS = 640 * 640
 """Pictures up to this many pixels are filled whole, larger ones in windows around their holes."""
-THICK = 256
-"""Largest circle in a hole, pixels across, that is filled at full size; a thicker hole is shrunk to it."""
+THICK = 128
+"""Largest circle in a hole, pixels across, that is filled at full size; thicker ones lose their colour there."""
+SHRUNK = 96
+"""To how many pixels across a thicker one is shrunk, at most: the largest that the bundled model was trained with."""
 SMALLEST_SIDE = 96
 """Side, in pixels, below which a window is not shrunk further when memory runs out."""
 TOP = 4
@@ -256,7 +258,8 @@ def _factor(hole: Hole, wishes: Wishes) -> int:
     """By how much a window is shrunk for the thickness of the hole that is to be filled in it."""
     if wishes.strategy in ("full", "crop"):
         return 1
-    factor = math.ceil(2 * ndimage.distance_transform_edt(np.pad(hole, 1)).max() / THICK)
+    across = 2 * ndimage.distance_transform_edt(np.pad(hole, 1)).max()
+    factor = math.ceil(across / SHRUNK) if across > THICK else 1
     return max(factor, 2) if wishes.strategy == "multiscale" else max(factor, 1)
 
 
