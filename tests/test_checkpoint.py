@@ -279,7 +279,7 @@ def test_no_call_in_the_package_can_run_code_of_a_file() -> None:
             if called == "torch.load":
                 assert options["weights_only"] == "True", place
                 found += 1
-    assert found >= 3
+    assert found == 2  # weights of others, and the state of a run
 
 
 @pytest.mark.parametrize(

@@ -42,7 +42,7 @@ WHOLE_PIXELS = 640 * 640
 THICK = 128
 """Largest circle in a hole, pixels across, that is filled at full size; thicker ones lose their colour there."""
 SHRUNK = 96
-"""To how many pixels across a thicker one is shrunk, at most: the largest that the bundled model was trained with."""
+"""To how many pixels across a thicker one is shrunk, at most: about the largest in training."""
 SMALLEST_SIDE = 96
 """Side, in pixels, below which a window is not shrunk further when memory runs out."""
 TOP = 4
