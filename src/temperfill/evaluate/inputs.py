@@ -5,6 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +15,7 @@ from temperfill.data import list_pictures
 
 Bytes = NDArray[np.uint8]
 Hole = NDArray[np.bool_]
+T = TypeVar("T")
 
 FREE_FORM_SQUARE = "free-form-square"
 """Name of drawn masks: strokes united with a square, as in training."""
@@ -39,9 +41,9 @@ class Item:
     masks: dict[str, Path]
 
 
-def evenly(paths: Sequence[Path], count: int) -> list[Path]:
-    """``count`` of the paths (at most as many as there are), evenly spread, the first among them."""
-    return [paths[i * len(paths) // count] for i in range(count)]
+def evenly(members: Sequence[T], count: int) -> list[T]:
+    """``count`` of the members (at most as many as there are), evenly spread, the first among them."""
+    return [members[i * len(members) // count] for i in range(count)]
 
 
 def choose(folders: Sequence[Path], limit: int) -> dict[str, list[Path]]:

@@ -2,20 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import numpy as np
 
 from temperfill import images, report
 from temperfill.evaluate.contest import Contestant
-from temperfill.evaluate.inputs import Bytes, Hole, Item, square
+from temperfill.evaluate.inputs import Bytes, Hole, Item, evenly, square
 
 WORST = 24
 """Rows of the sheet of the worst results."""
 _ROWS = 4  # of the other sheets
 _BY = ("vgg", "lpips", "mae")  # what makes a result bad: the first of these that was measured
 
-T = TypeVar("T")
 Draw = Callable[[Bytes], Hole]
 
 
@@ -49,14 +47,16 @@ def write_sheets(
     first = {entrant.label: entrant for entrant in reversed(entrants)}
     labels = list(dict.fromkeys(entrant.label for entrant in entrants))
     for kind in dict.fromkeys(item.kind for item in items):
-        shown = _spread([item for item in items if item.kind == kind], _ROWS)
+        members = [item for item in items if item.kind == kind]
+        shown = evenly(members, min(_ROWS, len(members)))
+        truths = [square(item.path, size) for item in shown]
+        papers = [_paper(truth, draw) for truth in truths]
         for group in shown[0].masks:
-            cells = [(item, group) for item in shown]
-            columns = {"masked input": [_masked(item, group, size, draw) for item, group in cells]}
-            columns |= {
-                label: [_filled(first[label], item, group, output) for item, group in cells] for label in labels
+            columns = {
+                "masked input": [_masked(item, group, *seen) for item, *seen in zip(shown, truths, papers, strict=True)]
             }
-            columns["truth"] = [square(item.path, size) for item in shown]
+            columns |= {label: [_filled(first[label], item, group, output) for item in shown] for label in labels}
+            columns["truth"] = truths
             report.contact_sheet(columns, output / "sheets" / f"{kind}-{group}.png")
     subject = next((entrant for entrant in entrants if not entrant.baseline), entrants[0])
     of_subject = [r for r in records if (r.method, r.run) == (subject.label, subject.run)]
@@ -79,31 +79,29 @@ def _write_worst(
     for record in sorted(records, key=lambda r: -r.values[figure]):
         worst_masks.setdefault((record.kind, record.stem), record)
     worst = list(worst_masks.values())[:WORST]
-    others = sorted(_spread(records, len(worst)), key=lambda r: -r.values[figure])
+    others = sorted(evenly(records, len(worst)), key=lambda r: -r.values[figure])
     columns: dict[str, list[Bytes]] = {}
     for name, chosen in (("worst", worst), ("any", others)):
         cells = [(by_name[r.kind, r.stem], r.group) for r in chosen]
-        columns[f"{name}: masked"] = [_masked(item, group, size, draw) for item, group in cells]
+        truths = [square(item.path, size) for item, _ in cells]
+        columns[f"{name}: masked"] = [
+            _masked(item, group, truth, _paper(truth, draw)) for (item, group), truth in zip(cells, truths, strict=True)
+        ]
         columns[f"{name}: {subject.label}"] = [_filled(subject, item, group, output) for item, group in cells]
-        columns[f"{name}: truth"] = [square(item.path, size) for item, _ in cells]
+        columns[f"{name}: truth"] = truths
     report.contact_sheet(columns, output / "sheets" / "worst.png")
 
 
-def _masked(item: Item, group: str, size: int, draw: Draw | None) -> Bytes:
-    """The picture with its hole in white, or as paper with the lines of the truth."""
-    truth = square(item.path, size)
-    hole = images.to_mask(item.masks[group], (size, size))
-    paper = np.full_like(truth, 255)
-    if draw is not None:
-        paper = np.where(draw(truth)[..., None], np.uint8(0), paper)
+def _paper(truth: Bytes, draw: Draw | None) -> Bytes:
+    """What is seen in a hole: white, with the lines of the truth where methods were shown them."""
+    white = np.full_like(truth, 255)
+    return white if draw is None else np.where(draw(truth)[..., None], np.uint8(0), white)
+
+
+def _masked(item: Item, group: str, truth: Bytes, paper: Bytes) -> Bytes:
+    hole = images.to_mask(item.masks[group], truth.shape[:2])
     return np.where(hole[..., None], paper, truth)
 
 
 def _filled(entrant: Contestant, item: Item, group: str, output: Path) -> Bytes:
     return images.read_rgb(output / entrant.folder / group / item.kind / f"{item.path.stem}.png")
-
-
-def _spread(members: Sequence[T], count: int) -> list[T]:
-    """So many of them, evenly from the first on; all where there are fewer."""
-    count = min(count, len(members))
-    return [members[i * len(members) // count] for i in range(count)]

@@ -227,7 +227,7 @@ def from_file(path: Path) -> PiDiNet:
         OSError: no such file.
         ValueError: not a weights file, or other weights.
     """
-    tensors = read_tensors(path, "edge network", _HINT)
+    tensors = read_tensors(path, "edge network", _HINT, under="state_dict")
     try:
         return from_published(tensors)
     except ValueError as error:

@@ -23,13 +23,14 @@ UNREADABLE = (
 """What torch.load meets foreign or truncated bytes with: a pickle's first bytes may mean anything."""
 
 
-def read_tensors(path: Path, what: str, hint: str) -> dict[str, Tensor]:
-    """The state dict in a .safetensors file or a file of ``torch.save``, where it may stand under ``state_dict``.
+def read_tensors(path: Path, what: str, hint: str, under: str | None = None) -> dict[str, Tensor]:
+    """The state dict in a .safetensors file or a file of ``torch.save``.
 
     Args:
         path: of the file.
         what: it should be, such as "VGG weights", for messages.
         hint: what to give instead, for messages.
+        under: key under which it may stand in the file.
 
     Raises:
         OSError: no such file.
@@ -45,8 +46,8 @@ def read_tensors(path: Path, what: str, hint: str) -> dict[str, Tensor]:
             tensors = torch.load(path, map_location="cpu", weights_only=True)
     except (SafetensorError, *UNREADABLE) as error:
         raise ValueError(f"{path} is not a readable weights file ({type(error).__name__}); {hint}") from None
-    if isinstance(tensors, dict) and isinstance(tensors.get("state_dict"), dict):
-        tensors = tensors["state_dict"]
+    if under and isinstance(tensors, dict) and isinstance(tensors.get(under), dict):
+        tensors = tensors[under]
     if not (isinstance(tensors, dict) and all(isinstance(tensor, Tensor) for tensor in tensors.values())):
         raise ValueError(f"{path} holds no state dict of tensors; {hint}")
     return tensors
