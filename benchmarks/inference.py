@@ -99,6 +99,9 @@ def run(cell: dict[str, Any], limit: float) -> dict[str, Any]:
 def measure(cell: dict[str, Any]) -> dict[str, Any]:
     import torch
 
+    from temperfill.cli.memory import keep_freed_memory
+
+    keep_freed_memory()  # as every command does
     torch.set_flush_denormal(True)
     torch.set_num_threads(cell["threads"])
     device = cell["device"]

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
+from temperfill.cli.memory import keep_freed_memory
 from temperfill.cli.parsing import near, say
 
 USAGE_ERROR = 2
@@ -88,6 +89,7 @@ def _run(words: list[str]) -> None:
 
         print(temperfill.__version__)
     elif name in COMMANDS:
+        keep_freed_memory()
         import_module(f"temperfill.cli.{name.replace('-', '_')}").run(words[1:])
     else:
         raise ValueError(f"unknown command {name!r}{near(name, COMMANDS)}; see temperfill --help")

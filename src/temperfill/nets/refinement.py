@@ -99,7 +99,9 @@ class Decoder(nn.Module):
         x = self.up(features)
         if detail is None:
             return torch.tanh(self.output(self.last(x)))
-        x = self.output(self.last(torch.cat([x, detail.flatten(1, 2)], 1)))
+        # Joined to another layout, the result would be in that one, and both halves of the next layer would reorder it.
+        detail_maps = detail.flatten(1, 2).contiguous(memory_format=torch.channels_last)
+        x = self.output(self.last(torch.cat([x, detail_maps], 1)))
         gates = torch.sigmoid(x[:, 3:, None] - 1)  # mostly closed at the start
         return torch.tanh(x[:, :3]) + (gates * detail).sum(1)
 
