@@ -4,6 +4,7 @@ import functools
 import http.server
 import importlib.util
 import json
+import math
 import re
 import shutil
 import subprocess
@@ -16,6 +17,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
+from scipy import ndimage
 
 from temperfill.checkpoint import load_generator, read_metadata
 from temperfill.methods import bundled
@@ -101,6 +103,49 @@ console.log(JSON.stringify({{ ...size, image: [...size.image], mask: [...size.ma
     assert np.allclose(image.transpose(1, 2, 0), data.mean((1, 3)), atol=1e-6)
     mask = np.reshape(found["mask"], (found["height"], found["width"]))
     assert list(zip(*np.nonzero(mask[:height, :width]), strict=True)) == [(2, 1)]
+
+
+@pytest.mark.parametrize(
+    ("box", "factor"),
+    [
+        ((5, 5, 130, 300), 1),  # 125 across
+        ((5, 5, 140, 300), 2),  # 135
+        ((0, 0, 300, 400), 4),  # 300, up to the border of the picture
+        ((20, 20, 20, 20), 1),  # none
+    ],
+)
+def test_thick_holes_are_shrunk(box: tuple[int, int, int, int], factor: int) -> None:
+    found = run_node(f"""{MAKE}
+const mask = hole(300, 400, {list(box)});
+console.log(JSON.stringify(pixels.shrinkage(mask, 300, 400)));
+""")
+    assert found == factor
+
+
+def test_thickness_is_that_of_the_package() -> None:
+    rows, columns = np.indices((300, 300))
+    hole = np.hypot(rows - 140, columns - 160) < 115
+    hole |= abs(rows - columns) < 30
+    across = 2 * ndimage.distance_transform_edt(np.pad(hole, 1)).max()
+    assert 192 / 0.92 < across < 288 / 1.08  # within 8 %, the factor is the same
+    found = run_node("""
+const mask = Uint8Array.from({ length: 300 * 300 }, (_, i) => {
+  const y = Math.floor(i / 300), x = i % 300;
+  return Math.hypot(y - 140, x - 160) < 115 || Math.abs(y - x) < 30;
+});
+console.log(JSON.stringify(pixels.shrinkage(mask, 300, 300)));
+""")
+    assert found == math.ceil(across / 96)
+
+
+def test_thick_holes_make_planes_smaller() -> None:
+    found = run_node(f"""{MAKE}
+const photo = picture(320, 240), mask = hole(320, 240, [10, 10, 180, 180]);
+const box = pixels.surroundings(mask, 320, 240, 512 * 2);
+const size = pixels.planes(photo, mask, box, 512, 2);
+console.log(JSON.stringify([size.width, size.height, size.inner]));
+""")
+    assert found == [160, 120, [160, 120]]
 
 
 def test_a_picture_without_a_hole_has_no_surroundings() -> None:

@@ -1,6 +1,6 @@
 // The page: a picture, the hole painted over it, and what the worker makes of them. Nothing is sent anywhere.
 
-import { paste, planes, surroundings } from "./pixels.js";
+import { paste, planes, shrinkage, surroundings } from "./pixels.js";
 
 const COLOUR = "#ff2d55";
 const STEPS = 40; // of undo
@@ -173,9 +173,10 @@ async function save() {
 function fill() {
   const { picture } = current, holes = hole();
   const limit = Number($("limit").value);
-  const box = surroundings(holes, picture.width, picture.height, limit);
+  const factor = shrinkage(holes, picture.width, picture.height);
+  const box = surroundings(holes, picture.width, picture.height, limit * factor); // what is shrunk may as well see more
   if (!box || busy) return say("Paint over what should go first.");
-  const size = planes(picture, holes, box, limit);
+  const size = planes(picture, holes, box, limit, factor);
   busy = true;
   update();
   worker ??= new Worker(new URL("worker.js", import.meta.url), { type: "module" });
@@ -186,7 +187,7 @@ function fill() {
     if (data.kind === "failed") finish(failure(data.text));
     if (data.kind === "filled") {
       busy = false;
-      const shrunk = Math.max(box.width, box.height) > limit ? `, shrunk from ${box.width}×${box.height}` : "";
+      const shrunk = size.inner[0] < box.width ? `, shrunk from ${box.width}×${box.height}` : "";
       show({ picture: paste(picture, holes, box, data.output, size), strokes: [] });
       const where = data.device === "webgpu" ? "the GPU" : "the processor";
       finish(`Filled in ${data.seconds.toFixed(1)} s on ${where} (${size.width}×${size.height} pixels${shrunk}).`);
