@@ -16,9 +16,9 @@ changes nothing but the time; when that does not help, the window is made smalle
 
 import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, get_args
+from typing import Any, Literal, NamedTuple, get_args
 
 import numpy as np
 import torch
@@ -81,6 +81,20 @@ class Wishes:
                 raise ValueError(f"{name} must be one of {', '.join(get_args(kinds))}, got {value!r}")
 
 
+class Holed(NamedTuple):
+    """A picture to fill.
+
+    Attributes:
+        rgb: (H, W, 3) in [0, 1].
+        hole: (H, W), True = missing.
+        sketch: (H, W), True = line, or None; lines may be of any width.
+    """
+
+    rgb: Array
+    hole: Hole
+    sketch: Hole | None = None
+
+
 class Filler:
     """Fills arrays with a method.
 
@@ -95,38 +109,51 @@ class Filler:
         self.device = device
         self.precision = precision
 
-    def __call__(
-        self, rgb: Array, hole: Hole, sketch: Hole | None, wishes: Wishes, on_progress: OnProgress | None = None
-    ) -> Array:
-        """Fills a picture.
+    def __call__(self, pictures: Sequence[Holed], wishes: Wishes, on_progress: OnProgress | None = None) -> list[Array]:
+        """Fills pictures; windows of one size go through the method together.
 
         Args:
-            rgb: (H, W, 3) in [0, 1].
-            hole: (H, W), True = missing.
-            sketch: (H, W), True = line, or None; lines may be of any width.
+            pictures: all of them are held in memory.
             wishes: what the caller asks for.
-            on_progress: called before every window and at the end.
+            on_progress: called before every turn of the method and at the end.
 
         Returns:
-            (H, W, 3) with the hole filled.
+            (H, W, 3) each, with the hole filled.
 
         Raises:
             ValueError: too little memory, or a method that fails.
         """
-        parts = _parts(hole, wishes)
-        result, missing = rgb.copy(), hole.copy()
-        for number, part in enumerate(parts):
-            if on_progress is not None:
-                on_progress(number, len(parts))
+        works = [_Work(p.rgb.copy(), p.hole.copy(), p.sketch, _parts(p.hole, wishes)) for p in pictures]
+        done, total = 0, sum(len(work.parts) for work in works)
+        # The windows of one picture take turns, since the next is to know what one filled.
+        for turn in range(max((len(work.parts) for work in works), default=0)):
+            alike: dict[Any, list[_Work]] = {}
+            for work in works:
+                if turn < len(work.parts):
+                    part = work.parts[turn]
+                    alike.setdefault((part.hole.shape, part.factor, work.sketch is None), []).append(work)
+            for group in alike.values():
+                if on_progress is not None:
+                    on_progress(done, total)
+                self._take_turn(group, turn, wishes)
+                done += len(group)
+        if on_progress is not None:
+            on_progress(total, total)
+        return [work.result for work in works]
+
+    def _take_turn(self, works: Sequence["_Work"], turn: int, wishes: Wishes) -> None:
+        """Fills a window of each picture, all of one size."""
+        parts = [work.parts[turn] for work in works]
+        shown = [
+            self._planes(work.result, work.missing, work.sketch, part.box)
+            for work, part in zip(works, parts, strict=True)
+        ]
+        filled = self._fill_windows([torch.cat(planes) for planes in zip(*shown, strict=True)], parts[0], wishes)
+        for work, part, found in zip(works, parts, filled, strict=True):
             top, left, bottom, right = part.box
             inside = np.s_[top:bottom, left:right]
-            planes = self._planes(result, missing, sketch, part.box)
-            filled = self._fill_window(planes, part, wishes)[0].permute(1, 2, 0).cpu().numpy()
-            result[inside][part.hole] = filled[part.hole]
-            missing[inside][part.hole] = False
-        if on_progress is not None:
-            on_progress(len(parts), len(parts))
-        return result
+            work.result[inside][part.hole] = found.permute(1, 2, 0).cpu().numpy()[part.hole]
+            work.missing[inside][part.hole] = False
 
     def sources(
         self, rgb: Array, hole: Hole, sketch: Hole | None, point: tuple[int, int], wishes: Wishes, top: int
@@ -162,8 +189,8 @@ class Filler:
             planes.append(sketch[inside][None].astype(np.float32))
         return [torch.from_numpy(np.ascontiguousarray(plane))[None].to(self.device) for plane in planes]
 
-    def _fill_window(self, planes: list[Tensor], part: "_Part", wishes: Wishes) -> Tensor:
-        """Fills a window, shrunk as far as its hole asks for; if memory runs out, with smaller parts of it."""
+    def _fill_windows(self, planes: list[Tensor], part: "_Part", wishes: Wishes) -> Tensor:
+        """Fills windows, shrunk as far as their holes ask for; if memory runs out, one by one and in smaller parts."""
         factor, (height, width) = part.factor, part.hole.shape
         while True:
             try:
@@ -174,6 +201,9 @@ class Filler:
                 known = isinstance(error, MemoryError | torch.OutOfMemoryError)
                 if not known and not any(text in str(error) for text in OUT_OF_MEMORY):
                     raise
+            if len(planes[0]) > 1:
+                singles = zip(*(plane.split(1) for plane in planes), strict=True)
+                return torch.cat([self._fill_windows(list(single), part, wishes) for single in singles])
             if getattr(self.method, "lighten", bool)():
                 continue
             factor *= 2
@@ -194,7 +224,10 @@ class Filler:
         enlarged = F.interpolate(filled.float(), scale_factor=float(factor), mode="bicubic", align_corners=False)
         if getattr(self.method, "has_matches", False):
             method: Any = self.method
-            enlarged += self._detail(method.matches(*small, temperature=temperature, top=TOP), planes, enlarged, factor)
+            for number, one in enumerate(enlarged.split(1)):  # views
+                shown = [plane[number, None] for plane in small]
+                found = method.matches(*shown, temperature=temperature, top=TOP)
+                one += self._detail(found, [plane[number, None] for plane in planes], one, factor)
         return composite(enlarged[:, :, :height, :width].clamp(0, 1), image, mask)
 
     def _call(self, planes: list[Tensor], temperature: float) -> Tensor:
@@ -225,6 +258,16 @@ class _Part(regions.Window):
     """A window, and by how much it is shrunk."""
 
     factor: int
+
+
+@dataclass
+class _Work:
+    """A picture that is being filled."""
+
+    result: Array
+    missing: Hole
+    sketch: Hole | None
+    parts: list[_Part]
 
 
 def sees_all(size: tuple[int, int], wishes: Wishes) -> bool:
@@ -273,8 +316,8 @@ def _small(planes: list[Tensor], factor: int) -> list[Tensor]:
 def _thin(lines: Tensor) -> Tensor:
     from skimage.morphology import skeletonize
 
-    thinned = skeletonize(lines[0, 0].cpu().numpy() > 0.5)
-    return torch.from_numpy(thinned)[None, None].to(lines)
+    thinned = np.stack([skeletonize(plane) for plane in lines[:, 0].cpu().numpy() > 0.5])
+    return torch.from_numpy(thinned)[:, None].to(lines)
 
 
 def _pad(plane: Tensor, factor: int) -> Tensor:
