@@ -1,0 +1,142 @@
+"""Controlled runs on what the paper leaves open: one change of the recipe at a time, for equal time.
+
+python benchmarks/recipe.py --train photos/*/train --val photos/*/val --masks MASKS --vgg VGG --minutes 6 --output DIR
+
+Every variant is trained from the start for --minutes on the same pictures with the same seed, so that its masks are
+those of the others for as many steps as it makes; the recipe itself with --seeds, which shows what chance does. --jobs
+run side by side, each on one core. Then all are measured on the stored masks by ``temperfill compare``, in pairs with
+the recipe. Interrupted, the same command goes on; runs that are finished are used again.
+"""
+
+import argparse
+import json
+import os
+import queue
+import subprocess
+import sys
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+RECIPE = (
+    *("--batch-size", "4", "--learning-rate", "4e-4", "--precision", "bf16", "--ema-decay", "0.99"),
+    *("--warmup-steps", "20", "--num-steps", "100000", "--log-every", "10", "--sample-every", "100000"),
+    *("--data.crop-size", "128", "--data.resize", "192", "--data.mask-scale", "0.55", "--data.balanced"),
+    *("--generator.detail", "--loss.coarse-weight", "1", "--loss.refined-weight", "1", "--loss.hole-weight", "6"),
+    *("--loss.perceptual-weight", "0.2", "--loss.perceptual-on", "refined", "--loss.perceptual-local"),
+    *("--loss.adversarial-weight", "0.024", "--loss.texture-weight", "0.88"),
+    *("--machine.threads", "1", "--machine.workers", "0"),
+)
+"""Of the bundled model, at the crops of its first part."""
+STEPS = "STEPS"
+"""In a variant: the steps that the recipe makes in the time; STEPS/2 is half of them."""
+VARIANTS = {
+    "no VGG distance": ("--loss.perceptual-weight", "0"),
+    "VGG distance 0.05": ("--loss.perceptual-weight", "0.05"),
+    "VGG distance of the coarse output": ("--loss.perceptual-on", "coarse"),
+    "VGG distance of both outputs": ("--loss.perceptual-on", "both"),
+    "VGG distance of the whole crop": ("--loss.no-perceptual-local",),
+    "no adversarial loss": ("--loss.adversarial-weight", "0"),
+    "adversarial loss 0.06": ("--loss.adversarial-weight", "0.06"),
+    "adversarial loss in the second half": ("--loss.adversarial-start", f"{STEPS}/2"),
+    "no texture loss": ("--loss.texture-weight", "0"),
+    "no weight on the hole": ("--loss.hole-weight", "1"),
+    "no carried detail": ("--generator.no-detail",),
+    "width 16": ("--generator.width", "16", "--generator.head-dim", "16"),
+    "width 16, crops of 192": (
+        *("--generator.width", "16", "--generator.head-dim", "16", "--data.crop-size", "192", "--data.resize", "256"),
+        *("--data.mask-scale", "0.85", "--batch-size", "2"),
+    ),
+    "crops of 192": (
+        *("--data.crop-size", "192", "--data.resize", "256", "--data.mask-scale", "0.85", "--batch-size", "2"),
+    ),
+    "1 head": ("--generator.heads", "1"),
+    "4 heads": ("--generator.heads", "4", "--generator.head-dim", "12"),
+    "patches of 1 cell": ("--generator.patch-size", "1"),
+    "patches of 5 cells": ("--generator.patch-size", "5"),
+    "temperatures from 0.05 on": ("--generator.temperature-floor", "0.05"),
+    "temperatures from 0.001 on": ("--generator.temperature-floor", "0.001"),
+    "temperatures begin at 0.5": ("--generator.temperature-init", "0.5"),
+    "masked score over temperature": ("--generator.masked-score-scaled",),
+    "learning rate 1e-4": ("--learning-rate", "1e-4"),
+    "learning rate along a cosine": ("--schedule", "cosine", "--num-steps", STEPS),
+    "averages over 1,000 steps": ("--ema-decay", "0.999"),
+    "kinds as often as they are": ("--data.no-balanced",),
+    "larger masks": ("--data.mask-scale", "0.85"),
+    "smaller masks": ("--data.mask-scale", "0.35"),
+    "smaller masks in the first half": ("--data.mask-scale", "0.35"),  # its second half goes on with the recipe's
+}
+TWO_PARTS = "smaller masks in the first half"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--train", nargs="+", type=Path, required=True)
+    parser.add_argument("--val", nargs="+", type=Path, required=True)
+    parser.add_argument("--masks", type=Path, required=True)
+    parser.add_argument("--groups", nargs="+", default=["paper-0"])
+    parser.add_argument("--limit", type=int, default=25, help="most pictures of each folder to measure; 0 for all")
+    parser.add_argument("--vgg", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, default=6.0)
+    parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1])
+    parser.add_argument("--jobs", type=int, default=os.cpu_count())
+    parser.add_argument("--only", nargs="+", choices=list(VARIANTS), help="variants to train; all if not given")
+    parser.add_argument("--output", type=Path, required=True)
+    arguments = parser.parse_args()
+    names = arguments.only or list(VARIANTS)
+    common = ["--data.train", *map(str, arguments.train), "--machine.perceptual-path", str(arguments.vgg), *RECIPE]
+    cores: queue.Queue[int] = queue.Queue()
+    for core in range(arguments.jobs):
+        cores.put(core)
+
+    def train(label: str, options: tuple[str, ...], seed: int, minutes: float, folder: Path) -> None:
+        if (folder / "finished").exists():
+            return
+        core = cores.get()
+        command = [sys.executable, "-m", "temperfill", "train", "base", *common, *options, "--seed", str(seed)]
+        command += ["--machine.max-minutes", str(minutes), "--run-dir", str(folder)]
+        print(f"{label}, seed {seed}", flush=True)
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with folder.with_suffix(".txt").open("w") as told:
+            environment = os.environ | {"OMP_NUM_THREADS": "1"}
+            subprocess.run(["taskset", "-c", str(core), *command], stderr=told, env=environment, check=True)
+        cores.put(core)
+        (folder / "finished").touch()
+
+    def train_variant(name: str, steps: int) -> None:
+        folder, seed = place(arguments.output, name, arguments.seeds[0]), arguments.seeds[0]
+        numbers = {STEPS: str(steps), f"{STEPS}/2": str(steps // 2)}
+        options = tuple(numbers.get(word, word) for word in VARIANTS[name])
+        if name != TWO_PARTS:
+            train(name, options, seed, arguments.minutes, folder)
+            return
+        first = folder.with_name(f"{folder.name}-first")
+        train(name, options, seed, arguments.minutes / 2, first)
+        train(name, ("--init-path", str(first)), seed, arguments.minutes / 2, folder)
+
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        recipes = [place(arguments.output, "recipe", seed) for seed in arguments.seeds]
+        seeded = zip(arguments.seeds, recipes, strict=True)
+        for done in [pool.submit(train, "recipe", (), seed, arguments.minutes, folder) for seed, folder in seeded]:
+            done.result()
+    steps = last_step(recipes[0])
+    with ThreadPoolExecutor(arguments.jobs) as pool:
+        for done in [pool.submit(train_variant, name, steps) for name in names]:
+            done.result()
+    sources = ["recipe=" + ",".join(map(str, recipes))]
+    sources += [f"{name}={place(arguments.output, name, arguments.seeds[0])}" for name in names]
+    command = [sys.executable, "-m", "temperfill", "compare", "--methods", *sources, "--pictures"]
+    command += [*map(str, arguments.val), "--masks", str(arguments.masks), "--groups", *arguments.groups]
+    command += ["--limit", str(arguments.limit), "--vgg", str(arguments.vgg)]
+    subprocess.run([*command, "--output", str(arguments.output / "report")], check=True)
+
+
+def place(output: Path, name: str, seed: int) -> Path:
+    return output / "runs" / name.replace(" ", "-").replace(",", "") / f"seed-{seed}"
+
+
+def last_step(folder: Path) -> int:
+    return int(json.loads((folder / "log.jsonl").read_text().splitlines()[-1])["step"])
+
+
+if __name__ == "__main__":
+    main()
