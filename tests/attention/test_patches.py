@@ -29,7 +29,7 @@ def test_roll_undoes_unroll(size: tuple[int, int], patch_size: int) -> None:
 def test_queries_are_the_patches_around_every_cell(patch_size: int) -> None:
     height, width = 4, 5
     features = torch.randn(1, 2, height, width)
-    unrolled = unroll_queries(features, patch_size).reshape(height, width, 2, patch_size, patch_size)
+    unrolled = unroll_queries(features, patch_size).reshape(height, width, patch_size, patch_size, 2)
     before = (patch_size - 1) // 2  # even sizes: the extra row and column go after
     for y in range(height):
         for x in range(width):
@@ -38,7 +38,7 @@ def test_queries_are_the_patches_around_every_cell(patch_size: int) -> None:
                     row, column = y - before + i, x - before + j
                     inside = 0 <= row < height and 0 <= column < width
                     expected = features[0, :, row, column] if inside else torch.zeros(2)
-                    assert torch.equal(unrolled[y, x, :, i, j], expected)
+                    assert torch.equal(unrolled[y, x, i, j], expected)
 
 
 @pytest.mark.parametrize("stride", [1, 2, 3])
@@ -52,7 +52,8 @@ def test_keys_are_whole_patches_and_their_mask_says_which_touch_the_hole(patch_s
     for y in range(0, height - patch_size + 1, stride):
         for x in range(0, width - patch_size + 1, stride):
             window = (slice(y, y + patch_size), slice(x, x + patch_size))
-            assert torch.equal(keys[number].reshape(2, patch_size, patch_size), features[0, :, *window])
+            expected = features[0, :, *window].permute(1, 2, 0)
+            assert torch.equal(keys[number].reshape(patch_size, patch_size, 2), expected)
             assert masked[number] == mask[0, 0][window].any()
             number += 1
     assert len(keys) == len(masked) == number

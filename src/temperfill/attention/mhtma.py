@@ -210,7 +210,10 @@ class MHTMA(nn.Module):
         """
         if temperatures is None:
             temperatures = self.temperatures(features)
-        return self.look_up(self.memorise(features, mask, extra), temperatures, needed=needed)
+        memory = self.memorise(features, mask, extra)
+        if not torch.is_grad_enabled() and not torch.compiler.is_compiling():
+            memory = self.known_only(memory)
+        return self.look_up(memory, temperatures, needed=needed)
 
     def memorise(self, features: Tensor, mask: Tensor, extra: Tensor | None = None) -> Memory:
         """What all queries of a batch share: the projected map, its keys and values; arguments as for ``attend``."""

@@ -38,7 +38,7 @@ def unroll_queries(features: Tensor, patch_size: int, rows: slice = ALL, columns
         columns: of the cells.
 
     Returns:
-        (B, N, C*k*k), row by row.
+        (B, N, k*k*C), row by row.
     """
     before, after = (patch_size - 1) // 2, patch_size // 2
     padded = F.pad(features, (before, after, before, after))
@@ -55,17 +55,18 @@ def unroll_keys(features: Tensor, patch_size: int, stride: int) -> Tensor:
         stride: distance between patches.
 
     Returns:
-        (B, M, C*k*k) with M = ((h-k)//stride + 1) * ((w-k)//stride + 1).
+        (B, M, k*k*C) with M = ((h-k)//stride + 1) * ((w-k)//stride + 1); the channels of a cell lie side by side.
     """
     # Shifted slices rather than F.unfold: torch.compile turns the gradient of that into atomic additions, which are
-    # slow on CPU and whose order is not fixed.
+    # slow on CPU and whose order is not fixed. Channels last, so that each copies whole cells.
     rows, columns = ((side - patch_size) // stride + 1 for side in features.shape[2:])
+    cells = features.permute(0, 2, 3, 1).contiguous()
     slices = [
-        features[:, :, i : i + (rows - 1) * stride + 1 : stride, j : j + (columns - 1) * stride + 1 : stride]
+        cells[:, i : i + (rows - 1) * stride + 1 : stride, j : j + (columns - 1) * stride + 1 : stride]
         for i in range(patch_size)
         for j in range(patch_size)
     ]
-    return torch.stack(slices, 2).flatten(1, 2).flatten(2).transpose(1, 2)
+    return torch.stack(slices, 3).flatten(3).flatten(1, 2)
 
 
 def key_mask(mask: Tensor, patch_size: int, stride: int) -> Tensor:
@@ -86,7 +87,7 @@ def roll(patches: Tensor, size: tuple[int, int], patch_size: int) -> Tensor:
     """Folds query patches back to a map, overlaps averaged by their actual count (fewer at the border).
 
     Args:
-        patches: (B, h*w, C*k*k), as from ``unroll_queries``.
+        patches: (B, h*w, k*k*C), as from ``unroll_queries``.
         size: (h, w).
         patch_size: side k of the patches.
 
@@ -95,17 +96,27 @@ def roll(patches: Tensor, size: tuple[int, int], patch_size: int) -> Tensor:
     """
     height, width = size
     before = (patch_size - 1) // 2
-    pieces = patches.transpose(1, 2).reshape(patches.shape[0], -1, patch_size**2, height, width).unbind(2)
-    total = torch.zeros_like(pieces[0])
+    pieces = patches.unflatten(1, size).unflatten(-1, (patch_size**2, -1)).unbind(3)
+    total = torch.zeros_like(pieces[0], memory_format=torch.contiguous_format)
     for index, piece in enumerate(pieces):
         # Element (i, j) of the patch around a cell lies (i - before, j - before) away from it.
         down, right = index // patch_size - before, index % patch_size - before
-        if abs(down) < height and abs(right) < width:
-            total = total + F.pad(piece, (right, -right, down, -down))
+        if abs(down) >= height or abs(right) >= width:
+            continue
+        if torch.is_grad_enabled():
+            total = total + F.pad(piece, (0, 0, right, -right, down, -down))
+        else:
+            _shifted(total, down, right).add_(_shifted(piece, -down, -right))
     rows, columns = (
         _overlap_count(length, patch_size, before, patches.device).to(patches.dtype) for length in (height, width)
     )
-    return total / (rows[:, None] * columns[None, :])
+    return (total / (rows[:, None, None] * columns[:, None])).permute(0, 3, 1, 2)
+
+
+def _shifted(cells: Tensor, down: int, right: int) -> Tensor:
+    """(B, h, w, C) without its first rows and columns, or, where a number is negative, without its last; a view."""
+    height, width = cells.shape[1:3]
+    return cells[:, max(down, 0) : height + min(down, 0), max(right, 0) : width + min(right, 0)]
 
 
 def _overlap_count(length: int, patch_size: int, before: int, device: torch.device) -> Tensor:
