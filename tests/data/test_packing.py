@@ -45,7 +45,11 @@ def files(folder: Path) -> dict[str, bytes]:
 def unpack(shards: Path, output: Path) -> Path:
     for shard in sorted(shards.glob("*.tar")):
         with tarfile.open(shard, "r:") as archive:
-            archive.extractall(output, filter="data")
+            for member in archive:  # extractall's filter is not in every Python 3.11
+                content = archive.extractfile(member)
+                assert content is not None
+                output.mkdir(exist_ok=True)
+                (output / member.name).write_bytes(content.read())
     return output
 
 
