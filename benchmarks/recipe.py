@@ -123,7 +123,8 @@ def main() -> None:
         for done in [pool.submit(train_variant, name, steps) for name in names]:
             done.result()
     sources = ["recipe=" + ",".join(map(str, recipes))]
-    sources += [f"{name}={place(arguments.output, name, arguments.seeds[0])}" for name in names]
+    folders = [place(arguments.output, name, arguments.seeds[0]) for name in names]
+    sources += [f"{folder.parent.name}={folder}" for folder in folders]
     command = [sys.executable, "-m", "temperfill", "compare", "--methods", *sources, "--pictures"]
     command += [*map(str, arguments.val), "--masks", str(arguments.masks), "--groups", *arguments.groups]
     command += ["--limit", str(arguments.limit), "--vgg", str(arguments.vgg)]
