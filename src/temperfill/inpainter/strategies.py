@@ -144,11 +144,8 @@ class Filler:
     def _take_turn(self, works: Sequence["_Work"], turn: int, wishes: Wishes) -> None:
         """Fills a window of each picture, all of one size."""
         parts = [work.parts[turn] for work in works]
-        shown = [
-            self._planes(work.result, work.missing, work.sketch, part.box)
-            for work, part in zip(works, parts, strict=True)
-        ]
-        filled = self._fill_windows([torch.cat(planes) for planes in zip(*shown, strict=True)], parts[0], wishes)
+        shown = [Holed(work.result, work.missing, work.sketch) for work in works]
+        filled = self._fill_windows(self._planes(shown, [part.box for part in parts]), parts[0], wishes)
         for work, part, found in zip(works, parts, filled, strict=True):
             top, left, bottom, right = part.box
             inside = np.s_[top:bottom, left:right]
@@ -163,7 +160,7 @@ class Filler:
         Holes of other windows count as missing.
         """
         part = next(part for part in _parts(hole, wishes) if _holds(part, point))
-        planes = self._planes(rgb, hole, sketch, part.box)
+        planes = self._planes([Holed(rgb, hole, sketch)], [part.box])
         factor = part.factor
         small = pad(_small(planes, factor), self.method.size_rule)
         with self._arithmetic():
@@ -181,13 +178,17 @@ class Filler:
             heads.append((float(heat), [(box, float(w)) for box, w in zip(boxes, weights, strict=True)]))
         return heads
 
-    def _planes(self, rgb: Array, missing: Hole, sketch: Hole | None, box: Box) -> list[Tensor]:
-        """Image, mask and sketch, if there is one, of a window: (1, C, h, w) each."""
-        inside = np.s_[box[0] : box[2], box[1] : box[3]]
-        planes = [rgb[inside].transpose(2, 0, 1), missing[inside][None].astype(np.float32)]
-        if sketch is not None:
-            planes.append(sketch[inside][None].astype(np.float32))
-        return [torch.from_numpy(np.ascontiguousarray(plane))[None].to(self.device) for plane in planes]
+    def _planes(self, pictures: Sequence[Holed], boxes: Sequence[Box]) -> list[Tensor]:
+        """Images, masks and sketches, if there are any, of windows of one size: (B, C, h, w) each."""
+        cut = []
+        for picture, (top, left, bottom, right) in zip(pictures, boxes, strict=True):
+            inside = np.s_[top:bottom, left:right]
+            planes = [picture.rgb[inside].transpose(2, 0, 1), picture.hole[inside][None]]
+            if picture.sketch is not None:
+                planes.append(picture.sketch[inside][None])
+            cut.append(planes)
+        joined = [np.stack(planes).astype(np.float32, copy=False) for planes in zip(*cut, strict=True)]
+        return [torch.from_numpy(planes).to(self.device) for planes in joined]
 
     def _fill_windows(self, planes: list[Tensor], part: "_Part", wishes: Wishes) -> Tensor:
         """Fills windows, shrunk as far as their holes ask for; if memory runs out, one by one and in smaller parts."""
