@@ -8,6 +8,16 @@ const SHRUNK = 96; // to how many pixels across a thicker one is shrunk, at most
 
 // The part of a picture to look at: the hole with as much around it as the hole is wide, at least `least` pixels a side.
 export function surroundings(hole, width, height, least) {
+  const inner = bounds(hole, width, height);
+  if (!inner) return null;
+  const side = Math.max(3 * Math.max(inner.width, inner.height), least);
+  const [x0, x1] = stretch(inner.x, inner.x + inner.width, side, width);
+  const [y0, y1] = stretch(inner.y, inner.y + inner.height, side, height);
+  return { x: x0, y: y0, width: x1 - x0, height: y1 - y0 };
+}
+
+// The smallest box that holds the hole.
+function bounds(hole, width, height) {
   let left = width, top = height, right = 0, bottom = 0;
   for (let y = 0; y < height; y++) {
     for (let x = 0; x < width; x++) {
@@ -17,11 +27,7 @@ export function surroundings(hole, width, height, least) {
       }
     }
   }
-  if (right === 0) return null;
-  const side = Math.max(3 * Math.max(right - left, bottom - top), least);
-  const [x0, x1] = stretch(left, right, side, width);
-  const [y0, y1] = stretch(top, bottom, side, height);
-  return { x: x0, y: y0, width: x1 - x0, height: y1 - y0 };
+  return right === 0 ? null : { x: left, y: top, width: right - left, height: bottom - top };
 }
 
 function stretch(low, high, side, length) {
@@ -32,7 +38,7 @@ function stretch(low, high, side, length) {
 
 // How many times smaller the network must see a picture so that the hole is not too thick for it.
 export function shrinkage(hole, width, height) {
-  const box = surroundings(hole, width, height, 0);
+  const box = bounds(hole, width, height);
   const across = box ? thickness(hole, width, box) : 0;
   return across > THICK ? Math.ceil(across / SHRUNK) : 1;
 }
