@@ -5,17 +5,20 @@ python benchmarks/recipe.py --train photos/*/train --val photos/*/val --masks MA
 Every variant is trained from the start for --minutes on the same pictures with the same seed, so that its masks are
 those of the others for as many steps as it makes; the recipe itself with --seeds, which shows what chance does. --jobs
 run side by side, each on one core. Then all are measured on the stored masks by ``temperfill compare``, in pairs with
-the recipe. Interrupted, the same command goes on; runs that are finished are used again.
+the recipe. Interrupted, the same command goes on: finished runs are used again, and others begin anew, since their time
+would not be that of the others.
 """
 
 import argparse
-import json
 import os
 import queue
+import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from temperfill.report.run_log import read_log
 
 RECIPE = (
     *("--batch-size", "4", "--learning-rate", "4e-4", "--precision", "bf16", "--ema-decay", "0.99"),
@@ -91,15 +94,17 @@ def main() -> None:
     def train(label: str, options: tuple[str, ...], seed: int, minutes: float, folder: Path) -> None:
         if (folder / "finished").exists():
             return
-        core = cores.get()
+        shutil.rmtree(folder, ignore_errors=True)
         command = [sys.executable, "-m", "temperfill", "train", "base", *common, *options, "--seed", str(seed)]
         command += ["--machine.max-minutes", str(minutes), "--run-dir", str(folder)]
         print(f"{label}, seed {seed}", flush=True)
         folder.parent.mkdir(parents=True, exist_ok=True)
         with folder.with_suffix(".txt").open("w") as told:
-            environment = os.environ | {"OMP_NUM_THREADS": "1"}
-            subprocess.run(["taskset", "-c", str(core), *command], stderr=told, env=environment, check=True)
-        cores.put(core)
+            environment, core = os.environ | {"OMP_NUM_THREADS": "1"}, cores.get()
+            try:
+                subprocess.run(["taskset", "-c", str(core), *command], stderr=told, env=environment, check=True)
+            finally:
+                cores.put(core)
         (folder / "finished").touch()
 
     def train_variant(name: str, steps: int) -> None:
@@ -118,7 +123,7 @@ def main() -> None:
         seeded = zip(arguments.seeds, recipes, strict=True)
         for done in [pool.submit(train, "recipe", (), seed, arguments.minutes, folder) for seed, folder in seeded]:
             done.result()
-    steps = last_step(recipes[0])
+    steps = int(read_log(recipes[0] / "log.jsonl").steps[-1]["step"])
     with ThreadPoolExecutor(arguments.jobs) as pool:
         for done in [pool.submit(train_variant, name, steps) for name in names]:
             done.result()
@@ -133,10 +138,6 @@ def main() -> None:
 
 def place(output: Path, name: str, seed: int) -> Path:
     return output / "runs" / name.replace(" ", "-").replace(",", "") / f"seed-{seed}"
-
-
-def last_step(folder: Path) -> int:
-    return int(json.loads((folder / "log.jsonl").read_text().splitlines()[-1])["step"])
 
 
 if __name__ == "__main__":
