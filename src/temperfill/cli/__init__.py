@@ -10,7 +10,6 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from temperfill.cli.memory import keep_freed_memory
 from temperfill.cli.parsing import near, say
 
 USAGE_ERROR = 2
@@ -89,6 +88,8 @@ def _run(words: list[str]) -> None:
 
         print(temperfill.__version__)
     elif name in COMMANDS:
+        from temperfill.cli.memory import keep_freed_memory  # not for --help, which it would slow down
+
         keep_freed_memory()
         import_module(f"temperfill.cli.{name.replace('-', '_')}").run(words[1:])
     else:
