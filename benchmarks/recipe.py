@@ -37,6 +37,8 @@ VARIANTS = {
     "VGG distance 0.05": ("--loss.perceptual-weight", "0.05"),
     "VGG distance of the coarse output": ("--loss.perceptual-on", "coarse"),
     "VGG distance of both outputs": ("--loss.perceptual-on", "both"),
+    "VGG distance of relu1_2 and relu2_2": ("--loss.perceptual-layers", "1", "2"),
+    "VGG distance of relu3_1": ("--loss.perceptual-layers", "3"),
     "VGG distance of the whole crop": ("--loss.no-perceptual-local",),
     "no adversarial loss": ("--loss.adversarial-weight", "0"),
     "adversarial loss 0.06": ("--loss.adversarial-weight", "0.06"),
@@ -102,7 +104,9 @@ def main() -> None:
         with folder.with_suffix(".txt").open("w") as told:
             environment, core = os.environ | {"OMP_NUM_THREADS": "1"}, cores.get()
             try:
-                subprocess.run(["taskset", "-c", str(core), *command], stderr=told, env=environment, check=True)
+                subprocess.run(
+                    ["taskset", "-c", str(core), *command], stdout=told, stderr=told, env=environment, check=True
+                )
             finally:
                 cores.put(core)
         (folder / "finished").touch()

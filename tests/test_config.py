@@ -125,6 +125,9 @@ def test_missing_file_is_an_os_error(tmp_path: Path) -> None:
         (DiscriminatorConfig, {"feature_dim": 0}, "feature_dim"),
         (LossConfig, {"adversarial_weight": -1.0}, "adversarial_weight must be at least 0"),
         (LossConfig, {"hole_weight": 0.0}, "hole_weight must be positive"),
+        (LossConfig, {"perceptual_layers": ()}, "perceptual_layers must be some of 1, 2 and 3"),
+        (LossConfig, {"perceptual_layers": (1, 4)}, "perceptual_layers must be some of 1, 2 and 3"),
+        (LossConfig, {"perceptual_layers": (2, 2)}, "each once"),
         (LossConfig, {"refined_weight": float("nan")}, "refined_weight: expected a finite number"),
         (DataConfig, {"train": (3,)}, r"train\[0\]: expected str, got 3"),
         (DataConfig, {"train": [Path("photos")]}, "train: expected a tuple"),
@@ -219,6 +222,7 @@ def test_run_written_before_there_were_methods_is_one_of_ours(tmp_path: Path) ->
     assert set(changes) == {
         "method: None -> 'ours'",
         "discriminator_rate: None -> 1.0",
+        "loss.perceptual_layers: None -> [1, 2, 3]",
         "loss.texture_weight: None -> 0.0",
         "data.sketches: None -> []",
         "data.sketch_share: None -> 0.5",

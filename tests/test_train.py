@@ -575,8 +575,8 @@ class TestLearning:
         self, config: TrainConfig, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         class Features(torch.nn.Module):
-            def forward(self, image: torch.Tensor) -> list[torch.Tensor]:
-                return [image[:, :, ::2], image.square()]
+            def forward(self, image: torch.Tensor, count: int) -> list[torch.Tensor]:
+                return [image[:, :, ::2], image.square(), 3 * image][:count]
 
         from temperfill.train import step
 
@@ -587,8 +587,15 @@ class TestLearning:
             (record,) = log_of(tmp_path / on)
             assert record["perceptual"] > 0
             assert record["texture"] > 0
-        distance = PerceptualLoss(Features())  # type: ignore[arg-type]
-        assert distance(torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)) > 0
+        one, other = torch.rand(1, 3, 8, 8), torch.rand(1, 3, 8, 8)
+        first, second, third, two = (
+            PerceptualLoss(Features(), layers)(one, other)  # type: ignore[arg-type]
+            for layers in ((1,), (2,), (3,), (1, 3))
+        )
+        torch.testing.assert_close(third, 3 * (one - other).abs().mean())
+        torch.testing.assert_close(two, first + third)
+        assert first > 0
+        assert second > 0
 
     def test_adversarial_loss_can_start_late_or_never(self, config: TrainConfig, tmp_path: Path) -> None:
         train(replace(config, loss=replace(config.loss, adversarial_start=2)), tmp_path / "late")

@@ -68,6 +68,16 @@ def test_vgg19_gives_three_activations_and_its_own_preprocessing(preprocess: boo
         torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.parametrize("widths", [VGG16, VGG19])
+def test_only_the_wanted_activations_are_computed(widths: dict[int, tuple[int, int]]) -> None:
+    features, image = VGGFeatures(tensors_of(widths)), torch.rand(1, 3, 16, 16)
+    whole = features(image)
+    assert [len(features(image, count)) for count in (1, 2, 3)] == [1, 2, 3]
+    for count in (1, 2):
+        for a, b in zip(features(image, count), whole, strict=False):
+            assert torch.equal(a, b)
+
+
 def test_a_whole_vgg19_is_not_mistaken_for_vgg16() -> None:
     whole = tensors_of(VGG19 | {12: (256, 256), 14: (256, 256), 34: (512, 512)})
     image = torch.rand(1, 3, 16, 16)

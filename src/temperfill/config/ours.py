@@ -90,6 +90,9 @@ class LossConfig:
     """Weight of the VGG distance; 0 trains without VGG weights."""
     perceptual_on: Literal["coarse", "refined", "both"] = "coarse"
     """Which output the perceptual loss sees; the paper's is coarse (Eq. 3)."""
+    perceptual_layers: tuple[int, ...] = (1, 2, 3)
+    """VGG's activations that are compared: of the first, second and third block (VGG-16: pool1, pool2, pool3; VGG-19:
+    relu1_2, relu2_2, relu3_1)."""
     perceptual_local: bool = False
     """Take the perceptual loss on the discriminator's local patch, a quarter of the picture, to save time."""
     texture_weight: float = 0.0
@@ -107,6 +110,9 @@ class LossConfig:
         check_types(self)
         at_least(0, self, "coarse_weight", "refined_weight", "perceptual_weight", "texture_weight")
         at_least(0, self, "adversarial_weight", "gradient_penalty_weight", "adversarial_start")
+        layers = self.perceptual_layers
+        known = len(layers) > 0 and len(set(layers)) == len(layers) and set(layers) <= {1, 2, 3}
+        require(known, f"perceptual_layers must be some of 1, 2 and 3, each once, got {layers}")
         require(self.hole_weight > 0, f"hole_weight must be positive, got {self.hole_weight}")
 
 

@@ -80,10 +80,10 @@ class VGGFeatures(nn.Module):
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 
-    def forward(self, image: Tensor) -> list[Tensor]:
+    def forward(self, image: Tensor, count: int = 5) -> list[Tensor]:
         """(B, 3, H, W) in [0, 1] to three maps at full, half and quarter size (VGG-16: half, quarter, eighth).
 
-        ``deep`` gives five, at full size down to a sixteenth.
+        ``deep`` gives five, at full size down to a sixteenth. Of them only the first ``count`` are computed.
         """
         x = F.conv2d(image, self.preprocess_weight, self.preprocess_bias)
         taps = []
@@ -95,6 +95,8 @@ class VGGFeatures(nn.Module):
                 x = F.max_pool2d(x, 2)
                 if self.vgg16:
                     taps.append(x)
+            if len(taps) == count:
+                break
         return taps
 
 

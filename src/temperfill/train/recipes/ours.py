@@ -14,20 +14,27 @@ from temperfill.tensors import composite
 
 
 class PerceptualLoss(nn.Module):
-    """VGG distance of two images, in one module so that it compiles as one."""
+    """VGG distance of two images, in one module so that it compiles as one.
 
-    def __init__(self, vgg: VGGFeatures) -> None:
+    Args:
+        vgg: its activations.
+        layers: those that are compared, 1 for the shallowest.
+    """
+
+    def __init__(self, vgg: VGGFeatures, layers: tuple[int, ...]) -> None:
         super().__init__()
         self.vgg = vgg
+        self.layers = layers
 
     def forward(self, pred: Tensor, target: Tensor) -> Tensor:
         """Two (B, 3, H, W) in [0, 1] to a scalar."""
-        return losses.perceptual(self.vgg(pred), self.vgg(target))
+        found = [self.vgg(image, max(self.layers)) for image in (pred, target)]
+        return losses.perceptual(*([features[layer - 1] for layer in self.layers] for features in found))
 
 
-def perceptual_loss(_: TrainConfig, vgg: VGGFeatures) -> PerceptualLoss:
+def perceptual_loss(config: TrainConfig, vgg: VGGFeatures) -> PerceptualLoss:
     """The distance that the generator's terms are given."""
-    return PerceptualLoss(vgg)
+    return PerceptualLoss(vgg, config.loss.perceptual_layers)
 
 
 def build_discriminator(config: TrainConfig) -> Discriminator:
