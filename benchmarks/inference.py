@@ -4,10 +4,11 @@ python benchmarks/inference.py --output inference.json
 python benchmarks/inference.py --models base telea package.module:callable --sizes 256 512 --threads 1 2
 
 Each cell runs in a process of its own, on one random picture of size x size pixels and a mask drawn with --seed. A
-model is a name or path that temperfill takes, base! or large! for a network of that preset with random weights, or
-package.module:callable: a function or an object that is made by calling it, taking (image, mask) tensors as our methods
-do. Masks: paper is strokes and a square, compact a square of --share of the picture. Memory is the peak of the
-process (CPU) or of the device (CUDA), less what it held before the first call (CPU) or all of it (CUDA).
+model is a name or path that temperfill takes; base!, large!, partialconv!, deepfillv2!, atma! or wavefill! for a
+network of that preset or system with random weights; or package.module:callable: a function or an object that is made
+by calling it, taking (image, mask) tensors as our methods do. Masks: paper is strokes and a square, compact a square of
+--share of the picture. Memory is the peak of the process (CPU) or of the device (CUDA), less what it held before the
+first call (CPU) or all of it (CUDA).
 
 The floor is the arithmetic of convolutions and attention, counted while the network runs, over the rate of large matrix
 products measured in the same process: no faster implementation of the same arithmetic on the same cores is possible.
@@ -28,6 +29,9 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
+FIXED = ("share", "whole", "compile", "graphs", "device", "repeats", "seed")
+"""What is the same for all cells."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -40,6 +44,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.05, help="of the picture under a compact mask")
     parser.add_argument("--whole", action="store_true", help="compute everything, not only what the hole depends on")
     parser.add_argument("--compile", action="store_true", help="torch.compile the network")
+    parser.add_argument("--graphs", action="store_true", help="replay CUDA graphs")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
@@ -50,7 +55,7 @@ def main() -> None:
     if arguments.cell:
         print(json.dumps(measure(json.loads(arguments.cell))))
         return
-    fixed = {name: getattr(arguments, name) for name in ("share", "whole", "compile", "device", "repeats", "seed")}
+    fixed = {name: getattr(arguments, name) for name in FIXED}
     cells = [
         {"model": m, "size": s, "batch": b, "threads": t, "precision": p, "mask": k} | fixed
         for m, k, p, t, s, b in product(
@@ -105,14 +110,14 @@ def measure(cell: dict[str, Any]) -> dict[str, Any]:
     torch.set_flush_denormal(True)
     torch.set_num_threads(cell["threads"])
     device = cell["device"]
-    method = build(cell["model"], device, cell["whole"], cell["compile"])
+    method = build(cell)
     image, mask = inputs(cell)
     image, mask = image.to(device), mask.to(device)
     autocast = torch.autocast(device, torch.bfloat16, enabled=cell["precision"] == "bf16")
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     times = []
     with torch.inference_mode(), autocast:
-        for _ in range(cell["repeats"] + 1):
+        for _ in range(cell["repeats"] + (3 if cell["graphs"] else 1)):  # a graph is recorded in the second call
             start = time.perf_counter()
             method(image, mask)
             if device == "cuda":
@@ -121,10 +126,10 @@ def measure(cell: dict[str, Any]) -> dict[str, Any]:
         peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
         if device == "cuda":
             peak = torch.cuda.max_memory_allocated() / 2**20
-        flop = None if cell["compile"] else count(method, image, mask)
+        flop = None if cell["compile"] or cell["graphs"] else count(method, image, mask)
     rate = matrix_rate(device, cell["precision"])
     return {
-        "seconds": statistics.median(times[1:]) / cell["batch"],
+        "seconds": statistics.median(times[-cell["repeats"] :]) / cell["batch"],
         "first": times[0] / cell["batch"],
         "mb": peak,
         "gflop": None if flop is None else flop / 1e9 / cell["batch"],
@@ -132,27 +137,37 @@ def measure(cell: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def build(name: str, device: str, whole: bool, compiled: bool) -> Any:
+def build(cell: dict[str, Any]) -> Any:
     import torch
 
+    from temperfill.config import RUNS
     from temperfill.methods import load
     from temperfill.methods.ours import Ours
+    from temperfill.nets import building
     from temperfill.nets.generator import Generator
     from temperfill.presets import PRESETS
 
+    name, device = cell["model"], cell["device"]
     if ":" in name:
         module, attribute = name.split(":")
         found = getattr(importlib.import_module(module), attribute)
         return found() if isinstance(found, type) else found
+    if name.endswith("!") and name[:-1] in RUNS:
+        torch.manual_seed(0)
+        network = building.build(RUNS[name[:-1]]().generator).eval().to(device)
+        network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        return lambda image, mask: network(image, mask).refined
     if name.endswith("!"):
         torch.manual_seed(0)
         generator = Generator(replace(PRESETS[name[:-1]].generator, detail=True)).eval().to(device)
         method: Any = Ours(generator.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
     else:
         method = load(name, device)
-    if compiled:
+    if cell["compile"]:
         method.generator.compile()
-    if whole:
+    if cell["graphs"]:
+        method.use_graphs()
+    if cell["whole"]:
         generator = method.generator
         return lambda image, mask: generator(image, mask).refined
     return method

@@ -65,15 +65,31 @@ class Inpainter:
 
     @classmethod
     def from_pretrained(
-        cls, name_or_path: str | Path = "base", device: str = "auto", precision: Precision = "auto"
+        cls,
+        name_or_path: str | Path = "base",
+        device: str = "auto",
+        precision: Precision = "auto",
+        cuda_graphs: bool = False,
     ) -> "Inpainter":
         """An inpainter for bundled weights, another method's name, or a .safetensors file.
 
+        Args:
+            name_or_path: of the method.
+            device: auto, cpu or cuda:N.
+            precision: as for the class.
+            cuda_graphs: replay recorded CUDA graphs for small pictures (up to 512x512) whose size comes again; see
+                :meth:`temperfill.methods.ours.Ours.use_graphs`.
+
         Raises:
             OSError: the file cannot be read.
-            ValueError: unknown name, damaged file, or no such device.
+            ValueError: unknown name, damaged file, no such device, or graphs for a device or method without them.
         """
-        return cls(load_method(name_or_path, device), device, precision)
+        method = load_method(name_or_path, device)
+        if cuda_graphs:
+            if not hasattr(method, "use_graphs"):
+                raise ValueError(f"method {method.name} has no CUDA graphs; leave cuda_graphs out")
+            method.use_graphs()
+        return cls(method, device, precision)
 
     def __call__(
         self,

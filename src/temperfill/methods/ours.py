@@ -10,12 +10,15 @@ from temperfill import methods, regions
 from temperfill.attention import MHTMA
 from temperfill.checkpoint import load_generator
 from temperfill.nets.generator import Generator, Matches
+from temperfill.nets.replay import Replayed
 from temperfill.tensors import Box, SizeRule
 
 DEFAULT = "base"
 """Bundled weights that the method takes when none are named."""
 QUERY_TILES = (16384, 4096, 1024)
 """Queries that are matched at once, from step to step, when memory runs out."""
+REPLAYED_PIXELS = 512 * 512
+"""Largest picture that is replayed from a CUDA graph; the kernels of a larger one keep the GPU busy."""
 MARGIN = 160
 """About the pixels around a hole that the convolutions need, by which boxes around holes are joined."""
 
@@ -43,6 +46,7 @@ class Ours:
         attends = generator.config.attention_branch
         self.takes_temperature = attends and generator.config.attention != "none"
         self.has_matches = attends and generator.config.attention == "mhtma"
+        self._replayed: Replayed | None = None
 
     @torch.inference_mode()
     def __call__(
@@ -61,7 +65,26 @@ class Ours:
                 meaning.
         """
         planes = [self._own(plane) for plane in (image, mask, sketch)]
+        if self._replayed is not None and image.shape[2] * image.shape[3] <= REPLAYED_PIXELS:
+            return self._replayed(*planes, temperature=temperature).to(image)
         return self.generator(*planes, temperature, _boxes(mask)).refined.to(image)
+
+    def use_graphs(self) -> None:
+        """Replays CUDA graphs from now on, wherever pictures of one size, not above 512x512, come again.
+
+        All of the picture is computed then, and not only what the hole depends on: kernels whose number and size
+        depend on the mask cannot be recorded. The result in the hole is the same up to rounding.
+
+        Raises:
+            ValueError: the generator is not on a CUDA device.
+        """
+        device = next(self.generator.parameters()).device
+        if device.type != "cuda":
+            raise ValueError(f"CUDA graphs need a CUDA device, got {device}; leave them out")
+        self._replayed = Replayed(self._whole)
+
+    def _whole(self, image: Tensor, mask: Tensor, sketch: Tensor | None, *, temperature: float) -> Tensor:
+        return self.generator(image, mask, sketch, temperature).refined
 
     @torch.inference_mode()
     def matches(
@@ -80,7 +103,12 @@ class Ours:
         return self.generator.matches(image, mask, sketch, temperature, holes, cells, top)
 
     def lighten(self) -> bool:
-        """Matches fewer queries at once from now on, which takes less memory; False if it would not help any more."""
+        """Matches fewer queries at once from now on, which takes less memory; False if it would not help any more.
+
+        Recorded graphs, which hold memory of their own, are given back.
+        """
+        if self._replayed is not None:
+            self._replayed.forget()
         attention = getattr(self.generator.refinement.attention_branch, "attention", None)
         if not isinstance(attention, MHTMA) or attention.max_queries == QUERY_TILES[-1]:
             return False
