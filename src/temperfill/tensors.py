@@ -60,6 +60,11 @@ def check_image_mask(image: Tensor, mask: Tensor, sketch: Tensor | None = None) 
             raise ValueError(f"{name} must hold only 0 and 1; threshold it first")
 
 
+def is_plain_inference() -> bool:
+    """Whether no gradient is wanted and nothing is traced: tensors may be overwritten, shapes may depend on values."""
+    return not torch.is_grad_enabled() and not torch.compiler.is_compiling()
+
+
 def composite(refined: Tensor, image: Tensor, mask: Tensor) -> Tensor:
     """Pastes ``refined`` into the hole of ``image``; known pixels keep their bits.
 

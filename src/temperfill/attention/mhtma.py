@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from temperfill.attention.patches import key_mask, pad_to_patch, reduce_mask, roll, unroll_keys, unroll_queries
 from temperfill.attention.temperature import TemperatureNetwork
-from temperfill.tensors import Box
+from temperfill.tensors import Box, is_plain_inference
 
 
 def normalise(patches: Tensor) -> Tensor:
@@ -98,7 +98,7 @@ def fused_attention(
 def _laid_out(patches: Tensor, factor: Tensor, carrier: Tensor, width: int, dtype: torch.dtype) -> Tensor:
     """Patches (B, heads, N, d) times a factor, one carried number, and zeros: (B, heads, N, width)."""
     dim = patches.shape[-1]
-    if torch.is_grad_enabled() or torch.compiler.is_compiling():
+    if not is_plain_inference():
         carried = carrier.expand(*patches.shape[:3], 1)
         return F.pad(torch.cat([patches * factor, carried], -1), (0, width - dim - 1)).to(dtype)
     # The same in one pass over memory, which is what bounds it.
@@ -211,7 +211,7 @@ class MHTMA(nn.Module):
         if temperatures is None:
             temperatures = self.temperatures(features)
         memory = self.memorise(features, mask, extra)
-        if not torch.is_grad_enabled() and not torch.compiler.is_compiling():
+        if is_plain_inference():
             memory = self.known_only(memory)
         return self.look_up(memory, temperatures, needed=needed)
 

@@ -7,6 +7,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from temperfill.tensors import is_plain_inference
+
 # Mean square of ELU(x) and of sigmoid(x) for x ~ N(0, 1): a gated layer passes on their product, so that dividing by it
 # keeps the variance of the pre-activations at 1 through any depth. With Glorot's gain the signal would lose a factor of
 # about two per layer, and the network has twenty of them.
@@ -45,7 +47,7 @@ class GatedConv2d(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_channels, H, W) to (B, out_channels, H / stride, W / stride)."""
-        if torch.is_grad_enabled() or x.device.type != "cpu" or torch.compiler.is_compiling():
+        if x.device.type != "cpu" or not is_plain_inference():
             features, gate = self._convolve(x).chunk(2, 1)
             return F.elu(features) * torch.sigmoid(gate)
         # On a CPU, halves of one result are strided, which keeps the activations from being vectorised: they took more
@@ -80,7 +82,7 @@ class UpGatedConv2d(GatedConv2d):
             [gated[right, down, :, down : down + height, right : right + width] for right in range(2)]
             for down in range(2)
         ]
-        if torch.is_grad_enabled() or torch.compiler.is_compiling():
+        if not is_plain_inference():
             columns = torch.stack([torch.stack(row, 3) for row in parts], 2)
             return columns.flatten(1, 2).flatten(2, 3).permute(0, 3, 1, 2)
         # The same in one pass over memory.
