@@ -1,0 +1,109 @@
+"""How a model stands against methods that learn nothing, kind by kind and group by group of masks.
+
+python benchmarks/against_classical.py base runs/evaluation/rows.json ... --output against.md
+
+Reads the rows that ``temperfill evaluate`` writes, of one evaluation or of several with the same methods. The first
+table names, for every measure, the methods that the model does not beat: the 95 % bootstrap interval of the mean
+difference over the same pictures does not exclude zero; those that beat it are in bold. The second takes all groups
+together, against the best of the methods in each measure by itself.
+"""
+
+import argparse
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from temperfill.report.bootstrap import bootstrap_interval
+
+MEASURES = {"mae": -1, "psnr": 1, "ssim": 1, "vgg": -1, "squeeze": -1}
+"""Whether more (1) or less (-1) is better."""
+Rows = dict[tuple[str, str, str], dict[str, dict[str, float]]]
+"""Kind, group, method to stem to measures."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("model", help="label of the model in the rows")
+    parser.add_argument("rows", nargs="+", type=Path, help="rows.json")
+    parser.add_argument("--output", type=Path, help="Markdown file")
+    arguments = parser.parse_args()
+    rows: Rows = defaultdict(dict)
+    for path in arguments.rows:
+        for row in json.loads(path.read_text()):
+            rows[row["kind"], row["group"], row["method"]][row["stem"]] = row
+    kinds = list(dict.fromkeys(kind for kind, _, _ in rows))
+    groups = sorted({group for _, group, _ in rows})
+    model = arguments.model
+    others = [method for method in dict.fromkeys(m for _, _, m in rows) if method != model]
+    lines = [*by_group(rows, model, others, kinds, groups), "", *together(rows, model, others, kinds)]
+    print("\n".join(lines))
+    if arguments.output:
+        arguments.output.write_text("\n".join(lines) + "\n")
+
+
+def by_group(rows: Rows, model: str, others: list[str], kinds: list[str], groups: list[str]) -> list[str]:
+    """Which methods are not beaten in which measure."""
+    lines = [
+        "| kind | masks | n | MAE | PSNR | SSIM | VGG distance | SqueezeNet distance |",
+        "|---|---|---:|" + "---|" * 5,
+    ]
+    for kind in kinds:
+        for group in groups:
+            verdicts: dict[str, list[str]] = {measure: [] for measure in MEASURES}
+            for other in others:
+                ours, theirs = aligned(rows[kind, group, model], rows[kind, group, other])
+                low, high = bootstrap_interval(ours - theirs)
+                for i, (measure, sign) in enumerate(MEASURES.items()):
+                    if not (low[i] > 0 if sign > 0 else high[i] < 0):
+                        worse = high[i] < 0 if sign > 0 else low[i] > 0
+                        verdicts[measure].append(f"**{other}**" if worse else other)
+            cells = [", ".join(found) or "better" for found in verdicts.values()]
+            lines.append(f"| {kind} | {group} | {len(ours)} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def together(rows: Rows, model: str, others: list[str], kinds: list[str]) -> list[str]:
+    """Means over all pictures and groups, and the model against the best of the others in each measure."""
+    lines = [
+        "| kind | method | MAE, % | PSNR, dB | SSIM | VGG distance | SqueezeNet distance | sharpness |",
+        "|---|---|" + "---:|" * 6,
+    ]
+    for kind in kinds:
+        means = {method: mean(rows, kind, method) for method in (model, *others)}
+        for method, (mae, psnr, ssim, vgg, squeeze, sharp) in means.items():
+            lines.append(
+                f"| {kind} | {method} | {mae:.3f} | {psnr:.2f} | {ssim:.4f} | {vgg:.3f} | {squeeze:.3f} | {sharp:.2f} |"
+            )
+        theirs = np.stack([means[other] for other in others])
+        signs = np.array(list(MEASURES.values()))
+        best = signs * (signs * theirs[:, : len(signs)]).max(0)
+        ours = means[model]
+        lines.append(
+            f"| {kind} | {model} against the best | x{ours[0] / best[0]:.3f} | {ours[1] - best[1]:+.2f} "
+            f"| {ours[2] - best[2]:+.4f} | x{ours[3] / best[3]:.3f} | x{ours[4] / best[4]:.3f} | |"
+        )
+    return lines
+
+
+def aligned(ours: dict[str, dict[str, float]], theirs: dict[str, dict[str, float]]) -> list[NDArray[np.float64]]:
+    """(n, measures) of both methods, the same pictures in the same order.
+
+    Raises:
+        SystemExit: they did not fill the same pictures.
+    """
+    if ours.keys() != theirs.keys():
+        raise SystemExit("the methods were not measured on the same pictures; evaluate them in one command")
+    return [np.array([[side[stem][m] for m in MEASURES] for stem in sorted(ours)]) for side in (ours, theirs)]
+
+
+def mean(rows: Rows, kind: str, method: str) -> NDArray[np.float64]:
+    """(measures + sharpness,) over all pictures and groups of a kind."""
+    found = [row for (k, _, m), pictures in rows.items() if (k, m) == (kind, method) for row in pictures.values()]
+    return np.array([np.nanmean([np.nan if row[m] is None else row[m] for row in found]) for m in (*MEASURES, "sharp")])
+
+
+if __name__ == "__main__":
+    main()
