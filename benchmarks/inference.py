@@ -24,7 +24,6 @@ import statistics
 import subprocess
 import sys
 import time
-from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -159,7 +158,7 @@ def build(cell: dict[str, Any]) -> Any:
         return lambda image, mask: network(image, mask).refined
     if name.endswith("!"):
         torch.manual_seed(0)
-        generator = Generator(replace(PRESETS[name[:-1]].generator, detail=True)).eval().to(device)
+        generator = Generator(PRESETS[name[:-1]].generator).eval().to(device)
         method: Any = Ours(generator.to(memory_format=torch.channels_last))  # type: ignore[call-overload]
     else:
         method = load(name, device)

@@ -1,7 +1,9 @@
 """Tables of configurations.
 
-PRESETS are our network by size, ABLATIONS what is changed in a preset's generator, BASELINES the methods of comparison
-at full width, trained as their papers and public code do, with this package's data, masks and averaging.
+PRESETS are our network: "paper" is trained as the paper says, "base" and "large" with the losses and the carried detail
+of the bundled model, which controlled runs compare (docs/release.md), "tiny" is "paper" in small, to try things out.
+ABLATIONS are what is changed in the paper's generator, BASELINES the methods of comparison at full width, trained as
+their papers and public code do, with this package's data, masks and averaging.
 """
 
 from dataclasses import replace
@@ -11,35 +13,51 @@ from temperfill.config import (
     DeepFillV2Run,
     DiscriminatorConfig,
     GeneratorConfig,
+    LossConfig,
     PartialConvRun,
     RunConfig,
     TrainConfig,
     WaveFillRun,
 )
 
-BASE = TrainConfig()
+PAPER = TrainConfig()
+
+BASE = replace(
+    PAPER,
+    generator=GeneratorConfig(detail=True),
+    loss=LossConfig(
+        coarse_weight=1.0,
+        refined_weight=1.0,
+        hole_weight=6.0,
+        perceptual_weight=0.2,
+        perceptual_on="refined",
+        texture_weight=0.88,
+        adversarial_weight=0.024,
+    ),
+)
 
 PRESETS: dict[str, TrainConfig] = {
+    "paper": PAPER,
     "tiny": replace(
-        BASE,
+        PAPER,
         generator=GeneratorConfig(width=8, head_dim=8),
         discriminator=DiscriminatorConfig(width=8, feature_dim=32),
     ),
     "base": BASE,
     "large": replace(
         BASE,
-        generator=GeneratorConfig(width=48),
+        generator=GeneratorConfig(width=48, detail=True),
         discriminator=DiscriminatorConfig(width=64, feature_dim=1024),
     ),
 }
 
 ABLATIONS: dict[str, GeneratorConfig] = {
-    "mhtma": BASE.generator,
-    "atma": replace(BASE.generator, attention="atma"),
-    "contextual": replace(BASE.generator, attention="contextual"),
-    "none": replace(BASE.generator, attention="none"),
-    "no-convolution-branch": replace(BASE.generator, convolution_branch=False),
-    "no-attention-branch": replace(BASE.generator, attention_branch=False),
+    "mhtma": PAPER.generator,
+    "atma": replace(PAPER.generator, attention="atma"),
+    "contextual": replace(PAPER.generator, attention="contextual"),
+    "none": replace(PAPER.generator, attention="none"),
+    "no-convolution-branch": replace(PAPER.generator, convolution_branch=False),
+    "no-attention-branch": replace(PAPER.generator, attention_branch=False),
 }
 
 BASELINES: dict[str, RunConfig] = {

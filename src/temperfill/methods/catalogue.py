@@ -25,7 +25,7 @@ class About(NamedTuple):
 ABOUT: dict[str, About] = {
     "ours": About(
         "Learning to Scale Temperature in Masked Self-Attention for Image Inpainting, arXiv 2302.06130",
-        4_281_200,
+        4_282_714,
         f"{_OWN}; bundled weights: research use, see the model card",
         "nothing: weights are bundled",
     ),

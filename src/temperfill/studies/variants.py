@@ -7,7 +7,7 @@ from typing import Any
 from temperfill.config import DataConfig, DiscriminatorConfig, GeneratorConfig, RunConfig, StudyConfig
 from temperfill.nets.vgg import VGGFeatures
 from temperfill.presets import ABLATIONS as GENERATORS
-from temperfill.presets import BASE, BASELINES
+from temperfill.presets import BASELINES, PAPER
 
 ABLATIONS = {
     "attention": ("mhtma", "atma", "contextual", "none"),
@@ -50,8 +50,8 @@ def learned_variant(name: str, study: StudyConfig) -> RunConfig:
         ValueError: settings that the method refuses.
         OSError: the weights of the perceptual loss are missing.
     """
-    config: Any = BASE if name == "ours" else BASELINES[name]
-    share = study.width / BASE.generator.width
+    config: Any = PAPER if name == "ours" else BASELINES[name]
+    share = study.width / PAPER.generator.width
     return replace(
         config,
         generator=_generator(name, config.generator, study),
@@ -71,7 +71,7 @@ def learned_variant(name: str, study: StudyConfig) -> RunConfig:
 def _generator(name: str, config: Any, study: StudyConfig) -> Any:
     if isinstance(config, GeneratorConfig):
         return replace(config, width=study.width, head_dim=min(config.head_dim, study.width))
-    return replace(config, width=_scaled(config.width, study.width / BASE.generator.width, _MULTIPLES[name]))
+    return replace(config, width=_scaled(config.width, study.width / PAPER.generator.width, _MULTIPLES[name]))
 
 
 def _discriminator(config: Any, share: float) -> Any:
