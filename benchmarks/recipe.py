@@ -4,21 +4,33 @@ python benchmarks/recipe.py --train photos/*/train --val photos/*/val --masks MA
 
 Every variant is trained from the start for --minutes on the same pictures with the same seed, so that its masks are
 those of the others for as many steps as it makes; the recipe itself with --seeds, which shows what chance does. --jobs
-run side by side, each on one core. Then all are measured on the stored masks by ``temperfill compare``, in pairs with
-the recipe. Interrupted, the same command goes on: finished runs are used again, and others begin anew, since their time
-would not be that of the others.
+run side by side, each on one core. Then all are measured on the stored masks by ``temperfill compare``, and
+``recipe.md`` has the mean difference of each from the recipe with the first seed, over the same pictures of all kinds,
+with a 95 % bootstrap interval; bold where it excludes zero. ``recipe.png`` shows what each makes of one photograph.
+Interrupted, the same command goes on: finished runs are used again, and others begin anew, since their time would not
+be that of the others.
 """
 
 import argparse
+import json
 import os
 import queue
 import shutil
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from temperfill.inpainter import Inpainter
+from temperfill.report.bootstrap import bootstrap_interval
 from temperfill.report.run_log import read_log
+from temperfill.report.sheets import contact_sheet
 
 RECIPE = (
     *("--batch-size", "4", "--learning-rate", "4e-4", "--precision", "bf16", "--ema-decay", "0.99"),
@@ -71,6 +83,8 @@ VARIANTS = {
     "smaller masks in the first half": ("--data.mask-scale", "0.35"),  # its second half goes on with the recipe's
 }
 TWO_PARTS = "smaller masks in the first half"
+MEASURES = {"psnr": "PSNR, dB", "mae": "MAE, %", "ssim": "SSIM", "vgg": "VGG distance", "sharp": "sharpness"}
+DECIMALS = (2, 3, 4, 3, 2)
 
 
 def main() -> None:
@@ -127,7 +141,7 @@ def main() -> None:
         seeded = zip(arguments.seeds, recipes, strict=True)
         for done in [pool.submit(train, "recipe", (), seed, arguments.minutes, folder) for seed, folder in seeded]:
             done.result()
-    steps = int(read_log(recipes[0] / "log.jsonl").steps[-1]["step"])
+    steps = int(steps_of(recipes[0]))
     with ThreadPoolExecutor(arguments.jobs) as pool:
         for done in [pool.submit(train_variant, name, steps) for name in names]:
             done.result()
@@ -138,10 +152,74 @@ def main() -> None:
     command += [*map(str, arguments.val), "--masks", str(arguments.masks), "--groups", *arguments.groups]
     command += ["--limit", str(arguments.limit), "--vgg", str(arguments.vgg)]
     subprocess.run([*command, "--output", str(arguments.output / "report")], check=True)
+    text = table(json.loads((arguments.output / "report" / "rows.json").read_text()), recipes, folders)
+    (arguments.output / "recipe.md").write_text(text)
+    print(text)
+    sheet({"recipe": recipes[0]} | dict(zip(names, folders, strict=True)), arguments.output / "recipe.png")
+
+
+def sheet(folders: dict[str, Path], path: Path, columns: int = 8, side: int = 256) -> None:
+    """What every run makes of the photograph of the package, eight in a row, after the photograph and its hole."""
+    samples = files("temperfill") / "samples"
+    with (samples / "photo.jpg").open("rb") as photo_file, (samples / "mask.png").open("rb") as mask_file:
+        photo, mask = (Image.open(file).convert(mode) for file, mode in ((photo_file, "RGB"), (mask_file, "L")))
+    photo, mask = (picture.resize((side, side), Image.Resampling.BOX) for picture in (photo, mask))
+    hole = np.asarray(mask) > 0
+    shown = {"hole": np.where(hole[..., None], np.uint8(255), np.asarray(photo))}
+    for name, folder in folders.items():
+        inpainter = Inpainter.from_pretrained(folder / "generator.safetensors", precision="fp32")
+        shown[name] = inpainter(photo, hole, output_type="np")
+    top = 0
+    rows = [dict(list(shown.items())[first : first + columns]) for first in range(0, len(shown), columns)]
+    whole = Image.new("RGB", (columns * side, len(rows) * 2 * side), "white")
+    for row in rows:
+        contact_sheet({name: [picture] for name, picture in row.items()}, path)
+        with Image.open(path) as drawn:
+            whole.paste(drawn, (0, top))
+            top += drawn.height
+    whole.crop((0, 0, whole.width, top)).save(path, optimize=True)
+
+
+def table(rows: list[dict[str, Any]], recipes: list[Path], folders: list[Path]) -> str:
+    """Every run against the first one of the recipe."""
+    base = figures(rows, "recipe", recipes[0].name)
+    means = [f"{mean:.{decimals}f}" for mean, decimals in zip(base.mean(0), DECIMALS, strict=True)]
+    lines = [
+        "| | steps | " + " | ".join(MEASURES.values()) + " |",
+        "|---|---:|" + "---:|" * len(MEASURES),
+        f"| recipe | {steps_of(recipes[0])} | " + " | ".join(means) + " |",
+    ]
+    others = [(f"recipe, {folder.name}", "recipe", folder) for folder in recipes[1:]]
+    names = {slug(name): name for name in VARIANTS}
+    others += [(names[folder.parent.name], folder.parent.name, folder) for folder in folders]
+    for name, label, folder in others:
+        differences = figures(rows, label, folder.name if label == "recipe" else None) - base
+        low, high = bootstrap_interval(differences)
+        cells = []
+        for mean, least, most, decimals in zip(differences.mean(0), low, high, DECIMALS, strict=True):
+            text = f"{mean:+.{decimals}f} [{least:+.{decimals}f}, {most:+.{decimals}f}]"
+            cells.append(f"**{text}**" if least > 0 or most < 0 else text)
+        lines.append(f"| {name} | {steps_of(folder)} | " + " | ".join(cells) + " |")
+    return "\n".join(lines) + "\n"
+
+
+def figures(rows: list[dict[str, Any]], method: str, run: str | None) -> NDArray[np.float64]:
+    """(pictures and groups, measures) of a run, in the order of pictures."""
+    found = [row for row in rows if row["method"] == method and (run is None or row.get("run", run) == run)]
+    found.sort(key=lambda row: (row["kind"], row["group"], row["stem"]))
+    return np.array([[row[measure] for measure in MEASURES] for row in found])
+
+
+def steps_of(folder: Path) -> str:
+    return str(read_log(folder / "log.jsonl").steps[-1]["step"])
 
 
 def place(output: Path, name: str, seed: int) -> Path:
-    return output / "runs" / name.replace(" ", "-").replace(",", "") / f"seed-{seed}"
+    return output / "runs" / slug(name) / f"seed-{seed}"
+
+
+def slug(name: str) -> str:
+    return name.replace(" ", "-").replace(",", "")
 
 
 if __name__ == "__main__":
