@@ -33,7 +33,15 @@ def main() -> None:
     rows: Rows = defaultdict(dict)
     for path in arguments.rows:
         for row in json.loads(path.read_text()):
-            rows[row["kind"], row["group"], row["method"]][row["stem"]] = row
+            same = rows[row["kind"], row["group"], row["method"]]
+            if row["stem"] in same:
+                parser.error(f"{path}: {row['method']} has two results for {row['stem']}; evaluate one run of a method")
+            lacking = [measure for measure in (*MEASURES, "sharp") if measure not in row]
+            if lacking:
+                parser.error(f"{path}: rows lack {', '.join(lacking)}; evaluate with --vgg and --squeezenet")
+            same[row["stem"]] = row
+    if arguments.model not in {method for _, _, method in rows}:
+        parser.error(f"no rows of {arguments.model!r}")
     kinds = list(dict.fromkeys(kind for kind, _, _ in rows))
     groups = sorted({group for _, group, _ in rows})
     model = arguments.model
@@ -51,7 +59,7 @@ def by_group(rows: Rows, model: str, others: list[str], kinds: list[str], groups
         "|---|---|---:|" + "---|" * 5,
     ]
     for kind in kinds:
-        for group in groups:
+        for group in (group for group in groups if (kind, group, model) in rows):
             verdicts: dict[str, list[str]] = {measure: [] for measure in MEASURES}
             for other in others:
                 ours, theirs = aligned(rows[kind, group, model], rows[kind, group, other])

@@ -43,7 +43,7 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.05, help="of the picture under a compact mask")
     parser.add_argument("--whole", action="store_true", help="compute everything, not only what the hole depends on")
     parser.add_argument("--compile", action="store_true", help="torch.compile the network")
-    parser.add_argument("--graphs", action="store_true", help="replay CUDA graphs")
+    parser.add_argument("--graphs", action="store_true", help="replay CUDA graphs (up to 512x512 pixels)")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
@@ -54,6 +54,8 @@ def main() -> None:
     if arguments.cell:
         print(json.dumps(measure(json.loads(arguments.cell))))
         return
+    if arguments.graphs and (arguments.whole or arguments.compile):
+        parser.error("--graphs goes with neither --whole nor --compile")
     fixed = {name: getattr(arguments, name) for name in FIXED}
     cells = [
         {"model": m, "size": s, "batch": b, "threads": t, "precision": p, "mask": k} | fixed
@@ -140,13 +142,17 @@ def build(cell: dict[str, Any]) -> Any:
     import torch
 
     from temperfill.config import RUNS
-    from temperfill.methods import load
+    from temperfill.methods import bundled, load
     from temperfill.methods.ours import Ours
     from temperfill.nets import building
     from temperfill.nets.generator import Generator
     from temperfill.presets import PRESETS
 
     name, device = cell["model"], cell["device"]
+    special = [option for option in ("whole", "compile", "graphs") if cell[option]]
+    ours = name in bundled() or name.endswith(".safetensors") or (name.endswith("!") and name[:-1] in PRESETS)
+    if special and not ours:
+        raise SystemExit(f"--{special[0]} is for our network only")
     if ":" in name:
         module, attribute = name.split(":")
         found = getattr(importlib.import_module(module), attribute)

@@ -61,7 +61,10 @@ def check_image_mask(image: Tensor, mask: Tensor, sketch: Tensor | None = None) 
 
 
 def is_plain_inference() -> bool:
-    """Whether no gradient is wanted and nothing is traced: tensors may be overwritten, shapes may depend on values."""
+    """Whether no gradient is wanted and nothing is traced: tensors may be overwritten, shapes may depend on values.
+
+    The recording of a CUDA graph counts as plain; it must leave out what looks at values.
+    """
     return not torch.is_grad_enabled() and not torch.compiler.is_compiling()
 
 

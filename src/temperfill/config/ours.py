@@ -56,7 +56,7 @@ class GeneratorConfig:
         )
         require(
             not self.detail or (self.attention == "mhtma" and self.attention_branch),
-            "detail needs attention mhtma and the attention branch",
+            "detail needs attention mhtma and the attention branch: switch it off (--generator.no-detail)",
         )
 
 

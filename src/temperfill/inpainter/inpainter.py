@@ -77,7 +77,7 @@ class Inpainter:
             name_or_path: of the method.
             device: auto, cpu or cuda:N.
             precision: as for the class.
-            cuda_graphs: replay recorded CUDA graphs for small pictures (up to 512x512) whose size comes again; see
+            cuda_graphs: replay recorded CUDA graphs for pictures of at most 512x512 pixels whose size comes again; see
                 :meth:`temperfill.methods.ours.Ours.use_graphs`.
 
         Raises:

@@ -64,16 +64,16 @@ class Ours:
             (B, 3, H, W) in [0, 1], not pasted, in dtype and on the device of ``image``; outside the hole it has no
                 meaning.
         """
+        small = image.shape[2] * image.shape[3] <= REPLAYED_PIXELS
+        call = self._replayed if self._replayed is not None and small else self._holes
         planes = [self._own(plane) for plane in (image, mask, sketch)]
-        if self._replayed is not None and image.shape[2] * image.shape[3] <= REPLAYED_PIXELS:
-            return self._replayed(*planes, temperature=temperature).to(image)
-        return self.generator(*planes, temperature, _boxes(mask)).refined.to(image)
+        return call(*planes, temperature=temperature).to(image)
 
     def use_graphs(self) -> None:
-        """Replays CUDA graphs from now on, wherever pictures of one size, not above 512x512, come again.
+        """Replays CUDA graphs from now on, wherever pictures of one size, of no more pixels than 512x512, come again.
 
-        All of the picture is computed then, and not only what the hole depends on: kernels whose number and size
-        depend on the mask cannot be recorded. The result in the hole is the same up to rounding.
+        All of such a picture is computed, and not only what the hole depends on: kernels whose number and size depend
+        on the mask cannot be recorded. The result in the hole is the same up to rounding.
 
         Raises:
             ValueError: the generator is not on a CUDA device.
@@ -81,7 +81,10 @@ class Ours:
         device = next(self.generator.parameters()).device
         if device.type != "cuda":
             raise ValueError(f"CUDA graphs need a CUDA device, got {device}; leave them out")
-        self._replayed = Replayed(self._whole)
+        self._replayed = Replayed(self._whole, self._holes)
+
+    def _holes(self, image: Tensor, mask: Tensor, sketch: Tensor | None, *, temperature: float) -> Tensor:
+        return self.generator(image, mask, sketch, temperature, _boxes(mask)).refined
 
     def _whole(self, image: Tensor, mask: Tensor, sketch: Tensor | None, *, temperature: float) -> Tensor:
         return self.generator(image, mask, sketch, temperature).refined
@@ -103,12 +106,12 @@ class Ours:
         return self.generator.matches(image, mask, sketch, temperature, holes, cells, top)
 
     def lighten(self) -> bool:
-        """Matches fewer queries at once from now on, which takes less memory; False if it would not help any more.
+        """Takes less memory from now on; False if nothing is left to do.
 
-        Recorded graphs, which hold memory of their own, are given back.
+        Recorded graphs, which hold memory of their own, are given back; then fewer queries are matched at once.
         """
-        if self._replayed is not None:
-            self._replayed.forget()
+        if self._replayed is not None and self._replayed.forget():
+            return True
         attention = getattr(self.generator.refinement.attention_branch, "attention", None)
         if not isinstance(attention, MHTMA) or attention.max_queries == QUERY_TILES[-1]:
             return False
