@@ -6,7 +6,7 @@ Every variant is trained from the start for --minutes on the same pictures with 
 those of the others for as many steps as it makes; the recipe itself with --seeds, which shows what chance does. --jobs
 run side by side, each on one core. Then all are measured on the stored masks by ``temperfill compare``, and
 ``recipe.md`` has the mean difference of each from the recipe with the first seed, over the same pictures of all kinds,
-with a 95 % bootstrap interval; bold where it excludes zero. ``recipe.png`` shows what each makes of one photograph.
+with a 95 % bootstrap interval; bold where it excludes zero. ``recipe.jpg`` shows what each makes of one photograph.
 Interrupted, the same command goes on: finished runs are used again, and others begin anew, since their time would not
 be that of the others.
 """
@@ -155,11 +155,11 @@ def main() -> None:
     text = table(json.loads((arguments.output / "report" / "rows.json").read_text()), recipes, folders)
     (arguments.output / "recipe.md").write_text(text)
     print(text)
-    sheet({"recipe": recipes[0]} | dict(zip(names, folders, strict=True)), arguments.output / "recipe.png")
+    sheet({"recipe": recipes[0]} | dict(zip(names, folders, strict=True)), arguments.output / "recipe.jpg")
 
 
-def sheet(folders: dict[str, Path], path: Path, columns: int = 8, side: int = 256) -> None:
-    """What every run makes of the photograph of the package, eight in a row, after the photograph and its hole."""
+def sheet(folders: dict[str, Path], path: Path, columns: int = 6, side: int = 256, around: int = 24) -> None:
+    """What every run makes of the hole in the photograph of the package, at twice its size."""
     samples = files("temperfill") / "samples"
     with (samples / "photo.jpg").open("rb") as photo_file, (samples / "mask.png").open("rb") as mask_file:
         photo, mask = (Image.open(file).convert(mode) for file, mode in ((photo_file, "RGB"), (mask_file, "L")))
@@ -169,15 +169,21 @@ def sheet(folders: dict[str, Path], path: Path, columns: int = 8, side: int = 25
     for name, folder in folders.items():
         inpainter = Inpainter.from_pretrained(folder / "generator.safetensors", precision="fp32")
         shown[name] = inpainter(photo, hole, output_type="np")
-    top = 0
-    rows = [dict(list(shown.items())[first : first + columns]) for first in range(0, len(shown), columns)]
-    whole = Image.new("RGB", (columns * side, len(rows) * 2 * side), "white")
-    for row in rows:
-        contact_sheet({name: [picture] for name, picture in row.items()}, path)
+    rows, cols = (np.flatnonzero(hole.any(axis)) for axis in (1, 0))
+    window = tuple(slice(max(line[0] - around, 0), line[-1] + around) for line in (rows, cols))
+    cut = {name: picture[window].repeat(2, 0).repeat(2, 1) for name, picture in shown.items()}
+    blank = np.full_like(cut["hole"], 255)
+    strips = []
+    for first in range(0, len(cut), columns):
+        strip = {name: [picture] for name, picture in list(cut.items())[first : first + columns]}
+        strip |= {" " * (i + 1): [blank] for i in range(columns - len(strip))}  # cells of one width in all strips
+        contact_sheet(strip, path)
         with Image.open(path) as drawn:
-            whole.paste(drawn, (0, top))
-            top += drawn.height
-    whole.crop((0, 0, whole.width, top)).save(path, optimize=True)
+            strips.append(drawn.copy())
+    whole = Image.new("RGB", (strips[0].width, sum(strip.height for strip in strips)), "white")
+    for number, strip_drawn in enumerate(strips):
+        whole.paste(strip_drawn, (0, number * strips[0].height))
+    whole.save(path, quality=85)
 
 
 def table(rows: list[dict[str, Any]], recipes: list[Path], folders: list[Path]) -> str:

@@ -31,6 +31,7 @@ BASE = replace(
         hole_weight=6.0,
         perceptual_weight=0.2,
         perceptual_on="refined",
+        perceptual_local=True,
         texture_weight=0.88,
         adversarial_weight=0.024,
     ),
