@@ -208,11 +208,12 @@ def count(method: Any, image: Any, mask: Any) -> float | None:
     def counted(q: Any, k: Any, v: Any, **rest: Any) -> Any:
         nonlocal attention
         attention += 2 * q.shape[:-1].numel() * k.shape[-2] * (q.shape[-1] + v.shape[-1])
-        return torch.zeros_like(q)
+        return q.new_zeros(*q.shape[:-1], v.shape[-1])
 
     F.scaled_dot_product_attention = counted
     try:
-        with FlopCounterMode(display=False) as counter:
+        # In inference mode the counter keeps parametrised weights, such as WaveFill's, from being computed.
+        with torch.inference_mode(False), torch.no_grad(), FlopCounterMode(display=False) as counter:
             method(image, mask)
     finally:
         F.scaled_dot_product_attention = plain
