@@ -5,7 +5,9 @@ python benchmarks/large_holes.py PHOTOS --hole 700 --vgg VGG.safetensors --outpu
 Cuts a square hole of --hole pixels, its corners rounded and its place drawn with --seed, into every photograph, fills
 it with each strategy, and judges the part of the picture up to half a hole around it. ``enlarged`` is multiscale
 without the detail that is carried along the attention: the small result, enlarged. ``context`` is auto, but all of the
-picture is copied from. The last column is the 95 % interval (bootstrap over photographs) of each strategy's PSNR over
+picture is copied from. The name of another method, such as telea, fills with that one. With --size, centre squares of
+that size get strokes and a square, as large in them as in the paper's pictures of 256 pixels, and are judged as a
+whole. The last column is the 95 % interval (bootstrap over photographs) of each strategy's PSNR over
 that of the first. Writes figures.json, figures.md and sheet.png.
 """
 
@@ -13,15 +15,17 @@ import argparse
 import json
 import time
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import numpy as np
 import torch
+from PIL import Image, ImageOps
 
-from temperfill import images, regions
+from temperfill import images, masks, regions
 from temperfill.config import JudgeConfig
 from temperfill.evaluate import Judge
-from temperfill.inpainter import Inpainter, load_method
+from temperfill.inpainter import Inpainter, Strategy, load_method
+from temperfill.methods.catalogue import ABOUT
 from temperfill.report import contact_sheet
 
 
@@ -41,8 +45,10 @@ def main() -> None:
     parser.add_argument("--model", default="base")
     parser.add_argument("--strategies", nargs="+", default=["full", "crop", "enlarged", "multiscale"])
     parser.add_argument("--hole", type=int, default=700, help="side, pixels")
+    parser.add_argument("--size", type=int, default=0, help="side of centre squares with strokes, pixels")
     parser.add_argument("--limit", type=int, default=0, help="most photographs, spread over the folder; 0 for all")
     parser.add_argument("--vgg", type=Path)
+    parser.add_argument("--squeezenet", type=Path)
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, required=True)
@@ -51,20 +57,29 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     paths = sorted(path for path in arguments.photos.iterdir() if path.suffix in images.SUFFIXES)
     paths = paths[:: max(len(paths) // arguments.limit, 1)][: arguments.limit] if arguments.limit else paths
-    method, judge = load_method(arguments.model), Judge(JudgeConfig(vgg=arguments.vgg))
+    method, judge = load_method(arguments.model), Judge(JudgeConfig(vgg=arguments.vgg, squeezenet=arguments.squeezenet))
     plain = {"enlarged": Inpainter(WithoutMatches(method), precision=arguments.precision)}
+    plain |= {name: Inpainter.from_pretrained(name) for name in arguments.strategies if name in ABOUT}
     usual = Inpainter(method, precision=arguments.precision)
     figures: dict[str, list[dict[str, float]]] = {name: [] for name in arguments.strategies}
     columns: dict[str, list[Any]] = {name: [] for name in ("input", *arguments.strategies, "truth")}
     for number, path in enumerate(paths):
         picture = images.open_picture(path)
-        hole = rounded_square(picture.size, arguments.hole, np.random.default_rng((arguments.seed, number)))
-        truth, around = images.to_rgb(picture), np.s_[bounds(hole, arguments.hole // 2)]
+        rng = np.random.default_rng((arguments.seed, number))
+        around = np.s_[:, :]
+        if arguments.size:
+            picture = images.open_picture(centre_square(path, arguments.size))
+            hole = masks.free_form_square(arguments.size, arguments.size, rng)
+        else:
+            hole = rounded_square(picture.size, arguments.hole, rng)
+            around = np.s_[bounds(hole, arguments.hole // 2)]
+        truth = images.to_rgb(picture)
         columns["input"].append(to_bytes(np.where(hole[..., None], 1, truth)[around]))
         columns["truth"].append(to_bytes(truth[around]))
         for name in arguments.strategies:
             start = time.perf_counter()
-            wishes: dict[str, Any] = {"strategy": {"enlarged": "multiscale", "context": "auto"}.get(name, name)}
+            strategy = {"enlarged": "multiscale"}.get(name, name if name in get_args(Strategy) else "auto")
+            wishes: dict[str, Any] = {"strategy": strategy}
             wishes["context"] = "full" if name == "context" else "auto"
             filled = plain.get(name, usual).complete(picture, hole, **wishes)
             seconds = time.perf_counter() - start
@@ -81,6 +96,11 @@ def main() -> None:
     (arguments.output / "figures.md").write_text("\n".join(table) + "\n")
     (arguments.output / "figures.json").write_text(json.dumps(figures, indent=1))
     contact_sheet(columns, arguments.output / "sheet.png")
+
+
+def centre_square(path: Path, size: int) -> Image.Image:
+    with Image.open(path) as picture:
+        return ImageOps.fit(picture.convert("RGB"), (size, size), Image.Resampling.LANCZOS)
 
 
 def interval(rows: list[dict[str, float]], first: list[dict[str, float]]) -> str:
