@@ -14,7 +14,7 @@ from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pytest
@@ -268,6 +268,36 @@ def test_errors_of_workers_are_those_of_one_process(tmp_path: Path) -> None:
             take(dataset, 1, workers=workers)
         texts.append(str(found.value))
     assert texts[0] == texts[1]
+
+
+class Broken:
+    """The iterator of a loader whose next batch cannot be fetched."""
+
+    def __init__(self, error: Exception, workers: list[Any]) -> None:
+        self.error = error
+        self._workers = workers
+
+    def __iter__(self) -> "Broken":
+        return self
+
+    def __next__(self) -> Any:
+        raise self.error
+
+
+@pytest.mark.parametrize("error", [ConnectionResetError("reset by peer"), ConnectionRefusedError(), EOFError()])
+def test_a_worker_that_dies_while_its_batch_is_fetched_is_named(error: Exception) -> None:
+    alive, dead = (multiprocessing.get_context("fork").Process(target=time.sleep, args=(s,)) for s in (60, 0.3))
+    alive.start()
+    dead.start()
+    try:
+        with pytest.raises(type(error)):
+            next(samples._drain(Broken(error, [alive])))
+        with pytest.raises(ChildProcessError, match=r"killed.*--machine.workers"):
+            next(samples._drain(Broken(error, [alive, dead])))
+    finally:
+        alive.kill()
+        alive.join()
+        dead.join()
 
 
 def test_shared_memory_bounds_what_is_loaded_ahead(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:

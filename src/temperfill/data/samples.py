@@ -15,6 +15,7 @@ from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import chain
+from multiprocessing.connection import wait
 from pathlib import Path, PurePosixPath
 from typing import Any, NamedTuple
 
@@ -32,6 +33,10 @@ from temperfill.data.sources import Joined, open_source
 _ORDER, _SAMPLE, _LINES = 0, 1, 3  # streams of the seed; 2 is that of the gradient penalty, 4 of validation
 _PREFETCH = 4
 _WRAPPED, _LOST = "in DataLoader worker process", "DataLoader worker (pid"  # of torch's messages
+_KILLED = (
+    "a process that loads pictures was killed, perhaps for lack of memory; the last saved state is kept: take fewer "
+    "--machine.workers, or 0"
+)
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
 _REPLACEMENTS = 1000
 """Pictures that are tried in the place of an unreadable one; so many in a row are no accident."""
@@ -315,7 +320,10 @@ def _drain(loaded: Any) -> Generator[Batch, None, None]:
     try:
         for batch in loaded:
             yield _unpacked(batch)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, EOFError) as error:
+        # One that dies while its batch is fetched breaks the connection before torch sees that it is gone.
+        if isinstance(error, ConnectionError | EOFError) and _one_has_ended(loaded):
+            raise ChildProcessError(_KILLED) from None
         # torch wraps the worker's whole trace in the text of the error, whose last line is the error itself.
         text = str(error)
         if _WRAPPED not in text:
@@ -325,6 +333,12 @@ def _drain(loaded: Any) -> Generator[Batch, None, None]:
         # An error that was wrapped holds on to the iterator, and at exit Python would wait for the workers for ever.
         if hasattr(loaded, "_shutdown_workers"):
             loaded._shutdown_workers()
+
+
+def _one_has_ended(loaded: Any) -> bool:
+    """Whether one of the loading processes has, or does so at once: its connections close a little before."""
+    workers = getattr(loaded, "_workers", [])
+    return bool(workers and wait([worker.sentinel for worker in workers], timeout=1))
 
 
 @contextmanager
@@ -339,10 +353,7 @@ def lost_workers_named() -> Iterator[None]:
     except RuntimeError as error:
         if _LOST not in str(error):
             raise
-        raise ChildProcessError(
-            "a process that loads pictures was killed, perhaps for lack of memory; the last saved state is kept: take "
-            "fewer --machine.workers, or 0"
-        ) from None
+        raise ChildProcessError(_KILLED) from None
 
 
 def _start_worker(parent: int, _: int) -> None:
