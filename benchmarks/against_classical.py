@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from temperfill.report.bootstrap import bootstrap_interval
+from temperfill.report import Record, pairwise
 
 MEASURES = {"mae": -1, "psnr": 1, "ssim": 1, "vgg": -1, "squeeze": -1}
 """Whether more (1) or less (-1) is better."""
@@ -53,23 +53,33 @@ def main() -> None:
 
 
 def by_group(rows: Rows, model: str, others: list[str], kinds: list[str], groups: list[str]) -> list[str]:
-    """Which methods are not beaten in which measure."""
+    """Which methods are not beaten in which measure.
+
+    Raises:
+        SystemExit: the methods did not fill the same pictures.
+    """
     lines = [
         "| kind | masks | n | MAE | PSNR | SSIM | VGG distance | SqueezeNet distance |",
         "|---|---|---:|" + "---|" * 5,
     ]
     for kind in kinds:
         for group in (group for group in groups if (kind, group, model) in rows):
-            verdicts: dict[str, list[str]] = {measure: [] for measure in MEASURES}
-            for other in others:
-                ours, theirs = aligned(rows[kind, group, model], rows[kind, group, other])
-                low, high = bootstrap_interval(ours - theirs)
-                for i, (measure, sign) in enumerate(MEASURES.items()):
-                    if not (low[i] > 0 if sign > 0 else high[i] < 0):
-                        worse = high[i] < 0 if sign > 0 else low[i] > 0
-                        verdicts[measure].append(f"**{other}**" if worse else other)
-            cells = [", ".join(found) or "better" for found in verdicts.values()]
-            lines.append(f"| {kind} | {group} | {len(ours)} | " + " | ".join(cells) + " |")
+            found = {method: rows[kind, group, method] for method in (model, *others)}
+            if any(pictures.keys() != found[model].keys() for pictures in found.values()):
+                raise SystemExit("the methods were not measured on the same pictures; evaluate them in one command")
+            records = [
+                Record(method, kind, group, stem, {measure: row[measure] for measure in MEASURES}, False)
+                for method, pictures in found.items()
+                for stem, row in pictures.items()
+            ]
+            comparison = pairwise(records, model, {})
+            cells = []
+            for measure in MEASURES:
+                verdicts = {other: comparison[other][kind][measure]["verdict"] for other in others}
+                marks = {other: "**" if verdict == "worse" else "" for other, verdict in verdicts.items()}
+                left = [f"{marks[other]}{other}{marks[other]}" for other in others if verdicts[other] != "better"]
+                cells.append(", ".join(left) or "better")
+            lines.append(f"| {kind} | {group} | {len(found[model])} | " + " | ".join(cells) + " |")
     return lines
 
 
@@ -94,17 +104,6 @@ def together(rows: Rows, model: str, others: list[str], kinds: list[str]) -> lis
             f"| {ours[2] - best[2]:+.4f} | x{ours[3] / best[3]:.3f} | x{ours[4] / best[4]:.3f} | |"
         )
     return lines
-
-
-def aligned(ours: dict[str, dict[str, float]], theirs: dict[str, dict[str, float]]) -> list[NDArray[np.float64]]:
-    """(n, measures) of both methods, the same pictures in the same order.
-
-    Raises:
-        SystemExit: they did not fill the same pictures.
-    """
-    if ours.keys() != theirs.keys():
-        raise SystemExit("the methods were not measured on the same pictures; evaluate them in one command")
-    return [np.array([[side[stem][m] for m in MEASURES] for stem in sorted(ours)]) for side in (ours, theirs)]
 
 
 def mean(rows: Rows, kind: str, method: str) -> NDArray[np.float64]:

@@ -36,12 +36,9 @@ RECIPE = (
     *("--batch-size", "4", "--learning-rate", "4e-4", "--precision", "bf16", "--ema-decay", "0.99"),
     *("--warmup-steps", "20", "--num-steps", "100000", "--log-every", "10", "--sample-every", "100000"),
     *("--data.crop-size", "128", "--data.resize", "192", "--data.mask-scale", "0.55", "--data.balanced"),
-    *("--generator.detail", "--loss.coarse-weight", "1", "--loss.refined-weight", "1", "--loss.hole-weight", "6"),
-    *("--loss.perceptual-weight", "0.2", "--loss.perceptual-on", "refined", "--loss.perceptual-local"),
-    *("--loss.adversarial-weight", "0.024", "--loss.texture-weight", "0.88"),
     *("--machine.threads", "1", "--machine.workers", "0"),
 )
-"""Of the bundled model, at the crops of its first part."""
+"""Beside the losses and the carried detail of the preset base: the crops of the bundled model's first part."""
 STEPS = "STEPS"
 """In a variant: the steps that the recipe makes in the time; STEPS/2 is half of them."""
 VARIANTS = {

@@ -47,7 +47,7 @@ PRESETS: dict[str, TrainConfig] = {
     "base": BASE,
     "large": replace(
         BASE,
-        generator=GeneratorConfig(width=48, detail=True),
+        generator=replace(BASE.generator, width=48),
         discriminator=DiscriminatorConfig(width=64, feature_dim=1024),
     ),
 }
