@@ -77,9 +77,9 @@ def configuration(options: FineTuneOptions) -> Any:
     """
     from temperfill import methods
     from temperfill.checkpoint import load_generator, method_in
-    from temperfill.config import DataConfig, LossConfig, MachineConfig, TrainConfig
+    from temperfill.config import DataConfig, MachineConfig, TrainConfig
     from temperfill.inpainter import choose_device, choose_precision
-    from temperfill.presets import PRESETS
+    from temperfill.presets import BASE, PRESETS
 
     bundled = methods.bundled()
     path = bundled.get(options.model, Path(options.model))
@@ -94,13 +94,10 @@ def configuration(options: FineTuneOptions) -> Any:
     return TrainConfig(
         generator=generator,
         discriminator=like.discriminator,
-        loss=LossConfig(
-            coarse_weight=1.0,
-            refined_weight=1.0,
-            hole_weight=6.0,
-            perceptual_weight=0.0 if options.vgg is None else 0.2,
-            perceptual_on="refined",
-            perceptual_local=True,
+        loss=replace(
+            BASE.loss,
+            perceptual_weight=0.0 if options.vgg is None else BASE.loss.perceptual_weight,
+            texture_weight=0.0,
             adversarial_weight=0.02,
             adversarial_start=options.num_steps // 10,
         ),
