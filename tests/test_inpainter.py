@@ -144,6 +144,28 @@ def test_fill_refuses_another_shape_and_bad_input() -> None:
         fill(Stub(grey), image, mask, mask)
 
 
+def test_fill_gives_a_coarse_picture_to_methods_that_refine_one() -> None:
+    seen: list[Tensor] = []
+
+    class Refiner(Stub):
+        takes_coarse = True
+
+        def __call__(self, image: Tensor, mask: Tensor, coarse: Tensor | None = None) -> Tensor:
+            assert coarse is not None
+            seen.append(coarse)
+            return coarse
+
+    image, mask, coarse = torch.rand(1, 3, 6, 7), torch.zeros(1, 1, 6, 7), torch.rand(1, 3, 6, 7)
+    mask[:, :, 2:4, 3:5] = 1
+    filled = fill(Refiner(grey, SizeRule(4)), image, mask, coarse=coarse)
+    assert seen[0].shape == (1, 3, 8, 8)  # padded as the image is
+    assert torch.equal(filled, torch.where(mask > 0, coarse, image))
+    with pytest.raises(ValueError, match="refines no given picture"):
+        fill(Stub(grey), image, mask, coarse=coarse)
+    with pytest.raises(ValueError, match=r"must have the image's shape \(1, 3, 6, 7\), got \(1, 3, 3, 7\)"):
+        fill(Refiner(grey), image, mask, coarse=coarse[:, :, :3])
+
+
 def test_fill_gives_the_sketch_inside_the_hole_alone() -> None:
     torch.manual_seed(0)
     method = Ours(Generator(GeneratorConfig(width=4, head_dim=4, sketch=True)).eval())
@@ -652,6 +674,87 @@ def test_multiscale_carries_detail_from_where_the_attention_points() -> None:
     assert np.abs(plain.astype(int) - image)[240:680, 140:580].mean() > 10  # without, it is lost
 
 
+class Painter:
+    """Paints its calls, one after another, in lighter greys over what it is to refine, which it remembers."""
+
+    name = "painter"
+    size_rule = SizeRule(4)
+    takes_coarse = True
+
+    def __init__(self, most: int = 10**9) -> None:
+        self.most = most  # pixels of the largest picture there is memory for
+        self.sizes: list[tuple[int, ...]] = []
+        self.begun: list[Tensor | None] = []
+
+    def __call__(self, image: Tensor, mask: Tensor, coarse: Tensor | None = None) -> Tensor:
+        if image.shape[2] * image.shape[3] > self.most:
+            raise MemoryError
+        self.sizes.append(tuple(image.shape[2:]))
+        self.begun.append(None if coarse is None else torch.where(mask > 0.5, coarse, torch.nan))
+        return torch.full_like(image, 0.1 * len(self.sizes))
+
+
+def test_a_thick_hole_is_filled_small_and_refined_at_every_size_up_to_its_own() -> None:
+    image, mask = picture(900, 1000), np.zeros((900, 1000), bool)
+    mask[300:640, 400:740] = True  # 340 pixels across: shrunk four times
+    method, done = Painter(), list[tuple[int, int]]()
+    filled = Inpainter(method, "cpu")(image, mask, output_type="np", on_progress=lambda *step: done.append(step))
+    # The whole picture is seen at the small size, and 128 pixels around the hole at the others.
+    assert method.sizes == [(228, 252), (300, 300), (600, 600)]
+    assert done == [(i, 3) for i in range(4)]
+    assert np.array_equal(filled[~mask], image[~mask])
+    assert np.unique(filled[mask]).tolist() == [round(0.3 * 255)]
+    for number, begun in enumerate(method.begun[1:], 1):
+        assert begun is not None
+        values = begun[begun.isfinite()]
+        middle = begun[0, 0, begun.shape[2] // 2, begun.shape[3] // 2]
+        assert middle == pytest.approx(0.1 * number, abs=1e-3)  # what the size before gave
+        assert len(values) > 0.2 * begun.numel()
+
+
+def test_what_is_too_large_to_be_refined_is_refined_smaller(monkeypatch: pytest.MonkeyPatch) -> None:
+    image, mask = picture(900, 1000), np.zeros((900, 1000), bool)
+    mask[300:640, 400:740] = True
+    for limits, sizes in (
+        ({"REFINED": 599 * 600}, [(228, 252), (300, 300)]),
+        ({"MATCHED": 10_000_000}, [(228, 252), (300, 300)]),
+        ({"REFINED": 100}, [(228, 252)]),
+    ):
+        method = Painter()
+        with monkeypatch.context() as patch:
+            for name, value in limits.items():
+                patch.setattr(strategies, name, value)
+            filled = Inpainter(method, "cpu")(image, mask, output_type="np")
+        assert method.sizes == sizes, limits
+        middle = filled[340:600, 440:700]
+        assert np.unique(middle).tolist() == [round(0.1 * len(sizes) * 255)]
+
+
+def test_memory_running_out_ends_the_refinement_at_a_smaller_size() -> None:
+    image, mask = picture(900, 1000), np.zeros((900, 1000), bool)
+    mask[300:640, 400:740] = True
+    done: list[tuple[int, int]] = []
+    for most, sizes in ((500 * 500, [(228, 252), (300, 300)] * 2), (280 * 280, [(228, 252)] * 3)):
+        method = Painter(most)
+        done.clear()
+        filled = Inpainter(method, "cpu")(image, mask, output_type="np", on_progress=lambda *step: done.append(step))
+        assert method.sizes == sizes
+        assert np.array_equal(filled[~mask], image[~mask])
+        assert done == sorted(set(done))  # the bar never goes back
+        assert done[-1] == (3, 3)
+
+
+def test_thick_holes_of_a_batch_are_refined_as_alone(inpainter: Inpainter) -> None:
+    pictures = [picture(400, 420, seed) for seed in range(3)]
+    holes = [np.zeros((400, 420), bool) for _ in pictures]
+    for number, hole in enumerate(holes):
+        hole[50 * number : 50 * number + 150, 100:300] = True
+    together = inpainter(pictures, holes, batch_size=3, output_type="np")
+    for image, hole, filled in zip(pictures, holes, together, strict=True):
+        alone = inpainter(image, hole, output_type="np")
+        assert np.abs(filled.astype(int) - alone).max() <= 3  # bf16
+
+
 @pytest.mark.parametrize("strategy", ["auto", "full", "crop", "multiscale"])
 @pytest.mark.parametrize("context", ["auto", "full"])
 def test_every_strategy_fills(inpainter: Inpainter, strategy: Any, context: Any) -> None:
@@ -665,8 +768,9 @@ def test_every_strategy_fills(inpainter: Inpainter, strategy: Any, context: Any)
     result = inpainter(image, mask, strategy=strategy, context=context, on_progress=note, output_type="np")
     assert np.array_equal(result[~mask], image[~mask])
     assert not np.array_equal(result[mask], image[mask])
-    whole = strategy == "full" or context == "full"
-    assert done == [(i, 1 if whole else 2) for i in range(2 if whole else 3)]
+    windows = 1 if strategy == "full" or context == "full" else 2
+    calls = windows * (2 if strategy == "multiscale" else 1)  # shrunk twice, a window is filled and then refined
+    assert done == [(i, calls) for i in range(calls + 1)]
 
 
 def test_full_context_sees_what_windows_do_not(inpainter: Inpainter) -> None:

@@ -137,7 +137,8 @@ def _work(boxes: NDArray[np.int64], margin: int, shape: tuple[int, ...]) -> NDAr
     return sides[:, 0] * sides[:, 1]
 
 
-def _bounds(hole: Hole) -> Box:
+def bounds(hole: Hole) -> Box:
+    """The smallest box that holds a hole, which must not be empty."""
     rows, columns = np.flatnonzero(hole.any(1)), np.flatnonzero(hole.any(0))
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
@@ -226,13 +227,13 @@ def _cut(top: int, left: int, piece: Hole) -> list[tuple[Box, Hole]]:
     """A piece of the hole that starts at a place, without its empty rim; nothing if all of it is empty."""
     if not piece.any():
         return []
-    bounds = _bounds(piece)
-    return [((top + bounds[0], left + bounds[1], top + bounds[2], left + bounds[3]), piece[_slices(bounds)])]
+    inside = bounds(piece)
+    return [((top + inside[0], left + inside[1], top + inside[2], left + inside[3]), piece[_slices(inside)])]
 
 
-def widen(window: Window, shape: tuple[int, ...], side: int, multiple: int) -> Window:
-    """The same hole in a window whose sides are at least ``side`` pixels, where the picture allows."""
-    return _window(window.box, window.hole, shape, multiple, 0, side)
+def widen(window: Window, shape: tuple[int, ...], side: int, multiple: int, context: int = 0) -> Window:
+    """The same hole in a window with context on each side, at least ``side`` pixels long, where the picture allows."""
+    return _window(window.box, window.hole, shape, multiple, context, side)
 
 
 def _window(

@@ -372,6 +372,30 @@ def test_holes_alone_give_the_same_composite(name: str, case: str) -> None:
     assert (part - whole).abs().max() > 1e-6  # elsewhere nothing was computed
 
 
+def test_a_given_coarse_image_takes_the_place_of_the_coarse_networks() -> None:
+    torch.manual_seed(0)
+    generator = Generator(GeneratorConfig(width=4, head_dim=4)).eval()
+    image, mask = torch.rand(2, 3, 32, 24), torch.zeros(2, 1, 32, 24)
+    mask[:, :, 6:20, 5:17] = 1
+    with torch.inference_mode():
+        own = generator(image, mask)
+        again = generator(image, mask, coarse=own.coarse)
+        noise = torch.rand_like(image)
+        other = generator(image, mask, coarse=noise)
+        outside = generator(image, mask, coarse=torch.where(mask > 0, noise, 1 - noise))
+        holes = generator(image, mask, coarse=noise, holes=[(6, 5, 20, 17)]).refined
+    torch.testing.assert_close(again.refined, own.refined, rtol=0, atol=1e-5)
+    assert (other.refined - own.refined).abs().max() > 1e-3
+    assert same_bits(other.coarse, (noise * 2 - 1 + 1) / 2)
+    assert same_bits(outside.refined, other.refined)  # what is known counts outside the hole
+    inside = mask.bool().expand_as(image)
+    torch.testing.assert_close(holes[inside], other.refined[inside], rtol=0, atol=1e-5)
+    one = [plane[:1] for plane in (image, mask)]
+    plain, given = generator.matches(*one), generator.matches(*one, coarse=noise[:1])
+    assert torch.equal(plain.cells, given.cells)
+    assert not torch.equal(plain.weights, given.weights)
+
+
 def test_holes_take_empty_and_full_masks() -> None:
     generator = Generator(GeneratorConfig(width=4, head_dim=4)).eval()
     for value, holes in ((0.0, []), (1.0, [(0, 0, 32, 32)])):

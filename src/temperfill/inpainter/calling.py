@@ -72,7 +72,14 @@ def choose_precision(precision: Precision, device: str) -> Literal["fp32", "bf16
 
 
 @torch.inference_mode()
-def fill(method: Method, image: Tensor, mask: Tensor, sketch: Tensor | None = None, temperature: float = 1.0) -> Tensor:
+def fill(
+    method: Method,
+    image: Tensor,
+    mask: Tensor,
+    sketch: Tensor | None = None,
+    temperature: float = 1.0,
+    coarse: Tensor | None = None,
+) -> Tensor:
     """Calls a method on what it accepts, and returns known pixels bit for bit.
 
     Args:
@@ -81,13 +88,14 @@ def fill(method: Method, image: Tensor, mask: Tensor, sketch: Tensor | None = No
         mask: (B, 1, H, W), 1 = missing.
         sketch: (B, 1, H, W), 1 = line, for methods with ``takes_sketch``.
         temperature: factor on learned temperatures, for methods with ``takes_temperature``.
+        coarse: (B, 3, H, W) in [0, 1], the picture that a method with ``takes_coarse`` is to refine.
 
     Returns:
         The composite, (B, 3, H, W) in [0, 1].
 
     Raises:
-        ValueError: arguments as ``check_image_mask`` says, a sketch or a temperature for a method that takes none, or
-            a result that is not finite or has another shape.
+        ValueError: arguments as ``check_image_mask`` says, a sketch, a temperature or a coarse picture for a method
+            that takes none, or a result that is not finite or has another shape.
     """
     check_image_mask(image, mask, sketch)
     if sketch is not None and not getattr(method, "takes_sketch", False):
@@ -97,6 +105,12 @@ def fill(method: Method, image: Tensor, mask: Tensor, sketch: Tensor | None = No
         if not getattr(method, "takes_temperature", False):
             raise ValueError(f"method {method.name} has no temperatures; leave the temperature at 1")
         options["temperature"] = temperature
+    if coarse is not None:
+        if not getattr(method, "takes_coarse", False):
+            raise ValueError(f"method {method.name} refines no given picture; leave coarse out")
+        if coarse.shape != image.shape:
+            raise ValueError(f"coarse must have the image's shape {tuple(image.shape)}, got {tuple(coarse.shape)}")
+        options["coarse"] = pad([coarse], method.size_rule)[0]
     height, width = image.shape[2:]
     hidden = torch.where(mask > 0.5, 0.5, image)
     planes = pad([hidden, mask] if sketch is None else [hidden, mask, sketch * mask], method.size_rule)

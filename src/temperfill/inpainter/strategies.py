@@ -5,13 +5,15 @@ strategy       what is done
 =============  =======================================================================================================
 ``full``       the whole picture at its own size, so that everything known can be copied from
 ``crop``       windows around the holes, at their own size
-``multiscale`` windows are made small enough for the method to know their structure; the result is enlarged, and detail
-               of the full size is copied along the attention that was found at the small one
+``multiscale`` windows are made small enough for the method to know their structure; the result is enlarged to about
+               twice the size and refined there, and so on up to full size; where that is too large, detail of the full
+               size is copied along the attention that was found last
 ``auto``       small pictures whole, others in windows; a window with a thick hole in multiscale
 =============  =======================================================================================================
 
 What one window filled is known to the next. When memory runs out, the attention matches fewer patches at once, which
-changes nothing but the time; when that does not help, the window is made smaller.
+changes nothing but the time; when that does not help, the refinement ends at a smaller size, and then the window is
+made smaller.
 """
 
 import contextlib
@@ -35,7 +37,7 @@ from temperfill.tensors import Box, composite
 Strategy = Literal["auto", "full", "crop", "multiscale"]
 Context = Literal["auto", "full"]
 OnProgress = Callable[[int, int], None]
-"""Called with the parts that are done and their number."""
+"""Called with the steps that are done and their number."""
 
 WHOLE_PIXELS = 640 * 640
 """Pictures up to this many pixels are filled whole, larger ones in windows around their holes."""
@@ -43,6 +45,10 @@ THICK = 128
 """Largest circle in a hole, pixels across, that is filled at full size; thicker ones lose their colour there."""
 SHRUNK = 96
 """To how many pixels across a thicker one is shrunk, at most: about the largest in training."""
+REFINED = 1024 * 1024
+"""Pixels of the largest window that is refined at once."""
+MATCHED = 160_000_000
+"""Pairs of a cell of the hole and a known one in it, at most; above it the attention takes seconds."""
 SMALLEST_SIDE = 96
 """Side, in pixels, below which a window is not shrunk further when memory runs out."""
 TOP = 4
@@ -115,7 +121,7 @@ class Filler:
         Args:
             pictures: all of them are held in memory.
             wishes: what the caller asks for.
-            on_progress: called before every turn of the method and at the end.
+            on_progress: called before every call of the method and at the end.
 
         Returns:
             (H, W, 3) each, with the hole filled.
@@ -124,7 +130,7 @@ class Filler:
             ValueError: too little memory, or a method that fails.
         """
         works = [_Work(p.rgb.copy(), p.hole.copy(), p.sketch, _parts(p.hole, wishes)) for p in pictures]
-        done, total = 0, sum(len(work.parts) for work in works)
+        progress = _Progress(on_progress, sum(self._steps(part) for work in works for part in work.parts))
         # The windows of one picture take turns, since the next is to know what one filled.
         for turn in range(max((len(work.parts) for work in works), default=0)):
             alike: dict[Any, list[_Work]] = {}
@@ -133,19 +139,27 @@ class Filler:
                     part = work.parts[turn]
                     alike.setdefault((part.hole.shape, part.factor, work.sketch is None), []).append(work)
             for group in alike.values():
-                if on_progress is not None:
-                    on_progress(done, total)
-                self._take_turn(group, turn, wishes)
-                done += len(group)
-        if on_progress is not None:
-            on_progress(total, total)
+                progress.begin(sum(self._steps(work.parts[turn]) for work in group))
+                self._take_turn(group, turn, wishes, progress)
+        progress.end()
         return [work.result for work in works]
 
-    def _take_turn(self, works: Sequence["_Work"], turn: int, wishes: Wishes) -> None:
+    def _steps(self, part: "_Part") -> int:
+        """Calls of the method for a window."""
+        return 1 + len(self._sizes(part, part.factor, 1))
+
+    def _sizes(self, part: "_Part", factor: int, finest: int) -> list[int]:
+        """By how much a window that was filled ``factor`` times shrunk is shrunk at each size of its refinement."""
+        if factor == 1 or not getattr(self.method, "takes_coarse", False):
+            return []
+        return _sizes(_to_refine(part.hole).hole, factor, finest)
+
+    def _take_turn(self, works: Sequence["_Work"], turn: int, wishes: Wishes, progress: "_Progress") -> None:
         """Fills a window of each picture, all of one size."""
         parts = [work.parts[turn] for work in works]
         shown = [Holed(work.result, work.missing, work.sketch) for work in works]
-        filled = self._fill_windows(self._planes(shown, [part.box for part in parts]), parts[0], wishes)
+        planes = self._planes(shown, [part.box for part in parts])
+        filled = self._fill_windows(planes, parts, wishes, progress)
         for work, part, found in zip(works, parts, filled, strict=True):
             top, left, bottom, right = part.box
             inside = np.s_[top:bottom, left:right]
@@ -190,22 +204,31 @@ class Filler:
         joined = [np.stack(planes).astype(np.float32, copy=False) for planes in zip(*cut, strict=True)]
         return [torch.from_numpy(planes).to(self.device) for planes in joined]
 
-    def _fill_windows(self, planes: list[Tensor], part: "_Part", wishes: Wishes) -> Tensor:
+    def _fill_windows(
+        self, planes: list[Tensor], parts: Sequence["_Part"], wishes: Wishes, progress: "_Progress"
+    ) -> Tensor:
         """Fills windows, shrunk as far as their holes ask for; if memory runs out, one by one and in smaller parts."""
-        factor, (height, width) = part.factor, part.hole.shape
+        factor, finest, (height, width) = parts[0].factor, 1, parts[0].hole.shape
         while True:
             try:
                 with self._arithmetic():
-                    return self._fill_shrunk(planes, factor, wishes.temperature)
+                    return self._fill_shrunk(planes, parts, factor, finest, wishes.temperature, progress)
             except (RuntimeError, MemoryError) as error:
                 # On the CPU torch raises a plain RuntimeError.
                 known = isinstance(error, MemoryError | torch.OutOfMemoryError)
                 if not known and not any(text in str(error) for text in OUT_OF_MEMORY):
                     raise
-            if len(planes[0]) > 1:
+            if len(parts) > 1:
                 singles = zip(*(plane.split(1) for plane in planes), strict=True)
-                return torch.cat([self._fill_windows(list(single), part, wishes) for single in singles])
+                found = [
+                    self._fill_windows(list(single), [part], wishes, progress)
+                    for single, part in zip(singles, parts, strict=True)
+                ]
+                return torch.cat(found)
             if getattr(self.method, "lighten", bool)():
+                continue
+            if finest < factor and self._sizes(parts[0], factor, finest):  # the refinement sees the largest picture
+                finest *= 2
                 continue
             factor *= 2
             if wishes.strategy in ("full", "crop") or max(height, width) < SMALLEST_SIDE * factor:
@@ -215,34 +238,85 @@ class Filler:
                     f"{remedy}close other programs, or use device cpu"
                 )
 
-    def _fill_shrunk(self, planes: list[Tensor], factor: int, temperature: float) -> Tensor:
+    def _fill_shrunk(
+        self,
+        planes: list[Tensor],
+        parts: Sequence["_Part"],
+        factor: int,
+        finest: int,
+        temperature: float,
+        progress: "_Progress",
+    ) -> Tensor:
+        """Fills windows that are shrunk by ``factor``, and refines them shrunk by ``finest`` at least."""
         small = _small(planes, factor)
         filled = self._call(small, temperature)
         if factor == 1:
             return filled
-        image, mask = planes[:2]
-        height, width = image.shape[2:]
-        enlarged = F.interpolate(filled.float(), scale_factor=float(factor), mode="bicubic", align_corners=False)
-        if getattr(self.method, "has_matches", False):
-            method: Any = self.method
-            for number, one in enumerate(enlarged.split(1)):  # views
-                shown = [plane[number, None] for plane in small]
-                found = method.matches(*shown, temperature=temperature, top=TOP)
-                one += self._detail(found, [plane[number, None] for plane in planes], one, factor)
-        return composite(enlarged[:, :, :height, :width].clamp(0, 1), image, mask)
+        progress.advance(len(parts))
+        results = []
+        for number, part in enumerate(parts):
+            one, small_one = ([plane[number, None] for plane in some] for some in (planes, small))
+            sizes = self._sizes(part, factor, finest)
+            if sizes:
+                completed = _enlarge(filled[number, None], one, factor)
+                results.append(self._refine(one, completed, _to_refine(part.hole).box, sizes, temperature, progress))
+            else:
+                results.append(self._enlarge_with_detail(one, filled[number, None], small_one, factor, temperature))
+        return torch.cat(results)
 
-    def _call(self, planes: list[Tensor], temperature: float) -> Tensor:
+    def _refine(
+        self,
+        planes: list[Tensor],
+        completed: Tensor,
+        box: Box,
+        factors: list[int],
+        temperature: float,
+        progress: "_Progress",
+    ) -> Tensor:
+        """Lets the method refine a completed picture in a box of it, shrunk by each of the factors in turn."""
+        top, left, bottom, right = box
+        *own, begun = (plane[:, :, top:bottom, left:right] for plane in (*planes, completed))
+        for factor in factors:
+            small = _small(own, factor)
+            coarse = _shrink(begun, factor, flat=False) if factor > 1 else begun
+            refined = self._call(small, temperature, coarse)
+            if factor > 1 and factor == factors[-1]:
+                refined = self._enlarge_with_detail(own, refined, small, factor, temperature, coarse)
+            elif factor > 1:
+                refined = _enlarge(refined, own, factor)
+            begun.copy_(refined)  # a view of the completed picture
+            progress.advance(1)
+        return completed
+
+    def _call(self, planes: list[Tensor], temperature: float, coarse: Tensor | None = None) -> Tensor:
         image, mask, *sketch = planes
-        return fill(self.method, image, mask, sketch[0] if sketch else None, temperature)
+        return fill(self.method, image, mask, sketch[0] if sketch else None, temperature, coarse)
 
-    def _detail(self, found: Any, planes: list[Tensor], enlarged: Tensor, factor: int) -> Tensor:
-        """What the enlarged picture lacks, copied into the hole by the head that copies most sharply."""
+    def _enlarge_with_detail(
+        self,
+        planes: list[Tensor],
+        filled: Tensor,
+        small: list[Tensor],
+        factor: int,
+        temperature: float,
+        coarse: Tensor | None = None,
+    ) -> Tensor:
+        """A filled small picture at full size, with detail copied into the hole by the head that copies most sharply.
+
+        The attention is that of the small picture, whose refinement began with ``coarse``.
+        """
+        if not getattr(self.method, "has_matches", False):
+            return _enlarge(filled, planes, factor)
+        method: Any = self.method
+        given = {} if coarse is None else {"coarse": coarse}
+        found = method.matches(*small, temperature=temperature, top=TOP, **given)
         image, mask = (_pad(plane, factor) for plane in planes[:2])
-        lacking = (image - enlarged) * (1 - mask)
+        lacking = (image - _bicubic(filled, factor)) * (1 - mask)
         head = int(found.temperatures.argmin())
-        return carry_detail(
+        detail = carry_detail(
             lacking, found.cells, found.weights[head].float(), found.sources[head], found.stride * factor
         )
+        return _enlarge(filled, planes, factor, detail)
 
     @contextlib.contextmanager
     def _arithmetic(self) -> Any:
@@ -269,6 +343,37 @@ class _Work:
     missing: Hole
     sketch: Hole | None
     parts: list[_Part]
+
+
+@dataclass
+class _Progress:
+    """Tells how many of all calls of the method are done; calls that are made again are not counted twice."""
+
+    tell: OnProgress | None
+    total: int
+    done: int = 0
+    end_of_turn: int = 0
+
+    def begin(self, calls: int) -> None:
+        """A turn of so many calls."""
+        self.done = self.end_of_turn
+        self.end_of_turn += calls
+        self._say()
+
+    def advance(self, calls: int) -> None:
+        """So many calls of the turn are over."""
+        before, self.done = self.done, min(self.done + calls, self.end_of_turn - 1)
+        if self.done > before:
+            self._say()
+
+    def end(self) -> None:
+        """All is done."""
+        self.done = self.total
+        self._say()
+
+    def _say(self) -> None:
+        if self.tell is not None:
+            self.tell(self.done, self.total)
 
 
 def sees_all(size: tuple[int, int], wishes: Wishes) -> bool:
@@ -312,6 +417,36 @@ def _small(planes: list[Tensor], factor: int) -> list[Tensor]:
     if factor > 1:
         planes = [_shrink(plane, factor, flat=number > 0) for number, plane in enumerate(planes)]
     return [*planes[:2], *map(_thin, planes[2:])]
+
+
+def _bicubic(filled: Tensor, factor: int) -> Tensor:
+    return F.interpolate(filled.float(), scale_factor=float(factor), mode="bicubic", align_corners=False)
+
+
+def _enlarge(filled: Tensor, planes: list[Tensor], factor: int, detail: Tensor | float = 0) -> Tensor:
+    """A filled small picture at full size, with all that is known there, and detail added in the hole."""
+    height, width = planes[0].shape[2:]
+    enlarged = (_bicubic(filled, factor) + detail)[:, :, :height, :width]
+    return composite(enlarged.clamp(0, 1), *planes[:2])
+
+
+def _to_refine(hole: Hole) -> regions.Window:
+    """The part of a window that the refinement of its hole looks at."""
+    top, left, bottom, right = regions.bounds(hole)
+    whole = regions.Window((top, left, bottom, right), hole[top:bottom, left:right])
+    return regions.widen(whole, hole.shape, regions.WINDOW, _MULTIPLE, regions.CONTEXT)
+
+
+def _sizes(hole: Hole, factor: int, finest: int) -> list[int]:
+    """By how much a window is shrunk at each size at which its hole is refined, after it was filled at ``factor``."""
+    cells = _MULTIPLE**2
+    pairs = float(hole.sum()) / cells * float((~hole).sum()) / cells
+    finest = max(finest, math.ceil((pairs / MATCHED) ** (1 / 4)), math.ceil((hole.size / REFINED) ** (1 / 2)))
+    sizes = []
+    while factor > finest:
+        factor = max(math.ceil(factor / 2), finest)
+        sizes.append(factor)
+    return sizes
 
 
 def _thin(lines: Tensor) -> Tensor:

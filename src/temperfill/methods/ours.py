@@ -35,8 +35,11 @@ class Ours:
         size_rule: sizes it takes.
         takes_sketch: whether a third argument, the sketch, is understood.
         takes_temperature: whether there are temperatures to scale.
+        takes_coarse: that the refinement can begin from a given picture.
         has_matches: whether ``matches`` can tell where the attention copies from.
     """
+
+    takes_coarse = True
 
     def __init__(self, generator: Generator, name: str = "ours") -> None:
         self.generator = generator
@@ -50,7 +53,13 @@ class Ours:
 
     @torch.inference_mode()
     def __call__(
-        self, image: Tensor, mask: Tensor, sketch: Tensor | None = None, *, temperature: float = 1.0
+        self,
+        image: Tensor,
+        mask: Tensor,
+        sketch: Tensor | None = None,
+        *,
+        temperature: float = 1.0,
+        coarse: Tensor | None = None,
     ) -> Tensor:
         """Fills the holes of a batch.
 
@@ -59,6 +68,7 @@ class Ours:
             mask: (B, 1, H, W), 1 = missing.
             sketch: (B, 1, H, W), 1 = line, for a generator that takes one.
             temperature: factor on the learned temperatures.
+            coarse: (B, 3, H, W) in [0, 1], from which the refinement begins in the place of the coarse network's image.
 
         Returns:
             (B, 3, H, W) in [0, 1], not pasted, in dtype and on the device of ``image``; outside the hole it has no
@@ -67,6 +77,8 @@ class Ours:
         small = image.shape[2] * image.shape[3] <= REPLAYED_PIXELS
         call = self._replayed if self._replayed is not None and small else self._holes
         planes = [self._own(plane) for plane in (image, mask, sketch)]
+        if coarse is not None:
+            return self._holes(*planes, temperature=temperature, coarse=self._own(coarse)).to(image)
         return call(*planes, temperature=temperature).to(image)
 
     def use_graphs(self) -> None:
@@ -83,8 +95,10 @@ class Ours:
             raise ValueError(f"CUDA graphs need a CUDA device, got {device}; leave them out")
         self._replayed = Replayed(self._whole, self._holes)
 
-    def _holes(self, image: Tensor, mask: Tensor, sketch: Tensor | None, *, temperature: float) -> Tensor:
-        return self.generator(image, mask, sketch, temperature, _boxes(mask)).refined
+    def _holes(
+        self, image: Tensor, mask: Tensor, sketch: Tensor | None, *, temperature: float, coarse: Tensor | None = None
+    ) -> Tensor:
+        return self.generator(image, mask, sketch, temperature, _boxes(mask), coarse).refined
 
     def _whole(self, image: Tensor, mask: Tensor, sketch: Tensor | None, *, temperature: float) -> Tensor:
         return self.generator(image, mask, sketch, temperature).refined
@@ -99,11 +113,12 @@ class Ours:
         temperature: float = 1.0,
         cells: Tensor | None = None,
         top: int = 4,
+        coarse: Tensor | None = None,
     ) -> Matches:
         """Where the cells of a hole are copied from; as :meth:`temperfill.nets.generator.Generator.matches`."""
         holes = _boxes(mask)
-        image, mask, sketch = (self._own(plane) for plane in (image, mask, sketch))
-        return self.generator.matches(image, mask, sketch, temperature, holes, cells, top)
+        image, mask, sketch, coarse = (self._own(plane) for plane in (image, mask, sketch, coarse))
+        return self.generator.matches(image, mask, sketch, temperature, holes, cells, top, coarse)
 
     def lighten(self) -> bool:
         """Takes less memory from now on; False if nothing is left to do.

@@ -101,6 +101,7 @@ class Generator(nn.Module):
         sketch: Tensor | None = None,
         temperature_scale: float = 1.0,
         holes: Sequence[Box] | None = None,
+        coarse: Tensor | None = None,
     ) -> GeneratorOutput:
         """Completes images.
 
@@ -112,11 +113,13 @@ class Generator(nn.Module):
             holes: boxes that together hold every missing pixel of the batch. Only what the pixels of the hole depend on
                 is computed, each box by itself: the composite is the same and takes less time; ``coarse`` and
                 ``refined`` have no meaning outside the hole. None computes all.
+            coarse: (B, 3, H, W) in [0, 1], a coarse image in the place of the coarse network's, such as the completed
+                picture at half the size, enlarged; it counts inside the hole only.
 
         Raises:
             ValueError: a sketch for a generator that takes none, or a size that is no multiple of SIZE_MULTIPLE.
         """
-        x, coarse = self._paste(image, mask, sketch, holes)
+        x, coarse = self._paste(image, mask, sketch, holes, coarse)
         size = (image.shape[2], image.shape[3])
         surroundings = self.refinement.surroundings
         parts = None if holes is None else [surround(hole, surroundings, size, STRIDE) for hole in holes]
@@ -133,6 +136,7 @@ class Generator(nn.Module):
         holes: Sequence[Box] | None = None,
         cells: Tensor | None = None,
         top: int = 4,
+        coarse: Tensor | None = None,
     ) -> Matches:
         """Where the attention of a single picture copies from.
 
@@ -144,6 +148,7 @@ class Generator(nn.Module):
             holes: as for ``forward``.
             cells: (N,) cells asked for, numbered row by row; None for those of the hole.
             top: sources of each.
+            coarse: as for ``forward``.
 
         Raises:
             ValueError: as ``forward``, a batch of several pictures, or a generator without MHTMA.
@@ -152,7 +157,7 @@ class Generator(nn.Module):
         if branch is None or not isinstance(branch.attention, MHTMA) or len(image) != 1:
             raise ValueError("matches are those of one picture and a generator with the attention mhtma")
         attention = branch.attention
-        x, _ = self._paste(image, mask, sketch, holes)
+        x, _ = self._paste(image, mask, sketch, holes, coarse)
         small_mask = self._small(mask)
         features = branch.before(x)
         temperatures = attention.temperatures(features) * temperature_scale
@@ -166,7 +171,12 @@ class Generator(nn.Module):
         return reduce_mask(mask, (mask.shape[2] // STRIDE, mask.shape[3] // STRIDE))
 
     def _paste(
-        self, image: Tensor, mask: Tensor, sketch: Tensor | None, holes: Sequence[Box] | None
+        self,
+        image: Tensor,
+        mask: Tensor,
+        sketch: Tensor | None,
+        holes: Sequence[Box] | None,
+        given: Tensor | None,
     ) -> tuple[Tensor, Tensor]:
         """Input of the refinement (B, 4 or 5, H, W), the pasted picture first, and the coarse image in [-1, 1]."""
         if image.shape[2] % STRIDE or image.shape[3] % STRIDE:
@@ -177,7 +187,7 @@ class Generator(nn.Module):
         if self.config.sketch:
             conditions.append(torch.zeros_like(mask) if sketch is None else sketch * mask)
         known = torch.where(mask > 0.5, self.hole_colour.to(image.dtype), image) * 2 - 1
-        coarse = self._coarse(torch.cat([known, *conditions], 1), holes)
+        coarse = self._coarse(torch.cat([known, *conditions], 1), holes) if given is None else given * 2 - 1
         return torch.cat([composite(coarse, known, mask), *conditions], 1), coarse
 
     def _coarse(self, x: Tensor, holes: Sequence[Box] | None) -> Tensor:
