@@ -21,6 +21,7 @@ from temperfill import evaluate, masks, presets
 from temperfill.checkpoint import save_generator
 from temperfill.config import EvaluationConfig, GeneratorConfig, JudgeConfig, TrainConfig
 from temperfill.evaluate import contest, inputs
+from temperfill.inpainter import Inpainter
 from temperfill.nets.generator import Generator
 from temperfill.tensors import SizeRule
 
@@ -310,6 +311,26 @@ def test_methods_see_no_pixel_of_the_hole(
     run(folders, tmp_path / "out", stored, methods=["telea"])
     hole = np.asarray(Image.open(stored / "paper-0/faces/p0.png")) > 127
     assert len(np.unique(pixels(tmp_path / "out/telea/paper-0/faces/p0.png")[hole])) == 1
+
+
+def test_trained_methods_can_be_measured_as_the_tool_fills(
+    folders: list[Path], stored: Path, weights: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    options: dict[str, Any] = {"methods": ["telea", str(weights.parent)], "groups": ["paper-0"]}
+    run(folders[1:], out, stored, **options)
+    place = "paper-0/faces/p0.png"
+    network = {name: pixels(out / name / place) for name in ("telea", "mine")}
+    report = run(folders[1:], out, stored, filling="inpaint", **options)
+    assert report["settings"]["filling"] == "inpaint"
+    found = {name: pixels(out / name / place) for name in ("telea", "mine")}
+    assert np.array_equal(found["telea"], network["telea"])
+    assert not np.array_equal(found["mine"], network["mine"])  # made anew
+    hole = np.asarray(Image.open(stored / place)) > 127
+    truth = square(folders[1] / "p0.png")
+    hidden = np.where(hole[..., None], 7, truth).astype(np.uint8)
+    expected = Inpainter.from_pretrained(weights, "cpu", "fp32")(hidden, hole, output_type="np")
+    assert np.array_equal(found["mine"], expected)
 
 
 @pytest.mark.parametrize(

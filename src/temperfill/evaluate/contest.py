@@ -15,7 +15,7 @@ from torch import Tensor
 from temperfill import __version__, images, methods
 from temperfill.config import load_run
 from temperfill.evaluate.inputs import Bytes, Hole
-from temperfill.inpainter import Method, fill, load_method
+from temperfill.inpainter import Inpainter, Method, fill, load_method
 from temperfill.methods.ours import DEFAULT
 
 _TAKEN = ("figures", "masks", "runs", "sheets", "truth")  # folders of a report, and a column of its sheets
@@ -146,12 +146,15 @@ class Composites:
         folder: of the method.
         entrant: the method.
         device: of the tensors that it gets.
+        filling: as in :class:`temperfill.config.EvaluationConfig`.
     """
 
-    def __init__(self, folder: Path, entrant: Contestant, device: str) -> None:
+    def __init__(self, folder: Path, entrant: Contestant, device: str, filling: str = "network") -> None:
         self.folder = folder
         self.entrant = entrant
         self.device = device
+        wanted = filling == "inpaint" and entrant.trained
+        self.inpainter = Inpainter(entrant.method, device, "fp32") if wanted else None
         self.log = folder / "composites.jsonl"
         self.entries: dict[str, tuple[str, str]] = {}
         for line in self.log.read_text(encoding="utf-8").splitlines() if self.log.is_file() else []:
@@ -183,21 +186,30 @@ class Composites:
         ]
         if lines is not None:
             parts.append(np.packbits(lines & hole).tobytes())
+        if self.inpainter is not None:
+            parts.append(b"inpaint")
         key = _sha256(b"\0".join(parts))
         path = self.folder / f"{place}.png"
         stored_key, digest = self.entries.get(place, ("", ""))
         if stored_key == key and path.is_file() and _sha256(path.read_bytes()) == digest:
             return images.read_rgb(path)
-        mask = _plane(hole, self.device)
-        shown = None if lines is None else _plane(lines, self.device)
-        filled = fill(self.entrant.method, tensor(truth, self.device), mask, shown)
-        made: Bytes = (filled[0].double() * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()
+        made = self._fill(truth, hole, lines)
         path.parent.mkdir(parents=True, exist_ok=True)
         images.save_picture(path, images.open_picture(made))
         # After the picture, so that a key never stands for an older one; a line first ends what a kill left.
         entry = {"place": place, "key": key, "sha256": _sha256(path.read_bytes())}
         with self.log.open("a", encoding="utf-8") as file:
             file.write("\n" + json.dumps(entry))
+        return made
+
+    def _fill(self, truth: Bytes, hole: Hole, lines: Hole | None) -> Bytes:
+        if self.inpainter is not None:
+            found: Bytes = self.inpainter.complete(images.open_picture(truth), hole, lines).pixels
+            return found
+        mask = _plane(hole, self.device)
+        shown = None if lines is None else _plane(lines, self.device)
+        filled = fill(self.entrant.method, tensor(truth, self.device), mask, shown)
+        made: Bytes = (filled[0].double() * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()
         return made
 
 

@@ -176,8 +176,8 @@ def _records(
     """Composites and their figures, picture by picture: a truth is read, and its features are computed, once."""
     from temperfill.progress import tracked
 
-    judge, size, device = stage.judge, stage.config.size, stage.device
-    stores = [Composites(stage.output / entrant.folder, entrant, device) for entrant in entrants]
+    judge, size, device, filling = stage.judge, stage.config.size, stage.device, stage.config.filling
+    stores = [Composites(stage.output / entrant.folder, entrant, device, filling) for entrant in entrants]
     sets = SetFigures([name for name in judge.names if name in report.SET_METRICS])
     records = []
     for item in tracked(stage.items, "evaluate", progress):

@@ -11,7 +11,8 @@ strategy       what is done
 ``auto``       small pictures whole, others in windows; a window with a thick hole in multiscale
 =============  =======================================================================================================
 
-What one window filled is known to the next. When memory runs out, the attention matches fewer patches at once, which
+What a network filled is brought to the tone of its surroundings (:mod:`temperfill.inpainter.tone`), and is known to the
+next window. When memory runs out, the attention matches fewer patches at once, which
 changes nothing but the time; when that does not help, the refinement ends at a smaller size, and then the window is
 made smaller.
 """
@@ -32,6 +33,7 @@ from torch import Tensor
 from temperfill import regions
 from temperfill.attention.transfer import carry_detail
 from temperfill.inpainter.calling import Method, fill, pad
+from temperfill.inpainter.tone import match_tone
 from temperfill.tensors import Box, composite
 
 Strategy = Literal["auto", "full", "crop", "multiscale"]
@@ -164,6 +166,8 @@ class Filler:
             top, left, bottom, right = part.box
             inside = np.s_[top:bottom, left:right]
             work.result[inside][part.hole] = found.permute(1, 2, 0).cpu().numpy()[part.hole]
+            if getattr(self.method, "tone_drifts", False):
+                match_tone(work.result[inside], part.hole, ~work.missing[inside])
             work.missing[inside][part.hole] = False
 
     def sources(

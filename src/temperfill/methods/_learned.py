@@ -21,7 +21,10 @@ class LearnedMethod:
     Attributes:
         name: of the method.
         size_rule: sizes it takes.
+        tone_drifts: that what it fills may be a little lighter or darker than its surroundings.
     """
+
+    tone_drifts = True
 
     def __init__(self, generator: Network, name: str, size_rule: SizeRule) -> None:
         self.generator = generator

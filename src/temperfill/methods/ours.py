@@ -36,10 +36,12 @@ class Ours:
         takes_sketch: whether a third argument, the sketch, is understood.
         takes_temperature: whether there are temperatures to scale.
         takes_coarse: that the refinement can begin from a given picture.
+        tone_drifts: that what it fills may be a little lighter or darker than its surroundings.
         has_matches: whether ``matches`` can tell where the attention copies from.
     """
 
     takes_coarse = True
+    tone_drifts = True
 
     def __init__(self, generator: Generator, name: str = "ours") -> None:
         self.generator = generator

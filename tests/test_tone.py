@@ -1,0 +1,157 @@
+"""The tone of what was filled: differences at the rim, how far they reach, and what they leave alone."""
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from temperfill.inpainter import Inpainter, tone
+from temperfill.inpainter.tone import match_tone
+from temperfill.tensors import SizeRule
+
+LEVEL = 1 / 255
+
+
+def plain(height: int, width: int) -> Any:
+    """A background that changes slowly."""
+    y, x = np.mgrid[:height, :width]
+    return np.stack([0.3 + y * 0.0006, 0.5 - x * 0.0005, np.full((height, width), 0.6)], 2).astype(np.float32)
+
+
+def box(height: int, width: int, top: int, left: int, bottom: int, right: int) -> Any:
+    hole = np.zeros((height, width), bool)
+    hole[top:bottom, left:right] = True
+    return hole
+
+
+@pytest.mark.parametrize("shape", [(64, 80), (63, 41), (700, 610)])
+def test_an_offset_on_a_plain_background_is_taken_away(shape: tuple[int, int]) -> None:
+    height, width = shape
+    truth = plain(height, width)
+    hole = box(height, width, height // 4, width // 3, height * 3 // 4 + 1, width * 2 // 3)
+    offset = np.array([0.03, -0.05, 0.02], np.float32)
+    filled = np.where(hole[..., None], truth + offset, truth)
+    before = filled.copy()
+    match_tone(filled, hole, ~hole)
+    assert np.abs(filled - truth).max() < LEVEL
+    assert np.array_equal(filled[~hole], before[~hole])
+
+
+def test_an_offset_that_changes_along_the_rim_is_followed() -> None:
+    truth, hole = plain(96, 128), box(96, 128, 30, 20, 66, 108)
+    slope = np.linspace(-0.05, 0.05, 128, dtype=np.float32)[None, :, None]
+    filled = np.where(hole[..., None], truth + slope, truth)
+    match_tone(filled, hole, ~hole)
+    assert np.abs(filled - truth)[hole].mean() < 0.3 * np.abs(slope).mean()
+
+
+def test_what_is_far_off_is_another_thing_and_changes_little() -> None:
+    truth, hole = plain(60, 60), box(60, 60, 20, 20, 40, 40)
+    filled = np.where(hole[..., None], truth - 0.3, truth).astype(np.float32)
+    before = filled.copy()
+    match_tone(filled, hole, ~hole)
+    change = (filled - before)[hole]
+    assert change.max() <= 0.06 + 1e-5
+    assert change.min() >= 0.05
+
+
+def test_plain_places_count_and_edges_do_not() -> None:
+    """Left of the hole stand stripes, which the filling does not continue; the rest of the rim is plain."""
+    truth, hole = plain(80, 80), box(80, 80, 24, 30, 56, 70)
+    filled = np.where(hole[..., None], truth + 0.03, truth).astype(np.float32)
+    filled[:, :30][np.arange(80) % 6 < 3] = 0.95
+    match_tone(filled, hole, ~hole)
+    assert np.abs(filled - truth)[hole].max() < 2 * LEVEL
+    # Counted alike, the stripes would say that all is too dark.
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tone, "_SMOOTH", 1e3)
+        alike = np.where(hole[..., None], truth + 0.03, filled).astype(np.float32)
+        match_tone(alike, hole, ~hole)
+    assert np.abs(alike - truth)[hole].max() > 5 * LEVEL
+
+
+def test_only_known_places_are_compared_with() -> None:
+    truth, hole = plain(60, 80), box(60, 80, 20, 20, 40, 40)
+    later = box(60, 80, 20, 40, 40, 60)  # another part of the hole, not filled yet
+    filled = np.where(hole[..., None], truth + 0.04, truth).astype(np.float32)
+    filled[later] = 0
+    match_tone(filled, hole, ~hole & ~later)
+    assert np.abs(filled - truth)[hole].max() < LEVEL
+
+
+def test_without_a_rim_nothing_changes() -> None:
+    filled = plain(20, 20)
+    for hole, known in (
+        (np.ones((20, 20), bool), np.zeros((20, 20), bool)),
+        (np.zeros((20, 20), bool), np.ones((20, 20), bool)),
+        (box(20, 20, 0, 0, 4, 4), box(20, 20, 16, 16, 20, 20)),
+    ):
+        before = filled.copy()
+        match_tone(filled, hole, known)
+        assert np.array_equal(filled, before)
+
+
+def test_weighted_means_are_those_of_the_formula() -> None:
+    """Against loops over cells: means of both sides, trust by variance, one over squared distance."""
+    rng = np.random.default_rng(0)
+    filled, hole = rng.uniform(0.4, 0.6, (24, 28, 3)).astype(np.float32), box(24, 28, 8, 10, 17, 19)
+    known = ~hole
+    cells = [(i, j) for i in range(12) for j in range(14)]
+
+    def side(mask: Any, i: int, j: int) -> Any:
+        block = np.s_[max(2 * i - 2, 0) : 2 * i + 4, max(2 * j - 2, 0) : 2 * j + 4]
+        return filled[block][mask[block]]
+
+    rim = []
+    for i, j in cells:
+        outside, inside = side(known, i, j), side(hole, i, j)
+        if len(outside) and len(inside):
+            difference = np.clip(outside.mean(0) - inside.mean(0), -0.06, 0.06)
+            rim.append((i, j, difference, 1 / (outside.var(0).sum() + inside.var(0).sum() + 0.02**2)))
+    expected = np.zeros((12, 14, 3))
+    for i, j in cells:
+        weights = [trust / ((i - y) ** 2 + (j - x) ** 2 + 0.25) for y, x, _, trust in rim]
+        expected[i, j] = np.average([difference for _, _, difference, _ in rim], 0, weights)
+    changed = filled.copy()
+    match_tone(changed, hole, known)
+    change = changed - filled
+    # At the corner where four cells meet, a pixel takes 9, 3, 3 and 1 sixteenths of them.
+    for i in range(5, 8):
+        for j in range(6, 9):
+            near = (9 * expected[i, j] + 3 * expected[i + 1, j] + 3 * expected[i, j + 1] + expected[i + 1, j + 1]) / 16
+            assert change[2 * i + 1, 2 * j + 1] == pytest.approx(near, abs=2e-5)
+
+
+def test_large_holes_are_changed_as_on_a_fine_grid(monkeypatch: pytest.MonkeyPatch) -> None:
+    truth, hole = plain(400, 500), box(400, 500, 60, 80, 340, 420)
+    slope = np.linspace(-0.05, 0.05, 500, dtype=np.float32)[None, :, None]
+    coarse, fine = (np.where(hole[..., None], truth + slope, truth) for _ in range(2))
+    match_tone(fine, hole, ~hole)
+    monkeypatch.setattr(tone, "_GRID", 40)
+    match_tone(coarse, hole, ~hole)
+    assert np.abs(coarse - fine).max() < 1.5 * LEVEL
+
+
+class Dark:
+    """Knows the picture, but makes it a little darker, as networks do."""
+
+    name = "dark"
+    size_rule = SizeRule()
+
+    def __init__(self, truth: Any, drifts: bool) -> None:
+        self.truth = torch.from_numpy(truth).permute(2, 0, 1)[None]
+        self.tone_drifts = drifts
+
+    def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
+        return self.truth - 0.04
+
+
+def test_the_inpainter_matches_the_tone_of_networks_alone() -> None:
+    truth, hole = plain(90, 120), box(90, 120, 30, 40, 60, 80)
+    shown = np.where(hole[..., None], 0, truth).astype(np.float32)
+    matched, raw = (Inpainter(Dark(truth, drifts), "cpu")(shown, hole, output_type="np") for drifts in (True, False))
+    assert np.abs(matched - truth)[hole].max() < LEVEL
+    assert np.abs(raw - truth)[hole].min() > 0.03
+    assert np.array_equal(matched[~hole], shown[~hole])
