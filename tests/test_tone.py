@@ -53,23 +53,24 @@ def test_what_is_far_off_is_another_thing_and_changes_little() -> None:
     before = filled.copy()
     match_tone(filled, hole, ~hole)
     change = (filled - before)[hole]
-    assert change.max() <= 0.06 + 1e-5
-    assert change.min() >= 0.05
+    assert change.max() <= 0.1 + 1e-5
+    assert change.min() >= 0.09
 
 
 def test_plain_places_count_and_edges_do_not() -> None:
-    """Left of the hole stand stripes, which the filling does not continue; the rest of the rim is plain."""
+    """Left of the hole stand fine stripes, which the filling does not continue; the rest of the rim is plain."""
     truth, hole = plain(80, 80), box(80, 80, 24, 30, 56, 70)
     filled = np.where(hole[..., None], truth + 0.03, truth).astype(np.float32)
-    filled[:, :30][np.arange(80) % 6 < 3] = 0.95
+    filled[:, :30][np.arange(80) % 2 == 0] = 0.95
     match_tone(filled, hole, ~hole)
-    assert np.abs(filled - truth)[hole].max() < 2 * LEVEL
+    inside = box(80, 80, 28, 38, 52, 66)  # at the stripes themselves there is nothing else to go by
+    assert np.abs(filled - truth)[inside].max() < 2 * LEVEL
     # Counted alike, the stripes would say that all is too dark.
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(tone, "_SMOOTH", 1e3)
         alike = np.where(hole[..., None], truth + 0.03, filled).astype(np.float32)
         match_tone(alike, hole, ~hole)
-    assert np.abs(alike - truth)[hole].max() > 5 * LEVEL
+    assert np.abs(alike - truth)[inside].max() > 5 * LEVEL
 
 
 def test_only_known_places_are_compared_with() -> None:
@@ -94,34 +95,23 @@ def test_without_a_rim_nothing_changes() -> None:
 
 
 def test_weighted_means_are_those_of_the_formula() -> None:
-    """Against loops over cells: means of both sides, trust by variance, one over squared distance."""
+    """Against loops over pixels: means of both sides, trust by variance, one over cubed distance."""
     rng = np.random.default_rng(0)
     filled, hole = rng.uniform(0.4, 0.6, (24, 28, 3)).astype(np.float32), box(24, 28, 8, 10, 17, 19)
     known = ~hole
-    cells = [(i, j) for i in range(12) for j in range(14)]
-
-    def side(mask: Any, i: int, j: int) -> Any:
-        block = np.s_[max(2 * i - 2, 0) : 2 * i + 4, max(2 * j - 2, 0) : 2 * j + 4]
-        return filled[block][mask[block]]
-
     rim = []
-    for i, j in cells:
-        outside, inside = side(known, i, j), side(hole, i, j)
+    for i, j in np.ndindex(hole.shape):
+        block = np.s_[max(i - 1, 0) : i + 2, max(j - 1, 0) : j + 2]
+        outside, inside = (filled[block][side[block]] for side in (known, hole))
         if len(outside) and len(inside):
-            difference = np.clip(outside.mean(0) - inside.mean(0), -0.06, 0.06)
-            rim.append((i, j, difference, 1 / (outside.var(0).sum() + inside.var(0).sum() + 0.02**2)))
-    expected = np.zeros((12, 14, 3))
-    for i, j in cells:
-        weights = [trust / ((i - y) ** 2 + (j - x) ** 2 + 0.25) for y, x, _, trust in rim]
-        expected[i, j] = np.average([difference for _, _, difference, _ in rim], 0, weights)
+            difference = np.clip(outside.mean(0) - inside.mean(0), -0.1, 0.1)
+            rim.append((i, j, difference, 1 / (outside.var(0).sum() + inside.var(0).sum() + 0.05**2)))
     changed = filled.copy()
     match_tone(changed, hole, known)
-    change = changed - filled
-    # At the corner where four cells meet, a pixel takes 9, 3, 3 and 1 sixteenths of them.
-    for i in range(5, 8):
-        for j in range(6, 9):
-            near = (9 * expected[i, j] + 3 * expected[i + 1, j] + 3 * expected[i, j + 1] + expected[i + 1, j + 1]) / 16
-            assert change[2 * i + 1, 2 * j + 1] == pytest.approx(near, abs=2e-5)
+    for i, j in zip(*hole.nonzero(), strict=True):
+        weights = [trust * ((i - y) ** 2 + (j - x) ** 2 + 0.25) ** -1.5 for y, x, _, trust in rim]
+        expected = filled[i, j] + np.average([difference for _, _, difference, _ in rim], 0, weights)
+        assert changed[i, j] == pytest.approx(expected, abs=1e-5)
 
 
 def test_large_holes_are_changed_as_on_a_fine_grid(monkeypatch: pytest.MonkeyPatch) -> None:

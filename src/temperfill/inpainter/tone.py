@@ -2,12 +2,10 @@
 
 A network gets the tone of a sky or a wall a little wrong, by less than it is punished for in training, and on a smooth
 background that shows as the outline of the hole. Along the rim the difference between both sides is known; it is
-extended into the hole as a weighted mean of what the rim says, nearer places counting more, and added there, as in
+extended into the hole as a mean of what the rim says, weighted by one over the cubed distance, and added there, as in
 membrane interpolation for cloning (Farbman et al. 2009). Places count by how smooth both sides are: where edges or
 texture meet the rim, a difference says nothing of the tone.
 """
-
-from typing import Any
 
 import numpy as np
 import torch
@@ -17,10 +15,9 @@ from scipy import ndimage, signal
 
 from temperfill import regions
 
-_CELL = 2  # pixels that are averaged; sides of the rim are compared in blocks of 3x3 cells
-_SMOOTH = 0.02  # deviation of the colours on both sides, from which a place counts half as much as on a plain one
-_MOST = 0.06  # change of tone: what differs by more is another thing and no other tone
-_GRID = 256  # cells on a side from which on the change is computed more coarsely; it is smooth
+_SMOOTH = 0.05  # deviation of the colours on both sides, from which a place counts half as much as on a plain one
+_MOST = 0.1  # change of tone: what differs by more is another thing and no other tone
+_GRID = 256  # pixels on a side above which the change, which is smooth, is computed for blocks of pixels
 
 Array = NDArray[np.float32]
 
@@ -36,8 +33,7 @@ def match_tone(filled: Array, hole: NDArray[np.bool_], known: NDArray[np.bool_])
     if not hole.any():
         return
     top, left, bottom, right = regions.bounds(hole)
-    margin = 4 * _CELL
-    near = np.s_[max(top - margin, 0) : bottom + margin, max(left - margin, 0) : right + margin]
+    near = np.s_[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2]
     change = _change(filled[near], hole[near], known[near])
     if change is not None:
         inside = hole[near]
@@ -56,18 +52,19 @@ def _change(filled: Array, hole: NDArray[np.bool_], known: NDArray[np.bool_]) ->
     maps = np.stack([_sums(plane, block) for plane in (*difference * weight, weight)])
     rows, columns = maps.shape[1:]
     y, x = np.mgrid[1 - rows : rows, 1 - columns : columns]
-    near = (1 / (x**2 + y**2 + 0.25)).astype(np.float32)
+    near = ((x**2 + y**2 + 0.25) ** -1.5).astype(np.float32)
     spread = signal.fftconvolve(maps, near[None], mode="same", axes=(1, 2))
     change = torch.from_numpy(spread[:3] / np.maximum(spread[3:], np.finfo(np.float32).tiny))
-    enlarged = F.interpolate(change[None], scale_factor=float(block * _CELL), mode="bilinear", align_corners=False)
+    enlarged = F.interpolate(change[None], scale_factor=float(block), mode="bilinear", align_corners=False)
     height, width = hole.shape
     return enlarged[0, :, :height, :width].permute(1, 2, 0).numpy()
 
 
 def _statistics(values: Array, side: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
-    """Means (3, h, w), variance summed over channels and count of one side's pixels in a block around each cell."""
-    planes = [values[..., channel] * side for channel in range(3)]
-    sums = np.stack([_sums(plane, _CELL) for plane in (*planes, *(plane**2 for plane in planes), side)])
+    """Means (3, h, w), variance summed over channels and count of one side's pixels in the 3x3 around each pixel."""
+    own = side.astype(np.float32)
+    planes = [values[..., channel] * own for channel in range(3)]
+    sums = np.stack([*planes, *(plane**2 for plane in planes), own])
     for axis in (1, 2):
         sums = ndimage.convolve1d(sums, [1, 1, 1], axis, mode="constant")
     count = np.maximum(sums[6], 1)
@@ -75,9 +72,10 @@ def _statistics(values: Array, side: NDArray[np.bool_]) -> tuple[Array, Array, A
     return mean, (square - mean**2).clip(0).sum(0), sums[6]
 
 
-def _sums(plane: NDArray[Any], side: int) -> Array:
+def _sums(plane: Array, side: int) -> Array:
     """Sums over blocks of side x side; those at the end may be smaller."""
     height, width = plane.shape
     padded = np.pad(plane, ((0, -height % side), (0, -width % side)))
     blocks = padded.reshape(padded.shape[0] // side, side, padded.shape[1] // side, side)
-    return blocks.sum((1, 3), dtype=np.float32)
+    sums: Array = blocks.sum((1, 3))
+    return sums
