@@ -3,12 +3,11 @@
 python benchmarks/large_holes.py PHOTOS --hole 700 --vgg VGG.safetensors --output report/
 
 Cuts a square hole of --hole pixels, its corners rounded and its place drawn with --seed, into every photograph, fills
-it with each strategy, and judges the part of the picture up to half a hole around it. ``enlarged`` is multiscale
-without the detail that is carried along the attention: the small result, enlarged. ``context`` is auto, but all of the
-picture is copied from. The name of another method, such as telea, fills with that one. With --size, centre squares of
-that size get strokes and a square, as large in them as in the paper's pictures of 256 pixels, and are judged as a
-whole. The last column is the 95 % interval (bootstrap over photographs) of each strategy's PSNR over
-that of the first. Writes figures.json, figures.md and sheet.png.
+it with each strategy, and judges the part of the picture up to half a hole around it. ``carried`` is multiscale without
+refinement: the small result, enlarged, with detail that is carried along the attention; ``enlarged`` is without that
+too. ``context`` is auto, but all of the picture is copied from. ``network`` calls the network once, on all of the
+picture. The name of another method, such as telea, fills with that one. The last column is the 95 % interval (bootstrap
+over photographs) of each strategy's PSNR over that of the first. Writes figures.json, figures.md and sheet.png.
 """
 
 import argparse
@@ -19,9 +18,8 @@ from typing import Any, get_args
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
 
-from temperfill import images, masks, regions
+from temperfill import images, regions
 from temperfill.config import JudgeConfig
 from temperfill.evaluate import Judge
 from temperfill.inpainter import Inpainter, Strategy, load_method
@@ -29,8 +27,10 @@ from temperfill.methods.catalogue import ABOUT
 from temperfill.report import contact_sheet
 
 
-class WithoutMatches:
-    """A method that does not tell where it copies from."""
+class Enlarged:
+    """A method that refines nothing and does not tell where it copies from."""
+
+    tone_drifts = True
 
     def __init__(self, method: Any) -> None:
         self.method, self.name, self.size_rule = method, method.name, method.size_rule
@@ -39,16 +39,23 @@ class WithoutMatches:
         return self.method(*planes)  # type: ignore[no-any-return]
 
 
+class Carried(Enlarged):
+    """A method that refines nothing."""
+
+    has_matches = True
+
+    def matches(self, *planes: torch.Tensor, **options: Any) -> Any:
+        return self.method.matches(*planes, **options)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("photos", type=Path)
     parser.add_argument("--model", default="base")
     parser.add_argument("--strategies", nargs="+", default=["full", "crop", "enlarged", "multiscale"])
     parser.add_argument("--hole", type=int, default=700, help="side, pixels")
-    parser.add_argument("--size", type=int, default=0, help="side of centre squares with strokes, pixels")
     parser.add_argument("--limit", type=int, default=0, help="most photographs, spread over the folder; 0 for all")
     parser.add_argument("--vgg", type=Path)
-    parser.add_argument("--squeezenet", type=Path)
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, required=True)
@@ -57,8 +64,9 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     paths = sorted(path for path in arguments.photos.iterdir() if path.suffix in images.SUFFIXES)
     paths = paths[:: max(len(paths) // arguments.limit, 1)][: arguments.limit] if arguments.limit else paths
-    method, judge = load_method(arguments.model), Judge(JudgeConfig(vgg=arguments.vgg, squeezenet=arguments.squeezenet))
-    plain = {"enlarged": Inpainter(WithoutMatches(method), precision=arguments.precision)}
+    method, judge = load_method(arguments.model), Judge(JudgeConfig(vgg=arguments.vgg))
+    classes = {"enlarged": Enlarged, "carried": Carried}
+    plain = {name: Inpainter(cls(method), precision=arguments.precision) for name, cls in classes.items()}
     plain |= {name: Inpainter.from_pretrained(name) for name in arguments.strategies if name in ABOUT}
     usual = Inpainter(method, precision=arguments.precision)
     figures: dict[str, list[dict[str, float]]] = {name: [] for name in arguments.strategies}
@@ -66,19 +74,16 @@ def main() -> None:
     for number, path in enumerate(paths):
         picture = images.open_picture(path)
         rng = np.random.default_rng((arguments.seed, number))
-        around = np.s_[:, :]
-        if arguments.size:
-            picture = images.open_picture(centre_square(path, arguments.size))
-            hole = masks.free_form_square(arguments.size, arguments.size, rng)
-        else:
-            hole = rounded_square(picture.size, arguments.hole, rng)
-            around = np.s_[bounds(hole, arguments.hole // 2)]
+        hole = rounded_square(picture.size, arguments.hole, rng)
+        around = surroundings(hole, arguments.hole // 2)
         truth = images.to_rgb(picture)
         columns["input"].append(to_bytes(np.where(hole[..., None], 1, truth)[around]))
         columns["truth"].append(to_bytes(truth[around]))
         for name in arguments.strategies:
             start = time.perf_counter()
-            strategy = {"enlarged": "multiscale"}.get(name, name if name in get_args(Strategy) else "auto")
+            whole = name == "network" or name in ABOUT
+            strategy = "full" if whole else "multiscale" if name in classes else name
+            strategy = strategy if strategy in get_args(Strategy) else "auto"
             wishes: dict[str, Any] = {"strategy": strategy}
             wishes["context"] = "full" if name == "context" else "auto"
             filled = plain.get(name, usual).complete(picture, hole, **wishes)
@@ -98,11 +103,6 @@ def main() -> None:
     contact_sheet(columns, arguments.output / "sheet.png")
 
 
-def centre_square(path: Path, size: int) -> Image.Image:
-    with Image.open(path) as picture:
-        return ImageOps.fit(picture.convert("RGB"), (size, size), Image.Resampling.LANCZOS)
-
-
 def interval(rows: list[dict[str, float]], first: list[dict[str, float]]) -> str:
     more = np.array([row["psnr"] - other["psnr"] for row, other in zip(rows, first, strict=True)])
     means = np.random.default_rng(0).choice(more, (10_000, len(more))).mean(1)
@@ -119,10 +119,9 @@ def rounded_square(size: tuple[int, int], side: int, rng: np.random.Generator) -
     return regions.dilate(hole, radius)
 
 
-def bounds(hole: Any, margin: int) -> tuple[slice, slice]:
-    spans = (np.flatnonzero(hole.any(axis)) for axis in (1, 0))
-    first, second = (slice(max(int(span[0]) - margin, 0), int(span[-1]) + 1 + margin) for span in spans)
-    return first, second
+def surroundings(hole: Any, margin: int) -> tuple[slice, slice]:
+    top, left, bottom, right = regions.bounds(hole)
+    return slice(max(top - margin, 0), bottom + margin), slice(max(left - margin, 0), right + margin)
 
 
 def to_bytes(values: Any) -> Any:
