@@ -6,8 +6,9 @@ Cuts a square hole of --hole pixels, its corners rounded and its place drawn wit
 it with each strategy, and judges the part of the picture up to half a hole around it. ``carried`` is multiscale without
 refinement: the small result, enlarged, with detail that is carried along the attention; ``enlarged`` is without that
 too. ``context`` is auto, but all of the picture is copied from. ``network`` calls the network once, on all of the
-picture. The name of another method, such as telea, fills with that one. The last column is the 95 % interval (bootstrap
-over photographs) of each strategy's PSNR over that of the first. Writes figures.json, figures.md and sheet.png.
+picture. All of these match the tone. The name of another method, such as telea, fills with that one. The last column is
+the 95 % interval (bootstrap over photographs) of each strategy's PSNR over that of the first. Writes figures.json,
+figures.md and sheet.png.
 """
 
 import argparse

@@ -3,6 +3,7 @@
 Arrays are boolean (H, W); True = missing. Distances are Euclidean, in pixels.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -104,6 +105,15 @@ def windows(hole: Hole, multiple: int = 4) -> list[Window]:
         part = hole[_slices(box)] & (lookup[_at_full_size(labels, box)] == group)
         found += [_window(piece_box, piece, hole.shape, multiple) for piece_box, piece in _pieces(box, part)]
     return found
+
+
+def connected(hole: Hole) -> Iterator[tuple[int, int, Hole]]:
+    """Top, left and pixels of every connected part of a hole; parts nearer than about 8 pixels count as one."""
+    labels, boxes = _label(hole)
+    for number, box in enumerate(boxes, 1):
+        part = hole[_slices(box)] & (_at_full_size(labels, box) == number)
+        top, left, bottom, right = bounds(part)
+        yield box[0] + top, box[1] + left, part[top:bottom, left:right]
 
 
 def hole_boxes(hole: Hole, margin: int) -> list[Box]:

@@ -122,7 +122,7 @@ class Inpainter:
             temperature: factor on the learned temperatures, 0.1 to 10: above 1 blends more, below 1 copies more.
             strategy: auto chooses by the size of picture and hole; full, crop and multiscale force one.
             context: auto lets large pictures be seen in windows around their holes; full lets all of them be seen.
-            on_progress: called with the parts done and their number; what it raises ends the work.
+            on_progress: called with the steps done and their number; what it raises ends the work.
             output_type: pil gives a Pillow image in the mode of the input, np an array in its mode and depth, pt a
                 tensor (3, H, W) in [0, 1].
             max_pixels: largest width times height of a file.
@@ -228,7 +228,7 @@ class Inpainter:
         temperature: float = 1.0,
         top: int = 8,
     ) -> list[Head]:
-        """Where a filled place was copied from.
+        """Where a filled place was copied from; in a thick hole, where its structure in the small picture was.
 
         Args:
             picture: from ``images.open_picture``.

@@ -175,7 +175,7 @@ class Filler:
     ) -> list[tuple[float, list[tuple[Box, float]]]]:
         """Temperature, and boxes in the picture with their weights, of every head at a pixel of the hole.
 
-        Holes of other windows count as missing.
+        Holes of other windows count as missing. A thick hole is looked at in the small picture, before any refinement.
         """
         part = next(part for part in _parts(hole, wishes) if _holds(part, point))
         planes = self._planes([Holed(rgb, hole, sketch)], [part.box])
@@ -231,8 +231,8 @@ class Filler:
                 return torch.cat(found)
             if getattr(self.method, "lighten", bool)():
                 continue
-            if finest < factor and self._sizes(parts[0], factor, finest):  # the refinement sees the largest picture
-                finest *= 2
+            if sizes := self._sizes(parts[0], factor, finest):  # the refinement sees the largest picture
+                finest = 2 * sizes[-1]
                 continue
             factor *= 2
             if wishes.strategy in ("full", "crop") or max(height, width) < SMALLEST_SIDE * factor:
@@ -351,7 +351,7 @@ class _Work:
 
 @dataclass
 class _Progress:
-    """Tells how many of all calls of the method are done; calls that are made again are not counted twice."""
+    """Tells how many of all calls of the method are done; those of a turn that is taken again count up to its last."""
 
     tell: OnProgress | None
     total: int

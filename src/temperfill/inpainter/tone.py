@@ -4,78 +4,96 @@ A network gets the tone of a sky or a wall a little wrong, by less than it is pu
 background that shows as the outline of the hole. Along the rim the difference between both sides is known; it is
 extended into the hole as a mean of what the rim says, weighted by one over the cubed distance, and added there, as in
 membrane interpolation for cloning (Farbman et al. 2009). Places count by how smooth both sides are: where edges or
-texture meet the rim, a difference says nothing of the tone.
+texture meet the rim, a difference says nothing of the tone. A large difference is no tone either, but an edge that
+the mask follows; such places speak for no change.
 """
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy import ndimage, signal
+from scipy import fft, ndimage
 
 from temperfill import regions
 
 _SMOOTH = 0.05  # deviation of the colours on both sides, from which a place counts half as much as on a plain one
-_MOST = 0.1  # change of tone: what differs by more is another thing and no other tone
-_GRID = 256  # pixels on a side above which the change, which is smooth, is computed for blocks of pixels
+_MOST = 0.15  # difference of both sides from which on it is believed no more
+_GRID = 128  # pixels on a side above which the change, which is smooth, is computed for blocks of pixels
+_AROUND = 2  # pixels around a hole that are looked at
 
 Array = NDArray[np.float32]
+Wide = NDArray[np.float64]
+Hole = NDArray[np.bool_]
 
 
-def match_tone(filled: Array, hole: NDArray[np.bool_], known: NDArray[np.bool_]) -> None:
-    """Changes, in place, the tone of what was filled.
+def match_tone(filled: Array, hole: Hole, known: Hole) -> None:
+    """Changes, in place, the tone of what was filled, by itself for every connected part of the hole.
 
     Args:
         filled: (H, W, 3) in [0, 1].
         hole: (H, W), True = was filled.
         known: (H, W), True = to be compared with; places where it touches the hole make the rim.
     """
-    if not hole.any():
-        return
-    top, left, bottom, right = regions.bounds(hole)
-    near = np.s_[max(top - 2, 0) : bottom + 2, max(left - 2, 0) : right + 2]
-    change = _change(filled[near], hole[near], known[near])
-    if change is not None:
-        inside = hole[near]
-        filled[near][inside] = np.clip(filled[near][inside] + change[inside], 0, 1)
+    for top, left, part in regions.connected(hole):
+        bottom, right = top + part.shape[0] + _AROUND, left + part.shape[1] + _AROUND
+        before = [min(start, _AROUND) for start in (top, left)]
+        near = np.s_[top - before[0] : bottom, left - before[1] : right]
+        shown = filled[near]
+        after = [length - start - own for length, start, own in zip(shown.shape, before, part.shape, strict=False)]
+        own = np.pad(part, list(zip(before, after, strict=True)))
+        change = _change(shown, own, known[near])
+        if change is not None:
+            shown[own] = np.clip(shown[own] + change[own], 0, 1)
 
 
-def _change(filled: Array, hole: NDArray[np.bool_], known: NDArray[np.bool_]) -> Array | None:
-    sides = [_statistics(filled, side) for side in (known, hole)]
-    (known_mean, known_variance, known_count), (mean, variance, count) = sides
-    rim = (known_count > 0) & (count > 0)
-    if not rim.any():
+def _change(filled: Array, hole: Hole, known: Hole) -> Array | None:
+    """(H, W, 3) to be added, or None where there is no rim."""
+    square = np.ones((3, 3), bool)
+    rows, columns = np.nonzero(ndimage.binary_dilation(hole, square) & ndimage.binary_dilation(known, square))
+    if not len(rows):
         return None
-    weight = rim / (known_variance + variance + _SMOOTH**2)
-    difference = np.clip(known_mean - mean, -_MOST, _MOST)
-    block = -(-max(rim.shape) // _GRID)
-    maps = np.stack([_sums(plane, block) for plane in (*difference * weight, weight)])
-    rows, columns = maps.shape[1:]
-    y, x = np.mgrid[1 - rows : rows, 1 - columns : columns]
-    near = ((x**2 + y**2 + 0.25) ** -1.5).astype(np.float32)
-    spread = signal.fftconvolve(maps, near[None], mode="same", axes=(1, 2))
-    change = torch.from_numpy(spread[:3] / np.maximum(spread[3:], np.finfo(np.float32).tiny))
-    enlarged = F.interpolate(change[None], scale_factor=float(block), mode="bilinear", align_corners=False)
-    height, width = hole.shape
-    return enlarged[0, :, :height, :width].permute(1, 2, 0).numpy()
+    (mean, variance), (known_mean, known_variance) = (
+        _statistics(filled, side, rows, columns) for side in (hole, known)
+    )
+    difference = known_mean - mean
+    weight = 1 / (known_variance + variance + _SMOOTH**2)
+    believed = np.clip(1 - (np.abs(difference).max(0) / _MOST) ** 4, 0, None) ** 2
+    block = -(-max(hole.shape) // _GRID)
+    size = (-(-hole.shape[0] // block), -(-hole.shape[1] // block))
+    cell = rows // block * size[1] + columns // block
+    planes = (*difference * weight * believed, weight)
+    maps = np.stack([np.bincount(cell, plane, size[0] * size[1]).reshape(size) for plane in planes])
+    spread = _spread(maps)
+    change = torch.from_numpy(np.clip(spread[:3] / spread[3:], -_MOST, _MOST).astype(np.float32))
+    if block > 1:
+        change = F.interpolate(change[None], scale_factor=float(block), mode="bilinear", align_corners=False)[0]
+    return change[:, : hole.shape[0], : hole.shape[1]].permute(1, 2, 0).numpy()
 
 
-def _statistics(values: Array, side: NDArray[np.bool_]) -> tuple[Array, Array, Array]:
-    """Means (3, h, w), variance summed over channels and count of one side's pixels in the 3x3 around each pixel."""
-    own = side.astype(np.float32)
-    planes = [values[..., channel] * own for channel in range(3)]
-    sums = np.stack([*planes, *(plane**2 for plane in planes), own])
-    for axis in (1, 2):
-        sums = ndimage.convolve1d(sums, [1, 1, 1], axis, mode="constant")
-    count = np.maximum(sums[6], 1)
-    mean, square = sums[:3] / count, sums[3:6] / count
-    return mean, (square - mean**2).clip(0).sum(0), sums[6]
+def _spread(maps: Wide) -> Wide:
+    """Sums over all places of maps (N, h, w), weighted by one over the cubed distance; in float64, as it gets small."""
+    height, width = maps.shape[1:]
+    size = [fft.next_fast_len(2 * length - 1, real=True) for length in (height, width)]
+    y, x = (np.minimum(np.arange(length), length - np.arange(length)) for length in size)
+    near = (y[:, None] ** 2 + x**2 + 0.25) ** -1.5
+    spread: Wide = fft.irfft2(fft.rfft2(maps, size) * fft.rfft2(near), size)[:, :height, :width]
+    return spread
 
 
-def _sums(plane: Array, side: int) -> Array:
-    """Sums over blocks of side x side; those at the end may be smaller."""
-    height, width = plane.shape
-    padded = np.pad(plane, ((0, -height % side), (0, -width % side)))
-    blocks = padded.reshape(padded.shape[0] // side, side, padded.shape[1] // side, side)
-    sums: Array = blocks.sum((1, 3))
-    return sums
+def _statistics(values: Array, side: Hole, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> tuple[Wide, Wide]:
+    """Means (3, N) and variances (N,), summed over channels, of one side's pixels in the 3x3 around places."""
+    count, total, squares = np.zeros(len(rows)), np.zeros((3, len(rows))), np.zeros((3, len(rows)))
+    height, width = side.shape
+    for down in (-1, 0, 1):
+        for across in (-1, 0, 1):
+            y, x = rows + down, columns + across
+            inside = (y >= 0) & (y < height) & (x >= 0) & (x < width)
+            y, x = y.clip(0, height - 1), x.clip(0, width - 1)
+            weight = inside & side[y, x]
+            found = values[y, x].T
+            count += weight
+            total += found * weight
+            squares += found**2 * weight
+    mean = total / count
+    variance: Wide = (squares / count - mean**2).clip(0).sum(0)
+    return mean, variance

@@ -76,11 +76,11 @@ class Ours:
             (B, 3, H, W) in [0, 1], not pasted, in dtype and on the device of ``image``; outside the hole it has no
                 meaning.
         """
-        small = image.shape[2] * image.shape[3] <= REPLAYED_PIXELS
-        call = self._replayed if self._replayed is not None and small else self._holes
         planes = [self._own(plane) for plane in (image, mask, sketch)]
         if coarse is not None:
             return self._holes(*planes, temperature=temperature, coarse=self._own(coarse)).to(image)
+        small = image.shape[2] * image.shape[3] <= REPLAYED_PIXELS
+        call = self._replayed if self._replayed is not None and small else self._holes
         return call(*planes, temperature=temperature).to(image)
 
     def use_graphs(self) -> None:
