@@ -25,7 +25,7 @@ RUNTIME_FILES = {
     "package/dist/ort.webgpu.bundle.min.mjs": "ort.webgpu.bundle.min.js",
     "package/dist/ort-wasm-simd-threaded.asyncify.wasm": "ort-wasm-simd-threaded.asyncify.wasm",
 }
-PAGE = ("index.html", "style.css", "app.js", "pixels.js", "worker.js")
+PAGE = ("index.html", "style.css", "app.js", "pixels.js", "tone.js", "worker.js")
 HERE = Path(__file__).parent
 
 

@@ -1,6 +1,8 @@
 // Runs the network, so that the page stays responsive. Messages in: {kind: "fill", device, image, mask, width, height};
 // out: {kind: "progress", done, total}, {kind: "stage", text}, {kind: "filled", output, seconds, device}, {kind: "failed", text}.
 
+import { matchTone } from "./tone.js";
+
 const BASE = new URL("./", import.meta.url);
 const BINARIES = { wasm: "ort-wasm-simd-threaded.wasm", webgpu: "ort-wasm-simd-threaded.asyncify.wasm" };
 let model = null;
@@ -35,16 +37,18 @@ async function hasGpu() {
   }
 }
 
-async function run(device, { image, mask, width, height }) {
+async function run(device, data) {
+  const { width, height } = data;
   const { ort, session } = await (sessions[device] ??= open(device).catch((error) => {
     delete sessions[device];
     throw error;
   }));
   postMessage({ kind: "stage", text: `Filling ${width}×${height} pixels on the ${device === "webgpu" ? "GPU" : "processor"}.` });
   const start = performance.now();
-  const { composite } = await session.run(inputs(ort, session, { image, mask, width, height }));
+  const { composite } = await session.run(inputs(ort, session, data));
   const output = await composite.getData();
   if (!output.every(Number.isFinite)) throw new Error("the result holds values that are not numbers");
+  matchTone(output, data.mask, width, height);
   return { output, device, seconds: (performance.now() - start) / 1000 };
 }
 
