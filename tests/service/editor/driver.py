@@ -93,6 +93,17 @@ class EditorPage:
         self.settle()
         return np.asarray(Image.open(io.BytesIO(self.page.screenshot(**options))).convert("RGB"))
 
+    def still_screen(self) -> NDArray[np.uint8]:
+        """The window once it stays as it is: two pictures of it in succession are the same."""
+        before = self.screen()
+        for _ in range(20):
+            self.page.wait_for_timeout(50)
+            now = self.screen()
+            if np.array_equal(now, before):
+                return now
+            before = now
+        raise AssertionError("the window does not come to rest")
+
     def colour_at(self, point: Point) -> NDArray[np.uint8]:
         return self.screen(clip={"x": point[0], "y": point[1], "width": 1, "height": 1})[0, 0]
 
