@@ -109,16 +109,13 @@ export function paste(picture, hole, box, filled, size) {
   const data = new Uint8ClampedArray(picture.data);
   const [W, H] = [size.width, size.height], [width, height] = size.inner;
   for (let y = 0; y < box.height; y++) {
-    const [above, below, low] = between(y, box.height, height);
+    const rows = between(y, box.height, height);
     for (let x = 0; x < box.width; x++) {
       const place = (box.y + y) * picture.width + box.x + x;
       if (!hole[place]) continue;
-      const [before, after, right] = between(x, box.width, width);
+      const columns = between(x, box.width, width);
       for (let c = 0; c < 3; c++) {
-        const at = (row, column) => filled[(c * H + row) * W + column];
-        const upper = at(above, before) * (1 - right) + at(above, after) * right;
-        const lower = at(below, before) * (1 - right) + at(below, after) * right;
-        data[4 * place + c] = Math.round(255 * (upper * (1 - low) + lower * low));
+        data[4 * place + c] = Math.round(255 * blend((row, column) => filled[(c * H + row) * W + column], rows, columns));
       }
       data[4 * place + 3] = 255;
     }
@@ -127,8 +124,15 @@ export function paste(picture, hole, box, filled, size) {
 }
 
 // The two cells whose centres lie around a pixel's, and how far the pixel is towards the second.
-function between(pixel, pixels, cells) {
+export function between(pixel, pixels, cells) {
   const place = Math.min(Math.max(((pixel + 0.5) * cells) / pixels - 0.5, 0), cells - 1);
   const first = Math.floor(place);
   return [first, Math.min(first + 1, cells - 1), place - first];
+}
+
+// The value between four cells, of rows and columns as from `between`.
+export function blend(at, [above, below, low], [before, after, right]) {
+  const upper = at(above, before) * (1 - right) + at(above, after) * right;
+  const lower = at(below, before) * (1 - right) + at(below, after) * right;
+  return upper * (1 - low) + lower * low;
 }

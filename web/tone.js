@@ -1,5 +1,7 @@
 // Brings what the network filled to the tone of its surroundings, as temperfill.inpainter.tone does, where it is explained.
 
+import { between, blend } from "./pixels.js";
+
 const SMOOTH = 0.05, MOST = 0.15, GRID = 128, AROUND = 2;
 const NEAR = 8; // parts of a hole nearer than about this many pixels count as one
 
@@ -67,13 +69,11 @@ function matchPart(planes, mask, width, height, [left, top, right, bottom], own)
   for (let y = top; y < bottom; y++) {
     for (let x = left; x < right; x++) {
       if (!own(x, y)) continue;
-      const [above, below, low] = between(y - top, block, rows), [before, after, far] = between(x - left, block, columns);
+      const down = between(y - top, block * rows, rows), across = between(x - left, block * columns, columns);
       for (let c = 0; c < 3; c++) {
-        const at = (row, column) => changes[3 * (row * columns + column) + c];
-        const upper = at(above, before) * (1 - far) + at(above, after) * far;
-        const lower = at(below, before) * (1 - far) + at(below, after) * far;
+        const change = blend((row, column) => changes[3 * (row * columns + column) + c], down, across);
         const place = (c * height + y) * width + x;
-        planes[place] = Math.min(Math.max(planes[place] + upper * (1 - low) + lower * low, 0), 1);
+        planes[place] = Math.min(Math.max(planes[place] + change, 0), 1);
       }
     }
   }
@@ -105,10 +105,4 @@ function difference(planes, mask, width, height, x, y, [left, top, right, bottom
     weight: 1 / (Math.max(variance[0], 0) + Math.max(variance[1], 0) + SMOOTH ** 2),
     believed: Math.max(1 - (largest / MOST) ** 4, 0) ** 2,
   };
-}
-
-// The two cells of `block` pixels whose centres lie around a pixel's, and how far the pixel is towards the second.
-function between(pixel, block, cells) {
-  const place = Math.min(Math.max((pixel + 0.5) / block - 0.5, 0), cells - 1), first = Math.floor(place);
-  return [first, Math.min(first + 1, cells - 1), place - first];
 }

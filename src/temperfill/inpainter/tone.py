@@ -39,8 +39,8 @@ def match_tone(filled: Array, hole: Hole, known: Hole) -> None:
         before = [min(start, _AROUND) for start in (top, left)]
         near = np.s_[top - before[0] : bottom, left - before[1] : right]
         shown = filled[near]
-        after = [length - start - own for length, start, own in zip(shown.shape, before, part.shape, strict=False)]
-        own = np.pad(part, list(zip(before, after, strict=True)))
+        own = np.zeros(shown.shape[:2], bool)
+        own[before[0] : before[0] + part.shape[0], before[1] : before[1] + part.shape[1]] = part
         change = _change(shown, own, known[near])
         if change is not None:
             shown[own] = np.clip(shown[own] + change[own], 0, 1)
