@@ -25,7 +25,7 @@ import temperfill
 from temperfill import images, methods, regions
 from temperfill.checkpoint import save_generator
 from temperfill.config import GeneratorConfig
-from temperfill.inpainter import Inpainter, choose_device, fill, load_method, strategies
+from temperfill.inpainter import Inpainter, choose_device, fill, load_method, plan
 from temperfill.methods.ours import Ours
 from temperfill.nets.generator import Generator, Matches
 from temperfill.tensors import SizeRule
@@ -515,13 +515,13 @@ def test_a_blob_on_a_long_line_does_not_make_the_line_coarse(radius: int) -> Non
     rows, columns = np.ogrid[:1500, :4000]
     hole |= (rows - 700) ** 2 + (columns - 2000) ** 2 < radius**2
     count = np.zeros(hole.shape, int)
-    for part in strategies._parts(hole, strategies.Wishes()):
+    for part in plan.divide(hole, plan.Wishes()):
         top, left, bottom, right = part.box
         count[top:bottom, left:right] += part.hole
         if radius == 51:
             assert part.factor == 1
         if part.factor > 1:  # by the thickness of the blob
-            assert part.factor == math.ceil(2 * radius / strategies.SHRUNK)
+            assert part.factor == math.ceil(2 * radius / plan.SHRUNK)
             reached = np.flatnonzero((part.hole & line[top:bottom, left:right]).any(0)) + left
             assert np.abs(reached - 2000).max() < radius + 100
     assert np.array_equal(count, hole)
@@ -540,7 +540,7 @@ def test_small_pictures_of_any_aspect_are_filled_at_their_size() -> None:
 def test_scratches_are_filled_at_full_size(length: int) -> None:
     hole = np.zeros((2000, 1000), bool)
     hole[701 : 701 + length, 500:510] = True
-    assert [part.factor for part in strategies._parts(hole, strategies.Wishes()) if part.factor > 1] == []
+    assert [part.factor for part in plan.divide(hole, plan.Wishes()) if part.factor > 1] == []
 
 
 @pytest.mark.parametrize("shape", [(300, 400), (61, 7), (1, 1)])
@@ -723,7 +723,7 @@ def test_what_is_too_large_to_be_refined_is_refined_smaller(monkeypatch: pytest.
         method = Painter()
         with monkeypatch.context() as patch:
             for name, value in limits.items():
-                patch.setattr(strategies, name, value)
+                patch.setattr(plan, name, value)
             filled = Inpainter(method, "cpu")(image, mask, output_type="np")
         assert method.sizes == sizes, limits
         middle = filled[340:600, 440:700]

@@ -2,7 +2,7 @@
 
 from temperfill.inpainter.calling import Method, choose_device, choose_precision, fill, load_method
 from temperfill.inpainter.inpainter import Inpainter
-from temperfill.inpainter.strategies import Strategy, Wishes, sees_all
+from temperfill.inpainter.plan import Strategy, Wishes, sees_all
 
 __all__ = [
     "Inpainter",

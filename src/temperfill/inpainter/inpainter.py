@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from temperfill import images, regions
 from temperfill.images import MAX_PIXELS, MaskChannel, Picture, Source
 from temperfill.inpainter.calling import Method, Precision, choose_device, choose_precision, load_method
-from temperfill.inpainter.strategies import Context, Filler, Holed, OnProgress, Strategy, Wishes
+from temperfill.inpainter.plan import Context, Strategy, Wishes
+from temperfill.inpainter.strategies import Filler, Holed, OnProgress
 from temperfill.tensors import Box
 
 OutputType = Literal["pil", "np", "pt"]

@@ -18,39 +18,25 @@ made smaller.
 """
 
 import contextlib
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, get_args
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy import ndimage
 from torch import Tensor
 
-from temperfill import regions
 from temperfill.attention.transfer import carry_detail
 from temperfill.inpainter.calling import Method, fill, pad
+from temperfill.inpainter.plan import CELL, Part, Wishes, divide
+from temperfill.inpainter.scales import bicubic, enlarge, pad_cells, shrink, small_planes
 from temperfill.inpainter.tone import match_tone
-from temperfill.tensors import Box, composite
+from temperfill.tensors import Box
 
-Strategy = Literal["auto", "full", "crop", "multiscale"]
-Context = Literal["auto", "full"]
 OnProgress = Callable[[int, int], None]
 """Called with the steps that are done and their number."""
 
-WHOLE_PIXELS = 640 * 640
-"""Pictures up to this many pixels are filled whole, larger ones in windows around their holes."""
-THICK = 128
-"""Largest circle in a hole, pixels across, that is filled at full size; thicker ones lose their colour there."""
-SHRUNK = 96
-"""To how many pixels across a thicker one is shrunk, at most: about the largest in training."""
-REFINED = 1024 * 1024
-"""Pixels of the largest window that is refined at once."""
-MATCHED = 160_000_000
-"""Pairs of a cell of the hole and a known one in it, at most; above it the attention takes seconds."""
 SMALLEST_SIDE = 96
 """Side, in pixels, below which a window is not shrunk further when memory runs out."""
 TOP = 4
@@ -59,34 +45,9 @@ OUT_OF_MEMORY = (
     *("out of memory", "not enough memory", "can't allocate memory", "Unable to allocate"),
     *("could not create a primitive", "could not create a memory", "could not execute a primitive"),  # oneDNN
 )
-_MULTIPLE = 4  # shrunk windows have sides of whole cells, so that cells at both sizes agree
 
 Array = NDArray[np.float32]
 Hole = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What a caller may ask of the work; checked when built.
-
-    Attributes:
-        temperature: factor on the learned temperatures, 0.1 to 10.
-        strategy: see the module.
-        context: full lets everything known be copied from, whatever the size of the picture.
-    """
-
-    temperature: float = 1.0
-    strategy: Strategy = "auto"
-    context: Context = "auto"
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a value out of range."""
-        if not 0.1 <= self.temperature <= 10:
-            raise ValueError(f"temperature must lie in 0.1 to 10, got {self.temperature!r}; 1 is the learned one")
-        for name, kinds in (("strategy", Strategy), ("context", Context)):
-            value = getattr(self, name)
-            if value not in get_args(kinds):
-                raise ValueError(f"{name} must be one of {', '.join(get_args(kinds))}, got {value!r}")
 
 
 class Holed(NamedTuple):
@@ -131,7 +92,7 @@ class Filler:
         Raises:
             ValueError: too little memory, or a method that fails.
         """
-        works = [_Work(p.rgb.copy(), p.hole.copy(), p.sketch, _parts(p.hole, wishes)) for p in pictures]
+        works = [_Work(p.rgb.copy(), p.hole.copy(), p.sketch, divide(p.hole, wishes)) for p in pictures]
         progress = _Progress(on_progress, sum(self._steps(part) for work in works for part in work.parts))
         # The windows of one picture take turns, since the next is to know what one filled.
         for turn in range(max((len(work.parts) for work in works), default=0)):
@@ -146,15 +107,15 @@ class Filler:
         progress.end()
         return [work.result for work in works]
 
-    def _steps(self, part: "_Part") -> int:
+    def _steps(self, part: Part) -> int:
         """Calls of the method for a window."""
         return 1 + len(self._sizes(part, part.factor, 1))
 
-    def _sizes(self, part: "_Part", factor: int, finest: int) -> list[int]:
+    def _sizes(self, part: Part, factor: int, finest: int) -> list[int]:
         """By how much a window that was filled ``factor`` times shrunk is shrunk at each size of its refinement."""
         if factor == 1 or not getattr(self.method, "takes_coarse", False):
             return []
-        return _sizes(_to_refine(part.hole).hole, factor, finest)
+        return part.sizes(factor, finest)
 
     def _take_turn(self, works: Sequence["_Work"], turn: int, wishes: Wishes, progress: "_Progress") -> None:
         """Fills a window of each picture, all of one size."""
@@ -177,14 +138,14 @@ class Filler:
 
         Holes of other windows count as missing. A thick hole is looked at in the small picture, before any refinement.
         """
-        part = next(part for part in _parts(hole, wishes) if _holds(part, point))
+        part = next(part for part in divide(hole, wishes) if part.holds(point))
         planes = self._planes([Holed(rgb, hole, sketch)], [part.box])
         factor = part.factor
-        small = pad(_small(planes, factor), self.method.size_rule)
+        small = pad(small_planes(planes, factor), self.method.size_rule)
         with self._arithmetic():
             method: Any = self.method
-            columns = small[0].shape[3] // _MULTIPLE
-            cell = _MULTIPLE * factor
+            columns = small[0].shape[3] // CELL
+            cell = CELL * factor
             asked = (point[0] - part.box[0]) // cell * columns + (point[1] - part.box[1]) // cell
             cells = torch.tensor([asked], device=self.device)
             found = method.matches(*small, temperature=wishes.temperature, cells=cells, top=top)
@@ -209,7 +170,7 @@ class Filler:
         return [torch.from_numpy(planes).to(self.device) for planes in joined]
 
     def _fill_windows(
-        self, planes: list[Tensor], parts: Sequence["_Part"], wishes: Wishes, progress: "_Progress"
+        self, planes: list[Tensor], parts: Sequence[Part], wishes: Wishes, progress: "_Progress"
     ) -> Tensor:
         """Fills windows, shrunk as far as their holes ask for; if memory runs out, one by one and in smaller parts."""
         factor, finest, (height, width) = parts[0].factor, 1, parts[0].hole.shape
@@ -245,14 +206,14 @@ class Filler:
     def _fill_shrunk(
         self,
         planes: list[Tensor],
-        parts: Sequence["_Part"],
+        parts: Sequence[Part],
         factor: int,
         finest: int,
         temperature: float,
         progress: "_Progress",
     ) -> Tensor:
         """Fills windows that are shrunk by ``factor``, and refines them shrunk by ``finest`` at least."""
-        small = _small(planes, factor)
+        small = small_planes(planes, factor)
         filled = self._call(small, temperature)
         if factor == 1:
             return filled
@@ -262,8 +223,8 @@ class Filler:
             one, small_one = ([plane[number, None] for plane in some] for some in (planes, small))
             sizes = self._sizes(part, factor, finest)
             if sizes:
-                completed = _enlarge(filled[number, None], one, factor)
-                results.append(self._refine(one, completed, _to_refine(part.hole).box, sizes, temperature, progress))
+                completed = enlarge(filled[number, None], one, factor)
+                results.append(self._refine(one, completed, part.refined.box, sizes, temperature, progress))
             else:
                 results.append(self._enlarge_with_detail(one, filled[number, None], small_one, factor, temperature))
         return torch.cat(results)
@@ -281,13 +242,13 @@ class Filler:
         top, left, bottom, right = box
         *own, begun = (plane[:, :, top:bottom, left:right] for plane in (*planes, completed))
         for factor in factors:
-            small = _small(own, factor)
-            coarse = _shrink(begun, factor, flat=False) if factor > 1 else begun
+            small = small_planes(own, factor)
+            coarse = shrink(begun, factor, flat=False) if factor > 1 else begun
             refined = self._call(small, temperature, coarse)
             if factor > 1 and factor == factors[-1]:
                 refined = self._enlarge_with_detail(own, refined, small, factor, temperature, coarse)
             elif factor > 1:
-                refined = _enlarge(refined, own, factor)
+                refined = enlarge(refined, own, factor)
             begun.copy_(refined)  # a view of the completed picture
             progress.advance(1)
         return completed
@@ -310,17 +271,17 @@ class Filler:
         The attention is that of the small picture, whose refinement began with ``coarse``.
         """
         if not getattr(self.method, "has_matches", False):
-            return _enlarge(filled, planes, factor)
+            return enlarge(filled, planes, factor)
         method: Any = self.method
         given = {} if coarse is None else {"coarse": coarse}
         found = method.matches(*small, temperature=temperature, top=TOP, **given)
-        image, mask = (_pad(plane, factor) for plane in planes[:2])
-        lacking = (image - _bicubic(filled, factor)) * (1 - mask)
+        image, mask = (pad_cells(plane, factor) for plane in planes[:2])
+        lacking = (image - bicubic(filled, factor)) * (1 - mask)
         head = int(found.temperatures.argmin())
         detail = carry_detail(
             lacking, found.cells, found.weights[head].float(), found.sources[head], found.stride * factor
         )
-        return _enlarge(filled, planes, factor, detail)
+        return enlarge(filled, planes, factor, detail)
 
     @contextlib.contextmanager
     def _arithmetic(self) -> Any:
@@ -332,13 +293,6 @@ class Filler:
             yield
 
 
-@dataclass(frozen=True)
-class _Part(regions.Window):
-    """A window, and by how much it is shrunk."""
-
-    factor: int
-
-
 @dataclass
 class _Work:
     """A picture that is being filled."""
@@ -346,7 +300,7 @@ class _Work:
     result: Array
     missing: Hole
     sketch: Hole | None
-    parts: list[_Part]
+    parts: list[Part]
 
 
 @dataclass
@@ -378,99 +332,6 @@ class _Progress:
     def _say(self) -> None:
         if self.tell is not None:
             self.tell(self.done, self.total)
-
-
-def sees_all(size: tuple[int, int], wishes: Wishes) -> bool:
-    """Whether all of a picture of this height and width can be copied from, and not windows around its holes alone."""
-    small = size[0] * size[1] <= WHOLE_PIXELS and max(size) <= 2 * regions.LIMIT
-    return small or wishes.strategy == "full" or wishes.context == "full"
-
-
-def _parts(hole: Hole, wishes: Wishes) -> list[_Part]:
-    height, width = hole.shape
-    if sees_all((height, width), wishes):
-        return [_Part((0, 0, height, width), hole, _factor(hole, wishes))]
-    parts = []
-    for window in regions.windows(hole):
-        factor = _factor(window.hole, wishes)
-        if wishes.strategy != "crop":  # a window that is itself too large for one call
-            factor = max(factor, math.ceil(max(window.hole.shape) / (regions.LIMIT + _MULTIPLE)))
-        if factor > 1:  # what is shrunk may as well see more
-            window = regions.widen(window, hole.shape, regions.WINDOW * factor, _MULTIPLE)
-        parts.append(_Part(window.box, window.hole, factor))
-    return parts
-
-
-def _holds(part: _Part, point: tuple[int, int]) -> bool:
-    top, left, bottom, right = part.box
-    row, column = point
-    return top <= row < bottom and left <= column < right and bool(part.hole[row - top, column - left])
-
-
-def _factor(hole: Hole, wishes: Wishes) -> int:
-    """By how much a window is shrunk for the thickness of the hole that is to be filled in it."""
-    if wishes.strategy in ("full", "crop"):
-        return 1
-    across = 2 * ndimage.distance_transform_edt(np.pad(hole, 1)).max()
-    factor = math.ceil(across / SHRUNK) if across > THICK else 1
-    return max(factor, 2) if wishes.strategy == "multiscale" else max(factor, 1)
-
-
-def _small(planes: list[Tensor], factor: int) -> list[Tensor]:
-    """Planes at the size that the method sees: lines are one pixel wide there, whatever the brush that drew them."""
-    if factor > 1:
-        planes = [_shrink(plane, factor, flat=number > 0) for number, plane in enumerate(planes)]
-    return [*planes[:2], *map(_thin, planes[2:])]
-
-
-def _bicubic(filled: Tensor, factor: int) -> Tensor:
-    return F.interpolate(filled.float(), scale_factor=float(factor), mode="bicubic", align_corners=False)
-
-
-def _enlarge(filled: Tensor, planes: list[Tensor], factor: int, detail: Tensor | float = 0) -> Tensor:
-    """A filled small picture at full size, with all that is known there, and detail added in the hole."""
-    height, width = planes[0].shape[2:]
-    enlarged = (_bicubic(filled, factor) + detail)[:, :, :height, :width]
-    return composite(enlarged.clamp(0, 1), *planes[:2])
-
-
-def _to_refine(hole: Hole) -> regions.Window:
-    """The part of a window that the refinement of its hole looks at."""
-    top, left, bottom, right = regions.bounds(hole)
-    whole = regions.Window((top, left, bottom, right), hole[top:bottom, left:right])
-    return regions.widen(whole, hole.shape, regions.WINDOW, _MULTIPLE, regions.CONTEXT)
-
-
-def _sizes(hole: Hole, factor: int, finest: int) -> list[int]:
-    """By how much a window is shrunk at each size at which its hole is refined, after it was filled at ``factor``."""
-    cells = _MULTIPLE**2
-    pairs = float(hole.sum()) / cells * float((~hole).sum()) / cells
-    finest = max(finest, math.ceil((pairs / MATCHED) ** (1 / 4)), math.ceil((hole.size / REFINED) ** (1 / 2)))
-    sizes = []
-    while factor > finest:
-        factor = max(math.ceil(factor / 2), finest)
-        sizes.append(factor)
-    return sizes
-
-
-def _thin(lines: Tensor) -> Tensor:
-    from skimage.morphology import skeletonize
-
-    thinned = np.stack([skeletonize(plane) for plane in lines[:, 0].cpu().numpy() > 0.5])
-    return torch.from_numpy(thinned)[:, None].to(lines)
-
-
-def _pad(plane: Tensor, factor: int) -> Tensor:
-    """Repeats the edges up to whole cells of the shrunk plane."""
-    height, width = plane.shape[2:]
-    multiple = _MULTIPLE * factor
-    return F.pad(plane, (0, -width % multiple, 0, -height % multiple), mode="replicate")
-
-
-def _shrink(plane: Tensor, factor: int, flat: bool) -> Tensor:
-    """An image by its mean; a mask or sketch (flat) by its maximum, so that known pixels hold nothing of the hole."""
-    padded = _pad(plane, factor)
-    return F.max_pool2d(padded, factor) if flat else F.avg_pool2d(padded, factor)
 
 
 def _clip(box: Box, window: Box, shape: tuple[int, ...]) -> Box:

@@ -1,0 +1,126 @@
+"""Which windows of a picture are filled, how small, and at which sizes they are refined."""
+
+import math
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from temperfill import regions
+
+Strategy = Literal["auto", "full", "crop", "multiscale"]
+Context = Literal["auto", "full"]
+
+WHOLE_PIXELS = 640 * 640
+"""Pictures up to this many pixels are filled whole, larger ones in windows around their holes."""
+THICK = 128
+"""Largest circle in a hole, pixels across, that is filled at full size; thicker ones lose their colour there."""
+SHRUNK = 96
+"""To how many pixels across a thicker one is shrunk, at most: about the largest in training."""
+REFINED = 1024 * 1024
+"""Pixels of the largest window that is refined at once."""
+MATCHED = 160_000_000
+"""Pairs of a cell of the hole and a known one in it, at most; above it the attention takes seconds."""
+CELL = 4
+"""Side of a cell of features, pixels; shrunk windows have sides of whole cells, so that cells at both sizes agree."""
+
+Hole = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """What a caller may ask of the work; checked when built.
+
+    Attributes:
+        temperature: factor on the learned temperatures, 0.1 to 10.
+        strategy: see :mod:`temperfill.inpainter.strategies`.
+        context: full lets everything known be copied from, whatever the size of the picture.
+    """
+
+    temperature: float = 1.0
+    strategy: Strategy = "auto"
+    context: Context = "auto"
+
+    def __post_init__(self) -> None:
+        """Raises ValueError for a value out of range."""
+        if not 0.1 <= self.temperature <= 10:
+            raise ValueError(f"temperature must lie in 0.1 to 10, got {self.temperature!r}; 1 is the learned one")
+        for name, kinds in (("strategy", Strategy), ("context", Context)):
+            value = getattr(self, name)
+            if value not in get_args(kinds):
+                raise ValueError(f"{name} must be one of {', '.join(get_args(kinds))}, got {value!r}")
+
+
+@dataclass(frozen=True)
+class Part(regions.Window):
+    """A window, and by how much it is shrunk."""
+
+    factor: int
+
+    def holds(self, point: tuple[int, int]) -> bool:
+        """Whether a pixel of the picture, row and column, is filled here."""
+        top, left, bottom, right = self.box
+        row, column = point
+        return top <= row < bottom and left <= column < right and bool(self.hole[row - top, column - left])
+
+    @cached_property
+    def refined(self) -> regions.Window:
+        """The part of this window that the refinement of its hole looks at; its box is one in this window."""
+        top, left, bottom, right = regions.bounds(self.hole)
+        whole = regions.Window((top, left, bottom, right), self.hole[top:bottom, left:right])
+        return regions.widen(whole, self.hole.shape, regions.WINDOW, CELL, regions.CONTEXT)
+
+    def sizes(self, factor: int, finest: int) -> list[int]:
+        """By how much the window is shrunk at each size at which its hole is refined, after it was filled at one.
+
+        Args:
+            factor: by which it was shrunk.
+            finest: by which it is shrunk at the last, at least.
+        """
+        finest = max(finest, self._finest)
+        sizes = []
+        while factor > finest:
+            factor = max(math.ceil(factor / 2), finest)
+            sizes.append(factor)
+        return sizes
+
+    @cached_property
+    def _finest(self) -> int:
+        """By how much it has to be shrunk for the largest refinement."""
+        hole = self.refined.hole
+        pairs = float(hole.sum()) / CELL**2 * float((~hole).sum()) / CELL**2
+        return max(math.ceil((pairs / MATCHED) ** (1 / 4)), math.ceil((hole.size / REFINED) ** (1 / 2)))
+
+
+def sees_all(size: tuple[int, int], wishes: Wishes) -> bool:
+    """Whether all of a picture of this height and width can be copied from, and not windows around its holes alone."""
+    small = size[0] * size[1] <= WHOLE_PIXELS and max(size) <= 2 * regions.LIMIT
+    return small or wishes.strategy == "full" or wishes.context == "full"
+
+
+def divide(hole: Hole, wishes: Wishes) -> list[Part]:
+    """Divides the hole of a picture (H, W) into parts that are filled one after the other, as the wishes say."""
+    height, width = hole.shape
+    if sees_all((height, width), wishes):
+        return [Part((0, 0, height, width), hole, _factor(hole, wishes))]
+    found = []
+    for window in regions.windows(hole):
+        factor = _factor(window.hole, wishes)
+        if wishes.strategy != "crop":  # a window that is itself too large for one call
+            factor = max(factor, math.ceil(max(window.hole.shape) / (regions.LIMIT + CELL)))
+        if factor > 1:  # what is shrunk may as well see more
+            window = regions.widen(window, hole.shape, regions.WINDOW * factor, CELL)
+        found.append(Part(window.box, window.hole, factor))
+    return found
+
+
+def _factor(hole: Hole, wishes: Wishes) -> int:
+    """By how much a window is shrunk for the thickness of the hole that is to be filled in it."""
+    if wishes.strategy in ("full", "crop"):
+        return 1
+    across = 2 * ndimage.distance_transform_edt(np.pad(hole, 1)).max()
+    factor = math.ceil(across / SHRUNK) if across > THICK else 1
+    return max(factor, 2) if wishes.strategy == "multiscale" else max(factor, 1)
