@@ -134,7 +134,7 @@ def _note_done(manifest: Manifest, outcome: Outcome, summary: Summary) -> None:
     try:
         manifest.add(outcome.record())
     except OSError as error:  # without it each start would do all again
-        summary.stopped = f"the manifest cannot be written: {one_line(error)}"
+        summary.stopped = summary.stopped or f"the manifest cannot be written: {one_line(error)}"
 
 
 def _prepare(request: Request) -> tuple[Plan, Job]:

@@ -286,6 +286,24 @@ def test_progress_is_shown_and_a_fill_can_be_cancelled(
     editor.fill()
 
 
+def test_opening_another_photo_cancels_the_fill_without_a_word_of_it(
+    open_editor: OpenEditor, server: FakeServer, picture: Path
+) -> None:
+    server.behaviour.steps = 10
+    editor = open_editor()
+    editor.open(picture)
+    mark(editor)
+    editor.page.keyboard.press("f")
+    editor.page.wait_for_selector("#progress progress[value]")
+    editor.page.set_input_files("#photo-file", picture)
+    editor.page.click("#confirm [value=yes]")
+    editor.page.wait_for_selector("#progress", state="hidden")
+    editor.settle()
+    assert [job["state"] for job in server.behaviour.jobs.values()] == ["cancelled"]
+    assert "is open" in editor.page.locator("#status").inner_text()
+    assert editor.page.locator("#notice").is_hidden()
+
+
 def test_painting_goes_on_during_a_fill(open_editor: OpenEditor, server: FakeServer, picture: Path) -> None:
     server.behaviour.steps = 4
     editor = open_editor()

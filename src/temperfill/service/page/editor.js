@@ -241,6 +241,9 @@ export class Editor {
       const { parent, mask, sketch } = work;
       const { temperature, mask_dilate } = options;
       await this.receive({ blob, seconds, parent, mask, sketch, temperature, mask_dilate }, answer);
+    } catch (error) {
+      // What becomes of a fill whose photo is gone, which opening another one cancels, is no news.
+      if (layers === this.layers || !(error instanceof ServerError)) throw error;
     } finally {
       this.fillUnderWay = null;
       showProgress(null);
