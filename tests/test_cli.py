@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import subprocess
 import sys
 import time
@@ -15,7 +16,7 @@ from PIL import Image
 
 import temperfill
 from temperfill import cli
-from temperfill.checkpoint import save_generator
+from temperfill.checkpoint import load_generator, read_metadata, save_generator
 from temperfill.config import EvaluationConfig, GeneratorConfig, JudgeConfig, to_json
 from temperfill.nets.generator import Generator
 from temperfill.presets import PRESETS
@@ -354,9 +355,19 @@ def test_sample_can_be_filled(tmp_path: Path, weights: Path) -> None:
         assert photo.size == mask.size
 
 
+def test_terms_are_kept_with_bundled_weights(weights: Path, tmp_path: Path) -> None:
+    first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
+    cli.main(["bundle", str(weights), "--output", str(first), "--terms", "for tests only"])
+    cli.main(["bundle", str(first), "--output", str(second)])
+    assert [read_metadata(path).get("terms") for path in (weights, first, second)] == [None, *["for tests only"] * 2]
+    load_generator(second)
+
+
 def test_models_version_and_overview(capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(["models"])
-    assert {"ours", "telea", "navier-stokes", "biharmonic"} <= set(capsys.readouterr().out.split())
+    listed = capsys.readouterr().out
+    assert {"ours", "telea", "navier-stokes", "biharmonic"} <= set(listed.split())
+    assert re.search(r"^base .*research use only", listed, re.M)  # as the model card says
     cli.main(["--version"])
     assert capsys.readouterr().out.strip() == temperfill.__version__
     for words in ([], ["--help"], ["-h"]):

@@ -135,8 +135,13 @@ def load_generator(path: Path, device: torch.device | str = "cpu", method: str |
     return generator.to(device).eval().requires_grad_(False)
 
 
-def halve_generator(source: Path, output: Path) -> None:
+def halve_generator(source: Path, output: Path, terms: str = "") -> None:
     """Copies a weights file in half precision, other metadata included.
+
+    Args:
+        source: of the .safetensors file.
+        output: of the copy.
+        terms: of use, for its metadata; if empty, those of the source stay.
 
     Raises:
         OSError: cannot be read or written.
@@ -145,6 +150,7 @@ def halve_generator(source: Path, output: Path) -> None:
     generator = load_generator(source)
     own = ("format", "method", "config", "sha256")
     extra = {key: value for key, value in read_metadata(source).items() if key not in own}
+    extra |= {"terms": terms} if terms else {}
     save_generator(output, generator, extra_metadata=extra, dtype=torch.float16)
 
 

@@ -16,6 +16,8 @@ class BundleOptions:
     """The generator.safetensors of a run."""
     output: Path
     """File to write, .safetensors."""
+    terms: str = ""
+    """Terms of use, such as "research use only", to be kept in the file; without it those of WEIGHTS."""
     debug: bool = False
     """Show the trace of an error."""
 
@@ -26,5 +28,5 @@ def run(words: list[str]) -> None:
     require(options.output.suffix == ".safetensors", f"--output must end in .safetensors, got {options.output}")
     from temperfill.checkpoint import halve_generator
 
-    halve_generator(options.weights, options.output)
+    halve_generator(options.weights, options.output, options.terms)
     say(f"wrote {options.output} ({options.output.stat().st_size / 1e6:.1f} MB)")
