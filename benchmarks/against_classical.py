@@ -5,7 +5,7 @@ python benchmarks/against_classical.py base runs/evaluation/rows.json ... --outp
 Reads the rows that ``temperfill evaluate`` writes, of one evaluation or of several with the same methods. The first
 table names, for every measure, the methods that the model does not beat: the 95 % bootstrap interval of the mean
 difference over the same pictures does not exclude zero; those that beat it are in bold. The second takes all groups
-together, against the best of the methods in each measure by itself.
+together, against the best of the methods in each measure by itself, with 95 % bootstrap intervals over the pictures.
 """
 
 import argparse
@@ -17,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from temperfill.report import Record, pairwise
+from temperfill.report.bootstrap import resampled_means
 
 MEASURES = {"mae": -1, "psnr": 1, "ssim": 1, "vgg": -1, "squeeze": -1}
 """Whether more (1) or less (-1) is better."""
@@ -95,15 +96,41 @@ def together(rows: Rows, model: str, others: list[str], kinds: list[str]) -> lis
             lines.append(
                 f"| {kind} | {method} | {mae:.3f} | {psnr:.2f} | {ssim:.4f} | {vgg:.3f} | {squeeze:.3f} | {sharp:.2f} |"
             )
-        theirs = np.stack([means[other] for other in others])
-        signs = np.array(list(MEASURES.values()))
-        best = signs * (signs * theirs[:, : len(signs)]).max(0)
-        ours = means[model]
-        lines.append(
-            f"| {kind} | {model} against the best | x{ours[0] / best[0]:.3f} | {ours[1] - best[1]:+.2f} "
-            f"| {ours[2] - best[2]:+.4f} | x{ours[3] / best[3]:.3f} | x{ours[4] / best[4]:.3f} | |"
-        )
+        lines.append(f"| {kind} | {model} against the best | {' | '.join(against_best(rows, kind, model, means))} | |")
     return lines
+
+
+def against_best(rows: Rows, kind: str, model: str, means: dict[str, NDArray[np.float64]]) -> list[str]:
+    """A cell for each measure: ratio (x) or difference, with its 95 % interval, to the method with the best mean.
+
+    Raises:
+        SystemExit: the methods did not fill the same pictures.
+    """
+    cells = []
+    for column, (measure, sign) in enumerate(MEASURES.items()):
+        best = max((other for other in means if other != model), key=lambda other: sign * means[other][column])
+        values = [by_picture(rows, kind, method, measure) for method in (model, best)]
+        if values[0].keys() != values[1].keys():
+            raise SystemExit("the methods were not measured on the same pictures; evaluate them in one command")
+        pairs = np.array([[value[stem] for value in values] for stem in values[0]])
+        ours, theirs = resampled_means(pairs).T
+        mean_ours, mean_theirs = means[model][column], means[best][column]
+        relative = measure not in ("psnr", "ssim")
+        figure = mean_ours / mean_theirs if relative else mean_ours - mean_theirs
+        low, high = np.percentile(ours / theirs if relative else ours - theirs, [2.5, 97.5])
+        form = "x{:.3f}" if relative else {"psnr": "{:+.2f}", "ssim": "{:+.4f}"}[measure]
+        cells.append(f"{form.format(figure)} [{form.format(low)}, {form.format(high)}]")
+    return cells
+
+
+def by_picture(rows: Rows, kind: str, method: str, measure: str) -> dict[str, float]:
+    """Stem to mean over all groups of masks."""
+    found: dict[str, list[float]] = defaultdict(list)
+    for (k, _, m), pictures in rows.items():
+        if (k, m) == (kind, method):
+            for stem, row in pictures.items():
+                found[stem].append(row[measure])
+    return {stem: float(np.mean(values)) for stem, values in sorted(found.items())}
 
 
 def mean(rows: Rows, kind: str, method: str) -> NDArray[np.float64]:
