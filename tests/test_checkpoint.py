@@ -116,6 +116,10 @@ def test_file_names_its_method_and_one_that_names_none_is_ours(path: Path, tmp_p
     )
     assert method_in(old) == "ours"
     assert same_weights(load_generator(old, method="ours"), load_generator(path))
+    # Files that named their method before the sum covered it.
+    first = metadata | {"method": "ours", "sha256": checkpoint.digest(metadata["config"], stored)}
+    safetensors.torch.save_file(stored, old, first)
+    assert same_weights(load_generator(old, method="ours"), load_generator(path))
     other = tampered(path, lambda t: t, method="deepfillv2")
     with pytest.raises(ValueError, match=r"tampered\.safetensors: config\.attention: unknown key"):
         load_generator(other)
