@@ -126,7 +126,7 @@ def run(request: Request) -> Summary:
     try:
         job.output.write(request.report, _report(request, job, summary))
     except OSError as error:
-        summary.stopped = summary.stopped or f"the report cannot be written: {one_line(error)}"
+        summary.stop(f"the report cannot be written: {one_line(error)}")
     return summary
 
 
@@ -134,7 +134,7 @@ def _note_done(manifest: Manifest, outcome: Outcome, summary: Summary) -> None:
     try:
         manifest.add(outcome.record())
     except OSError as error:  # without it each start would do all again
-        summary.stopped = summary.stopped or f"the manifest cannot be written: {one_line(error)}"
+        summary.stop(f"the manifest cannot be written: {one_line(error)}")
 
 
 def _prepare(request: Request) -> tuple[Plan, Job]:

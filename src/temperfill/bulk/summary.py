@@ -65,7 +65,11 @@ class Summary:
             if len(self.notes) < _LISTED:
                 self.notes.append(task | {"note": note})
         if outcome.is_last:
-            self.stopped = self.stopped or outcome.reason
+            self.stop(outcome.reason)
+
+    def stop(self, reason: str) -> None:
+        """Notes why the job cannot go on; what came first is told."""
+        self.stopped = self.stopped or reason
 
     def end(self, interrupted: bool) -> None:
         """Stops the clock; a signal counts as an interruption if something is left to do."""
