@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from PIL import Image
 
 from service.editor.driver import EditorPage, OpenEditor, photo
@@ -265,16 +266,22 @@ def test_a_place_that_was_not_filled_is_answered_with_a_sentence(
     editor.wait_for_notice("outside the mask")
 
 
+def begin_fill(editor: EditorPage, picture: Path) -> NDArray[np.bool_]:
+    """Opens and marks a picture, and waits until its fill is under way; gives the marks."""
+    editor.open(picture)
+    mark(editor)
+    marks = editor.marks()
+    editor.page.keyboard.press("f")
+    editor.page.wait_for_selector("#progress progress[value]")
+    return marks
+
+
 def test_progress_is_shown_and_a_fill_can_be_cancelled(
     open_editor: OpenEditor, server: FakeServer, picture: Path
 ) -> None:
     server.behaviour.steps = 10
     editor = open_editor()
-    editor.open(picture)
-    mark(editor)
-    mask = editor.marks()
-    editor.page.keyboard.press("f")
-    editor.page.wait_for_selector("#progress progress[value]")
+    mask = begin_fill(editor, picture)
     assert "%" in editor.page.locator("#progress span").inner_text()
     editor.page.click("[data-action=cancel]")
     editor.wait_for_status("Cancelled")
@@ -291,10 +298,7 @@ def test_opening_another_photo_cancels_the_fill_without_a_word_of_it(
 ) -> None:
     server.behaviour.steps = 10
     editor = open_editor()
-    editor.open(picture)
-    mark(editor)
-    editor.page.keyboard.press("f")
-    editor.page.wait_for_selector("#progress progress[value]")
+    begin_fill(editor, picture)
     editor.page.set_input_files("#photo-file", picture)
     editor.page.click("#confirm [value=yes]")
     editor.page.wait_for_selector("#progress", state="hidden")
