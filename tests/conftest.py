@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-# Before torch is imported, and so that the processes that tests start get it too.
-os.environ.setdefault("OMP_NUM_THREADS", str(min(2, os.cpu_count() or 1)))
+# Before torch is imported, and so that the processes that tests start get it too. One thread, as the tensors of tests
+# are tiny: two wait for each other by spinning, and beside any other load that takes many times the time of the work.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 import hypothesis
 import numpy as np
