@@ -232,7 +232,9 @@ def test_run_written_before_there_were_methods_is_one_of_ours(tmp_path: Path) ->
     }
 
 
-@pytest.mark.parametrize("recipe", sorted(Path(__file__).parents[1].glob("docs/recipes/*.json")), ids=lambda p: p.stem)
+@pytest.mark.parametrize(
+    "recipe", sorted(Path(__file__).parents[1].glob("docs/train/recipes/*.json")), ids=lambda p: p.stem
+)
 def test_recipes_in_the_documents_are_runs_of_ours(recipe: Path) -> None:
     assert load_run(recipe) == load_json(TrainConfig, recipe)
 

@@ -22,7 +22,12 @@ HEAVY = ("torch", "numpy", "PIL", "scipy", "skimage", "safetensors", "lightning"
 REFUSED = ("torchvision", "torchmetrics", "timm", "lpips", "piq", "torch_fidelity", "cleanfid", "gradio")
 
 # onnx_fill takes an exported model, and is run by the tests of the export.
-EXAMPLES = [path for path in sorted((ROOT / "examples").glob("*.py")) if path.stem != "onnx_fill"]
+PROGRAMS = [
+    path for path in sorted([*ROOT.glob("examples/*.py"), *ROOT.glob("tools/*.py")]) if path.stem != "onnx_fill"
+]
+
+# Reports are written by commands; the pages around them are ours.
+PAGES = [path for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]) if path.name != "report.md"]
 
 
 def blocks(language: str) -> list[str]:
@@ -79,9 +84,9 @@ def test_commands_that_ci_runs_are_marked(marker: str) -> None:
 
 
 @pytest.mark.weights
-@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
-def test_example_runs(path: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Every example takes the folder to write to as its one argument."""
+@pytest.mark.parametrize("path", PROGRAMS, ids=lambda path: path.stem)
+def test_examples_and_tools_run(path: Path, workplace: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every one of them takes the folder to write to as its one argument."""
     out = workplace / "out"
     monkeypatch.setattr(sys, "argv", [str(path), str(out)])
     runpy.run_path(str(path), run_name="__main__")
@@ -89,7 +94,7 @@ def test_example_runs(path: Path, workplace: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_relative_links_of_documents_exist() -> None:
-    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+    for document in PAGES:
         text = document.read_text(encoding="utf-8")
         for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text):
             if "://" not in target:
@@ -107,7 +112,7 @@ def names_of_tests(path: Path) -> set[str]:
 
 def test_tests_that_documents_name_exist() -> None:
     found = 0
-    for document in [*ROOT.glob("*.md"), *(ROOT / "docs").glob("*.md")]:
+    for document in PAGES:
         for file, name in re.findall(r"(tests/[\w/]+\.py)::([\w:]+)", document.read_text(encoding="utf-8")):
             assert name in names_of_tests(ROOT / file), f"{document.name} names {file}::{name}"
             found += 1
@@ -115,7 +120,7 @@ def test_tests_that_documents_name_exist() -> None:
 
 
 def test_every_case_of_the_reliability_page_has_tests() -> None:
-    page = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "use" / "reliability.md").read_text(encoding="utf-8")
     rows = re.findall(r"^\| (\d+) \|([^|]+)\|([^|]+)\|([^|]+)\|$", page, re.MULTILINE)
     assert [int(number) for number, *_ in rows] == list(range(1, 37))
     for number, *_, tests in rows:
@@ -164,7 +169,7 @@ def test_sample_is_a_photo_with_a_mask() -> None:
 
 def test_sample_can_be_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "argv", ["make_sample.py", str(tmp_path)])
-    runpy.run_path(str(ROOT / "examples" / "make_sample.py"), run_name="__main__")
+    runpy.run_path(str(ROOT / "tools" / "make_sample.py"), run_name="__main__")
     for name, tolerance in (("mask.png", 0), ("photo.jpg", 2)):  # JPEG encoders differ by rounding
         with Image.open(tmp_path / name) as made, Image.open(SAMPLES / name) as bundled:
             difference = np.abs(np.asarray(made, np.int16) - np.asarray(bundled, np.int16))

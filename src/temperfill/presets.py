@@ -1,7 +1,8 @@
 """Tables of configurations.
 
 PRESETS are our network: "paper" is trained as the paper says, "base" and "large" with the losses and the carried detail
-of the bundled model, which controlled runs compare (docs/release.md), "tiny" is "paper" in small, to try things out.
+of the bundled model, which controlled runs compare (docs/record/release.md), "tiny" is "paper" in small, to try things
+out.
 ABLATIONS are what is changed in the paper's generator, BASELINES the methods of comparison at full width, trained as
 their papers and public code do, with this package's data, masks and averaging.
 """

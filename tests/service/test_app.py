@@ -438,7 +438,7 @@ def test_openapi_describes_forms_and_errors() -> None:
 
 
 def test_page_of_the_documentation_names_every_code_part_and_option() -> None:
-    page = (ROOT / "docs" / "service.md").read_text(encoding="utf-8")
+    page = (ROOT / "docs" / "use" / "service.md").read_text(encoding="utf-8")
     source = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src/temperfill/service").glob("*.py"))
     codes = set(re.findall(r'Refusal\(\s*\d+, "(\w+)"', source)) - {"gone", "failed"}  # told to nobody
     assert len(codes) > 10

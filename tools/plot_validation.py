@@ -1,6 +1,6 @@
 """Draws the validation of a training: means over pictures of what `temperfill evaluate` measured at several steps.
 
-python examples/plot_validation.py OUTPUT_FOLDER [rows.json]
+python tools/plot_validation.py OUTPUT_FOLDER [rows.json]
 
 The rows are those of `temperfill evaluate --methods steps-100.safetensors steps-200.safetensors ...`: generators are
 named by their steps. Without rows it draws made-up ones.

@@ -1,4 +1,4 @@
-"""Draws the picture at the top of README: `python examples/before_after.py docs/images`.
+"""Draws the picture at the top of README: `python tools/before_after.py docs/images`.
 
 Photograph, hole and result of the bundled model stand side by side, made through the public interface.
 """

@@ -1,6 +1,6 @@
 """Draws the curves of a training run: losses, temperatures of the heads, and the rate, over the steps.
 
-python examples/plot_training.py OUTPUT_FOLDER [log.jsonl ...]
+python tools/plot_training.py OUTPUT_FOLDER [log.jsonl ...]
 
 Several logs are drawn one after the other, as when a run starts from another. Without a log it draws a made-up one.
 """

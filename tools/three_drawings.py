@@ -1,4 +1,4 @@
-"""Draws docs/images/drawings.png: `python examples/three_drawings.py docs/images [MODEL]`.
+"""Draws docs/images/drawings.png: `python tools/three_drawings.py docs/images [MODEL]`.
 
 One hole in one photograph is filled without lines, and along three drawings (the paper's Fig. 12). The photograph is
 skimage.data.astronaut(), by NASA, in the public domain.

@@ -1,6 +1,6 @@
 """Trains a small edge network on the answers of a large one: how the bundled edge network is made.
 
-python examples/distil_edges.py OUTPUT --pictures FOLDER ... --teacher WEIGHTS [--crops 1000] [--steps 4000]
+python tools/distil_edges.py OUTPUT --pictures FOLDER ... --teacher WEIGHTS [--crops 1000] [--steps 4000]
 
 The large network looks at square crops once; its five maps are kept in OUTPUT/targets at half precision. The small one
 (84,477 parameters) then learns all five, and the running average of its weights is written to OUTPUT/edges.safetensors

@@ -1,4 +1,4 @@
-"""Makes the bundled sample, a photograph and a mask around one object in it: `python examples/make_sample.py DIR`.
+"""Makes the bundled sample, a photograph and a mask around one object in it: `python tools/make_sample.py DIR`.
 
 The photograph is the astronaut that scikit-image carries; the mask covers the model of the space shuttle behind her.
 It also shows what a mask is: a grey picture of the photograph's size, white where pixels are to be replaced.

@@ -1,4 +1,4 @@
-"""Draws docs/images/sketch-steps.png: `python examples/sketch_steps.py docs/images`.
+"""Draws docs/images/sketch-steps.png: `python tools/sketch_steps.py docs/images`.
 
 The way from a photograph to its sketch (the paper's Fig. 11), by the bundled edge network. The photograph is
 skimage.data.coffee(), in the public domain.
