@@ -146,7 +146,7 @@ def test_comparison_without_baselines_is_empty() -> None:
 
 
 def test_tables_mark_the_best_and_count() -> None:
-    text = report.summary_tables(report.summarise(records()))
+    text = report.markdown(report.result_tables(report.summarise(records())))
     assert text.count("### ") == 2
     assert "| method | MAE, % | PSNR, dB | SSIM | sharpness | n |" in text
     good, poor = (next(line for line in text.splitlines() if line.startswith(f"| {m} ")) for m in ("good", "poor"))
@@ -159,13 +159,13 @@ def test_tables_mark_the_best_and_count() -> None:
 
 def test_ties_are_equally_bold_and_names_cannot_break_a_table() -> None:
     rows = [Record(m, "k", "g", "p", {"psnr": 20.0}) for m in ("a|b", "c")]
-    text = report.summary_tables(report.summarise(rows))
+    text = report.markdown(report.result_tables(report.summarise(rows)))
     assert text.count("**20.0000** [20.0000, 20.0000]") == 2
     assert "| a\\|b |" in text
 
 
 def test_comparison_table_names_the_verdict() -> None:
-    text = report.comparison_table(report.compare(records(), ["poor"]))
+    text = report.markdown(report.comparison_tables(report.compare(records(), ["poor"])))
     assert "| good | all | PSNR, dB | poor | +" in text
     assert text.count("**better**") == 9
     assert "worse" not in text

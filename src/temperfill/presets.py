@@ -58,8 +58,6 @@ ABLATIONS: dict[str, GeneratorConfig] = {
     "atma": replace(PAPER.generator, attention="atma"),
     "contextual": replace(PAPER.generator, attention="contextual"),
     "none": replace(PAPER.generator, attention="none"),
-    "no-convolution-branch": replace(PAPER.generator, convolution_branch=False),
-    "no-attention-branch": replace(PAPER.generator, attention_branch=False),
 }
 
 BASELINES: dict[str, RunConfig] = {

@@ -68,7 +68,7 @@ def test_one_rank_equals_three_merged_in_any_order_bit_for_bit() -> None:
     for order in itertools.permutations(ranks):
         merged = Moments(7)
         for batches in order:
-            merged.merge(Moments.from_state(moments(batches).state()))
+            merged.merge(moments(batches))
         assert merged.count == 301
         got_mean, got_covariance = merged.mean_covariance()
         assert torch.equal(got_mean, mean)

@@ -9,7 +9,7 @@ import torch.nn.functional as F
 from safetensors.torch import save_file
 from torch import Tensor
 
-from temperfill.nets.inception import _LAYERS, FEATURES, InceptionFeatures
+from temperfill.nets.inception import _LAYERS, InceptionFeatures
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +40,7 @@ def test_features_of_any_size(state: dict[str, Tensor], tmp_path: Path) -> None:
     with torch.inference_mode():
         network = InceptionFeatures.from_file(tmp_path / "inception.safetensors")
         features = network(image)
-        assert features.shape == (1, FEATURES)
+        assert features.shape == (1, 2048)
         assert (features >= 0).all()
         assert torch.equal(InceptionFeatures.from_file(tmp_path / "inception.pth")(image), features)
         # The first layer as published: resized, in [-1, 1], convolution, batch normalisation, ReLU.

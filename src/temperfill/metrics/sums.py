@@ -2,7 +2,6 @@
 
 import math
 from collections.abc import Iterable
-from typing import Any
 
 import torch
 from torch import Tensor
@@ -138,19 +137,6 @@ class Moments:
         self._check()
         self.total += other.total
         self.products += other.products
-
-    def state(self) -> dict[str, Any]:
-        """Tensors and numbers, for a file or another process."""
-        self._flush()
-        return {"count": self.count, "largest": self.largest, "total": self.total, "products": self.products}
-
-    @classmethod
-    def from_state(cls, state: dict[str, Any]) -> "Moments":
-        """The sums that :meth:`state` gave."""
-        moments = cls(len(state["total"]))
-        moments.count, moments.largest = state["count"], state["largest"]
-        moments.total, moments.products = state["total"].clone(), state["products"].clone()
-        return moments
 
     def mean_covariance(self) -> tuple[Tensor, Tensor]:
         """Mean (d,) and covariance (d, d) with divisor n - 1, float64.

@@ -17,8 +17,6 @@ HINT = (
     "FID needs pt_inception-2015-12-05-6726825d.pth from https://github.com/mseitzer/pytorch-fid/releases/download/"
     "fid_weights/ (or a safetensors file with its tensors)"
 )
-FEATURES = 2048
-"""Length of a picture's features."""
 _SIDE = 299  # pixels that the network sees
 _EPSILON = 1e-3  # of its batch normalisation
 _UNUSED = ("fc.weight", "fc.bias")

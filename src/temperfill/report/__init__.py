@@ -30,7 +30,6 @@ from temperfill.report.sheets import contact_sheet
 from temperfill.report.tables import (
     Cell,
     Table,
-    comparison_table,
     comparison_tables,
     group_tables,
     latex,
@@ -38,7 +37,6 @@ from temperfill.report.tables import (
     pairwise_tables,
     result_tables,
     set_tables,
-    summary_tables,
 )
 from temperfill.report.writing import write_json, write_text
 
@@ -59,7 +57,6 @@ __all__ = [
     "bootstrap_interval",
     "by_group",
     "compare",
-    "comparison_table",
     "comparison_tables",
     "contact_sheet",
     "distance_from_best",
@@ -78,7 +75,6 @@ __all__ = [
     "result_tables",
     "set_tables",
     "summarise",
-    "summary_tables",
     "verdict",
     "write_json",
     "write_text",

@@ -229,13 +229,3 @@ def _difference(figures: dict[str, Any], name: str) -> list[Cell | str]:
     verdict = {"none": "", ONE_SEED: "not ranked: one seed"}.get(f["verdict"], f["verdict"])
     said: Cell | str = Cell(verdict, bold=True) if verdict == "better" else verdict
     return [f"{f['difference']:+.4f}", _interval(f["interval"], "+"), said, str(figures["n"])]
-
-
-def summary_tables(summary: Summary, ranked: bool = True) -> str:
-    """Markdown: one table per kind and group; best means in bold, with 95 % intervals and numbers of pictures."""
-    return markdown(result_tables(summary, ranked))
-
-
-def comparison_table(comparison: Comparison) -> str:
-    """Markdown: differences from the best baseline with 95 % intervals; better and worse where they exclude zero."""
-    return markdown(comparison_tables(comparison))
