@@ -172,13 +172,7 @@ class PictureFolders(Dataset[Batch]):
         Chance has a stream of its own here, so that samples with and without sketches are the same but for these.
         """
         lines = lines.transpose(2, 0, 1) & mask
-        rng = np.random.default_rng([self.seed, _LINES, number])
-        if not lines.size or rng.random() >= self.config.sketch_share:
-            return np.zeros_like(lines)
-        if rng.random() < self.config.sketch_parts:
-            parts, count = ndimage.label(lines[0], np.ones((3, 3)))
-            lines &= np.append(False, rng.random(count) < 0.5)[parts]
-        return lines
+        return shown_lines(lines, self.config, np.random.default_rng([self.seed, _LINES, number]))
 
     def index(self, number: int) -> int:
         """The picture of a sample: every epoch is a permutation, or takes folders in turn if balanced."""
@@ -216,6 +210,25 @@ def _open_sketches(config: DataConfig, pictures: Joined) -> Joined | None:
 
 def _stem(label: str) -> str:
     return str(PurePosixPath(label).with_suffix(""))
+
+
+def shown_lines(lines: NDArray[np.bool_], config: DataConfig, rng: np.random.Generator) -> NDArray[np.bool_]:
+    """Those of a hole's lines that a sample shows: all, some or none.
+
+    Args:
+        lines: (1, S, S) of the hole, True = line; (0, S, S) without a sketch.
+        config: shares of samples with lines, and with some of them.
+        rng: source of randomness.
+
+    Returns:
+        As ``lines``.
+    """
+    if not lines.size or rng.random() >= config.sketch_share:
+        return np.zeros_like(lines)
+    if rng.random() < config.sketch_parts:
+        parts, count = ndimage.label(lines[0], np.ones((3, 3)))
+        lines = lines & np.append(False, rng.random(count) < 0.5)[parts]
+    return lines
 
 
 def _unpacked(batch: Batch) -> Batch:

@@ -84,16 +84,24 @@ class Stepper:
             vgg.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             self.distances = compiled(self.recipe.distances(config, vgg))
 
-    def __call__(self, batch: Batch, step: int) -> tuple[dict[str, float], Tensor]:
+    def __call__(
+        self, batch: Batch, step: int, rate: float | None = None, decay: float | None = None
+    ) -> tuple[dict[str, float], Tensor]:
         """Updates both networks; gives the values of all loss terms and the temperatures (B, heads), on the CPU.
 
         A GPU is waited for once, before the generator's backward pass: while it works on that, the next batch is made.
+
+        Args:
+            batch: on the device, ``centre`` and what follows it excepted.
+            step: its number, from 0.
+            rate: learning rate of the generator; None takes that of the configuration for this step.
+            decay: of the averaged weights, likewise.
 
         Raises:
             ValueError: a term is not finite.
         """
         config, judge = self.config, self.networks.discriminator
-        rate = learning_rate(config, step)
+        rate = learning_rate(config, step) if rate is None else rate
         _set_rate(self.generator_optimizer, rate)
         output = self.generator(*batch.given)
         output = output._replace(coarse=output.coarse.float(), refined=output.refined.float())
@@ -111,7 +119,7 @@ class Stepper:
         values = finite_values(judged | terms, step, self.fabric)
         temperatures = output.temperatures.detach().float().cpu()
         self._update(self.generator_optimizer, terms)
-        self.networks.average(min(config.ema_decay, (1 + step) / (10 + step)))
+        self.networks.average(min(config.ema_decay, (1 + step) / (10 + step)) if decay is None else decay)
         return values, temperatures
 
     def _discriminator_terms(self, batch: Batch, output: GeneratorOutput, fake: Tensor, step: int) -> dict[str, Tensor]:
