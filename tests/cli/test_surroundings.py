@@ -103,7 +103,7 @@ def test_odd_names_are_names(
 
 
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
-@pytest.mark.parametrize("command", [["--help"], ["inpaint", "--help"], ["models"], ["methods"]], ids=" ".join)
+@pytest.mark.parametrize("command", [["--help"], ["inpaint", "--help"], ["models"], ["models", "--all"]], ids=" ".join)
 def test_what_is_printed_needs_no_unicode(command: list[str], encoding: str) -> None:
     done = process(command, PYTHONIOENCODING=encoding)
     assert done.returncode == 0, done.stderr
@@ -185,7 +185,7 @@ def test_no_command_needs_a_network(files: dict[str, Path], tmp_path: Path) -> N
     commands = [
         ["sample", str(demo)],
         ["models"],
-        ["methods"],
+        ["models", "--all"],
         words(files),
         ["train", "tiny", *train, "--run-dir", str(run)],
         ["bundle", str(run / "generator.safetensors"), "--output", str(tmp_path / "half.safetensors")],

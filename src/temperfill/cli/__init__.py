@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from temperfill.cli.parsing import near, say
+from temperfill.cli.parsing import near, overview, say
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -22,21 +22,19 @@ COMMANDS = {
     "fine-tune": "Train a model further on your own pictures.",
     "watch": "Show how a training run goes, or write a page on it.",
     "evaluate": "Measure methods on pictures.",
-    "compare": "Compare methods as the paper's tables do; train them first if wanted.",
-    "ablation": "Train variants of our network and compare them.",
-    "curves": "Draw the temperatures of training runs.",
-    "branches": "Fill with parts of a network switched off.",
-    "guidance": "Measure how far a network follows lines.",
+    "study": "Make the tables and figures of the paper on your pictures.",
     "export": "Write an ONNX file of a model.",
     "bundle": "Write a trained generator in half precision.",
-    "models": "List models and methods.",
-    "methods": "List every method with its paper, terms and needs.",
+    "models": "List models and methods, with --all their papers, terms and needs.",
     "sketch": "Draw the sketches of pictures, for guided filling.",
     "serve": "Fill pictures over HTTP.",
     "edit": "Open the editor in a browser.",
     "sample": "Copy the bundled photograph and its mask into a folder.",
 }
 """Commands, each the name of its module, and what they do."""
+RENAMED = {name: ["study", name] for name in ("compare", "ablation", "curves", "branches", "guidance")}
+RENAMED |= {"methods": ["models", "--all"]}
+"""Names of the release before, which work in this one, and what they are called now."""
 # Optional packages by the extra that brings them.
 _EXTRAS = {
     "lightning_fabric": "train",
@@ -81,8 +79,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 def _run(words: list[str]) -> None:
     name = words[0] if words else "--help"
+    if name in RENAMED:
+        now = RENAMED[name]
+        say(f"note: temperfill {name} is now temperfill {' '.join(now)}; the old name ends with the next release")
+        words = [*now, *words[1:]]
+        name = words[0]
     if name in ("-h", "--help"):
-        print(_overview())
+        print(overview("temperfill", "[-h] [--version] COMMAND", "Fills holes in pictures.", COMMANDS))
     elif name == "--version":
         import temperfill
 
@@ -94,13 +97,6 @@ def _run(words: list[str]) -> None:
         import_module(f"temperfill.cli.{name.replace('-', '_')}").run(words[1:])
     else:
         raise ValueError(f"unknown command {name!r}{near(name, COMMANDS)}; see temperfill --help")
-
-
-def _overview() -> str:
-    width = max(map(len, COMMANDS))
-    rows = [f"  {name:{width}}  {summary}" for name, summary in COMMANDS.items()]
-    head = ["usage: temperfill [-h] [--version] COMMAND ...", "", "Fills holes in pictures.", "", "commands:"]
-    return "\n".join([*head, *rows, "", "temperfill COMMAND --help shows the options of a command."])
 
 
 def _explain(error: Exception) -> str:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import parse, require, say
 
@@ -12,7 +13,7 @@ from temperfill.cli.parsing import parse, require, say
 class BundleOptions:
     """Writes a trained generator in half precision, half the size, to ship or to share."""
 
-    weights: Positional[Path]
+    weights: Annotated[Positional[Path], arg(metavar="WEIGHTS")]
     """The generator.safetensors of a run."""
     output: Path
     """File to write, .safetensors."""

@@ -3,9 +3,9 @@
 import textwrap
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import parse, require
 
@@ -17,9 +17,9 @@ class DatasetsOptions:
     The splits serve every command: --data.train SPLITS/train, --data.val SPLITS/val, and SPLITS/test for evaluate.
     """
 
-    name: Positional[Literal["paris", "celeba-hq", "places2"] | None] = None
-    """The data set; without it all are listed."""
-    root: Positional[Path | None] = None
+    name: Annotated[Positional[Literal["paris", "celeba-hq", "places2"] | None], arg(metavar="[NAME]")] = None
+    """The data set: paris, celeba-hq or places2; without it all are listed."""
+    root: Annotated[Positional[Path | None], arg(metavar="[FOLDER]")] = None
     """Folder in which its archives were unpacked."""
     output: Path | None = None
     """Folder to write the splits to; without it they are only counted."""

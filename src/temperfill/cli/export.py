@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import parse, say
 
@@ -12,7 +13,7 @@ from temperfill.cli.parsing import parse, say
 class ExportOptions:
     """Writes an ONNX file of one of our networks, after onnxruntime filled test pictures as torch does."""
 
-    model: Positional[str] = "base"
+    model: Annotated[Positional[str], arg(metavar="[MODEL]")] = "base"
     """Name of bundled weights, or path of a .safetensors file."""
     output: Path = Path("model.onnx")
     """File to write, .onnx."""

@@ -2,9 +2,9 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import near, parse, require, say
 
@@ -16,7 +16,7 @@ class FineTuneOptions:
     The same command goes on where it stopped. temperfill train has every other setting.
     """
 
-    pictures: Positional[tuple[Path, ...]]
+    pictures: Annotated[Positional[tuple[Path, ...]], arg(metavar="FOLDER [FOLDER ...]")]
     """Folders of pictures, searched recursively."""
     run_dir: Path
     """Folder of the run; the model is its generator.safetensors."""

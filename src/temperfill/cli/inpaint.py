@@ -4,9 +4,9 @@ import shlex
 import time
 from dataclasses import dataclass, fields
 from pathlib import Path
-from typing import Literal
+from typing import Annotated, Literal
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import parse, progress, require, say
 
@@ -22,7 +22,7 @@ class InpaintOptions:
     skipped, and report.json beside the results tells of the rest.
     """
 
-    image: Positional[str]
+    image: Annotated[Positional[str], arg(metavar="IMAGE")]
     """Picture to fill, or folder, or URL of a folder (s3://..., file://...), of pictures."""
     mask: str
     """Picture of the same size; white (brighter than half) marks what to fill. For a folder: one for all pictures, or a

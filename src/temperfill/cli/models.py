@@ -9,13 +9,18 @@ from temperfill.cli.parsing import parse
 class ModelsOptions:
     """Lists what --model and --methods take."""
 
+    all: bool = False
+    """List every method instead, those without bundled weights too: paper, parameters at full width, terms of use,
+    and what it needs."""
     debug: bool = False
     """Show the trace of an error."""
 
 
 def run(words: list[str]) -> None:
     """Runs the command on the words after its name."""
-    parse(ModelsOptions, "models", words)
+    if parse(ModelsOptions, "models", words).all:
+        _list_all()
+        return
     from safetensors import safe_open
 
     from temperfill.methods import METHODS, bundled
@@ -26,3 +31,13 @@ def run(words: list[str]) -> None:
         print(f"{name}  (bundled, {path.stat().st_size / 1e6:.0f} MB{terms and f'; terms: {terms}'})")
     for name in METHODS:
         print(name)
+
+
+def _list_all() -> None:
+    from temperfill.methods.catalogue import ABOUT, parameters_text
+
+    for name, about in ABOUT.items():
+        print(name)
+        rows = {"paper": about.paper, "parameters": parameters_text(about), "terms": about.terms, "needs": about.needs}
+        for title, text in rows.items():
+            print(f"  {title + ':':12}{text}")

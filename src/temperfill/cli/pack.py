@@ -4,8 +4,9 @@ import os
 import time
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import parse, progress, require, say
 
@@ -17,7 +18,7 @@ class PackOptions:
     The same command goes on after an interruption. Train with --data.train SHARDS.
     """
 
-    sources: Positional[tuple[str, ...]]
+    sources: Annotated[Positional[tuple[str, ...]], arg(metavar="SOURCE [SOURCE ...]")]
     """Folders of pictures, searched recursively, folders of shards, or URLs of either."""
     output: Path
     """Folder for the shards; new, or that of an earlier start of the same command."""

@@ -24,7 +24,9 @@ def parse(options: type[T], command: str, words: list[str], default: T | None = 
     import tyro
 
     extra: Any = {} if default is None else {"default": default}
-    extra |= {"config": (tyro.conf.OmitArgPrefixes,)} if flat else {}
+    # None is a word only where it can undo something: in a configuration that is given.
+    markers = (tyro.conf.DisallowNone,) if default is None else ()
+    extra["config"] = (*markers, tyro.conf.OmitArgPrefixes) if flat else markers
     said = io.StringIO()
     try:
         with contextlib.redirect_stderr(said):
@@ -51,6 +53,21 @@ def near(name: str, known: Any) -> str:
     """A question with the known name that is nearest, or nothing."""
     nearest = difflib.get_close_matches(name, list(known), 1)
     return f", did you mean {nearest[0]}?" if nearest else ""
+
+
+def overview(program: str, arguments: str, about: str, choices: dict[str, str]) -> str:
+    """The help of a program that does one of several things.
+
+    Args:
+        program: its name.
+        arguments: of its call; the last one is what to do.
+        about: what it is for.
+        choices: values of the last argument, and what each does.
+    """
+    choice, width = arguments.split()[-1], max(map(len, choices))
+    rows = [f"  {name:{width}}  {summary}" for name, summary in choices.items()]
+    foot = f"{program} {choice} --help shows the options of each."
+    return "\n".join([f"usage: {program} {arguments} ...", "", about, "", f"{choice}:", *rows, "", foot])
 
 
 def say(text: str) -> None:

@@ -2,8 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import parse, say
 
@@ -12,7 +13,7 @@ from temperfill.cli.parsing import parse, say
 class SampleOptions:
     """Copies the bundled photograph and its mask into a folder, to try things with."""
 
-    folder: Positional[Path]
+    folder: Annotated[Positional[Path], arg(metavar="FOLDER")]
     """Created if missing; receives photo.jpg and mask.png."""
     debug: bool = False
     """Show the trace of an error."""

@@ -3,9 +3,9 @@
 import time
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import parse, require, say
 
@@ -22,7 +22,7 @@ class SketchOptions:
     are as thin as those of a small one and show finer detail.
     """
 
-    source: Positional[Path]
+    source: Annotated[Positional[Path], arg(metavar="IMAGE")]
     """Picture, or folder whose pictures are all drawn."""
     output: Path
     """Folder to write PNG files in; subfolders are kept."""

@@ -4,9 +4,9 @@ import time
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
-from tyro.conf import Positional
+from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import parse, require, say
 
@@ -19,7 +19,7 @@ _WIDTH = 40
 class WatchOptions:
     """Shows losses, temperatures of every head, validation and progress of a run, while it trains or later."""
 
-    run: Positional[Path]
+    run: Annotated[Positional[Path], arg(metavar="RUN")]
     """Folder of the run."""
     once: bool = False
     """Show it once and end; so it is where standard output is no terminal."""

@@ -1,4 +1,4 @@
-"""``temperfill methods`` lists every method with all that there is to know of it."""
+"""``temperfill models --all`` lists every method with all that there is to know of it."""
 
 import pytest
 
@@ -7,7 +7,7 @@ from temperfill.methods import METHODS, TRAINED
 
 
 def test_every_method_is_listed(capsys: pytest.CaptureFixture[str]) -> None:
-    cli.main(["methods"])
+    cli.main(["models", "--all"])
     lines = capsys.readouterr().out.splitlines()
     assert {line for line in lines if not line.startswith(" ")} == {*METHODS, *TRAINED}
     for title in ("paper", "parameters", "terms", "needs"):

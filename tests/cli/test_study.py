@@ -1,5 +1,6 @@
-"""``compare``, ``ablation``, ``curves``, ``branches``, ``guidance``: flags reach the studies, bad input is one line."""
+"""``temperfill study``: flags reach the studies, bad input is one line."""
 
+import re
 import sys
 from pathlib import Path
 from typing import Any
@@ -44,11 +45,12 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("curves norun", "norun is not a run folder"),
         ("branches --pictures pictures --model telea", "no such branches"),
         ("guidance --pictures pictures --model telea", "takes no sketch; give a model"),
+        ("curvs norun", "unknown study 'curvs', did you mean curves?"),
     ],
 )
 def test_bad_input_is_one_line(words: str, part: str, pictures: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as caught:
-        cli.main([*words.split(), "--output", "out"])
+        cli.main(["study", *words.split(), "--output", "out"])
     assert caught.value.code == 2
     lines = [line for line in capsys.readouterr().err.splitlines() if line]
     assert len(lines) == 1
@@ -75,15 +77,15 @@ def test_flags_reach_the_studies(pictures: Path, monkeypatch: pytest.MonkeyPatch
         "--limit",
         "5",
     ]
-    cli.main(["ablation", "adversarial", *shared])
+    cli.main(["study", "ablation", "adversarial", *shared])
     what, evaluation, output, study, command = calls["ablation"]
     assert (what, output, study.seeds, study.width, evaluation.limit) == ("adversarial", Path("o"), (3, 4), 8, 5)
-    assert command.startswith("temperfill ablation adversarial --pictures pictures")
-    cli.main(["compare", *shared, "--by-ratio", "--methods", "ours", "telea"])
+    assert command.startswith("temperfill study ablation adversarial --pictures pictures")
+    cli.main(["study", "compare", *shared, "--by-ratio", "--methods", "ours", "telea"])
     methods, evaluation, *_ = calls["compare"]
     assert methods == ("ours", "telea")
     assert evaluation.mask_kind == ",".join(RATIO_BINS)
-    cli.main(["compare", *shared, "--by-ratio", "--masks", "m"])
+    cli.main(["study", "compare", *shared, "--by-ratio", "--masks", "m"])
     assert calls["compare"][1].groups == RATIO_BINS
 
 
@@ -92,6 +94,13 @@ def test_missing_matplotlib_names_the_extra(
 ) -> None:
     monkeypatch.setitem(sys.modules, "matplotlib", None)
     with pytest.raises(SystemExit):
-        cli.main(["compare", "--pictures", "pictures", "--methods", "telea", "--output", "out"])
+        cli.main(["study", "compare", "--pictures", "pictures", "--methods", "telea", "--output", "out"])
     assert "pip install 'temperfill[report]'" in capsys.readouterr().err
     assert not Path("out").exists()
+
+
+def test_help_names_every_study(capsys: pytest.CaptureFixture[str]) -> None:
+    for words in (["study"], ["study", "--help"]):
+        cli.main(words)
+        listed = capsys.readouterr().out
+        assert re.findall(r"^  (\w+)  ", listed, re.M) == ["compare", "ablation", "curves", "branches", "guidance"]

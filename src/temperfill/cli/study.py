@@ -1,0 +1,144 @@
+"""``temperfill study``: the paper's comparisons and figures, on any pictures."""
+
+import shlex
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from tyro.conf import Positional, arg
+
+from temperfill.cli.parsing import near, overview, parse, say
+from temperfill.config import EvaluationConfig, StudyConfig
+
+
+@dataclass(frozen=True)
+class CompareOptions:
+    """Compares methods on pictures; trains the learned ones first if training folders are named."""
+
+    evaluation: EvaluationConfig
+    study: StudyConfig
+    output: Path
+    """Folder of the report, and of the runs; the same command goes on where it stopped."""
+    methods: tuple[str, ...] = ("ours", "atma", "wavefill", "deepfillv2", "partialconv", "patchmatch")
+    """Names of methods, paths of weights files or run folders, or LABEL=RUN,RUN with the runs of one method. The first
+    is compared with each other. With --train, ours, partialconv, deepfillv2, wavefill and atma are trained."""
+    by_ratio: bool = False
+    """Masks in the paper's five bins of the hole's share, instead of strokes and a square."""
+    debug: bool = False
+    """Show the trace of an error."""
+
+
+@dataclass(frozen=True)
+class AblationOptions:
+    """Trains variants of our network for the same steps on the same pictures and masks, and compares them."""
+
+    what: Positional[Literal["attention", "adversarial"]]
+    """attention: MHTMA, ATMA, contextual attention and none. adversarial: hinge with spectral normalisation, and
+    WGAN-GP."""
+    evaluation: EvaluationConfig
+    study: StudyConfig
+    output: Path
+    """Folder of the report and of the runs; the same command goes on where it stopped."""
+    debug: bool = False
+    """Show the trace of an error."""
+
+
+@dataclass(frozen=True)
+class CurvesOptions:
+    """Draws the temperature of every head over training, one panel for each run: mean line and range."""
+
+    runs: Annotated[Positional[tuple[Path, ...]], arg(metavar="RUN [RUN ...]")]
+    """Folders of training runs."""
+    output: Path
+    """Folder for temperatures.png and temperatures.json."""
+    debug: bool = False
+    """Show the trace of an error."""
+
+
+@dataclass(frozen=True)
+class BranchesOptions:
+    """Fills with one network whole, with one branch off, and with its highest or lowest temperature only."""
+
+    evaluation: EvaluationConfig
+    output: Path
+    """Folder of the report."""
+    model: str = "ours"
+    """Bundled model, or path of a weights file or run folder of our network."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    debug: bool = False
+    """Show the trace of an error."""
+
+
+@dataclass(frozen=True)
+class GuidanceOptions:
+    """Fills the same holes with the true sketch and with none, and compares the lines of the results with the truth."""
+
+    evaluation: EvaluationConfig
+    output: Path
+    """Folder of the report."""
+    model: str = "ours"
+    """Bundled model, or path of a weights file or run folder of a network that takes sketches."""
+    device: str = "auto"
+    """auto, cpu, cuda or cuda:N."""
+    debug: bool = False
+    """Show the trace of an error."""
+
+
+def run(words: list[str]) -> None:
+    """Runs the study that the first word names on the words after it."""
+    name = words[0] if words else "--help"
+    if name in ("-h", "--help"):
+        about = {study: summary for study, (summary, _, _) in STUDIES.items()}
+        print(
+            overview("temperfill study", "[-h] STUDY", "Makes the paper's tables and figures on your pictures.", about)
+        )
+        return
+    if name not in STUDIES:
+        raise ValueError(f"unknown study {name!r}{near(name, STUDIES)}; see temperfill study --help")
+    _, kind, work = STUDIES[name]
+    options: Any = parse(kind, f"study {name}", words[1:], flat=True)
+    work(options, shlex.join(["temperfill", "study", *words]))
+    say(f"wrote {options.output / ('temperatures.png' if name == 'curves' else 'report.md')}")
+
+
+def _compare(options: CompareOptions, command: str) -> None:
+    from temperfill import studies
+
+    evaluation = studies.by_ratio(options.evaluation) if options.by_ratio else options.evaluation
+    studies.compare(options.methods, evaluation, options.output, options.study, command)
+
+
+def _ablation(options: AblationOptions, command: str) -> None:
+    from temperfill import studies
+
+    studies.ablation(options.what, options.evaluation, options.output, options.study, command)
+
+
+def _curves(options: CurvesOptions, command: str) -> None:
+    from temperfill import studies
+
+    studies.curves(options.runs, options.output)
+
+
+def _branches(options: BranchesOptions, command: str) -> None:
+    from temperfill import studies
+
+    studies.branches(options.model, options.evaluation, options.output, options.device, command)
+
+
+def _guidance(options: GuidanceOptions, command: str) -> None:
+    from temperfill import studies
+
+    studies.guidance(options.model, options.evaluation, options.output, options.device, command)
+
+
+STUDIES: dict[str, tuple[str, type, Callable[[Any, str], None]]] = {
+    "compare": ("Compare methods; train them first if wanted.", CompareOptions, _compare),
+    "ablation": ("Train variants of our network and compare them.", AblationOptions, _ablation),
+    "curves": ("Draw the temperatures of training runs.", CurvesOptions, _curves),
+    "branches": ("Fill with parts of a network switched off.", BranchesOptions, _branches),
+    "guidance": ("Measure how far a network follows lines.", GuidanceOptions, _guidance),
+}
+"""Studies: what each does, its options, and what runs it with them and the command line for its report."""
