@@ -110,6 +110,47 @@ def test_what_is_printed_needs_no_unicode(command: list[str], encoding: str) -> 
     assert done.stdout.decode(encoding).strip()
 
 
+UNREAD = [["--help"], ["inpaint", "--help"], ["train", "--help"], ["study", "compare", "--help"], ["models", "--all"]]
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes end otherwise there")
+@pytest.mark.parametrize("command", UNREAD, ids=" ".join)
+def test_output_that_nobody_reads_ends_quietly(command: list[str]) -> None:
+    done = into_a_closed_pipe(command, "stdout")
+    assert (done.returncode, done.stderr) == (cli.BROKEN_PIPE, b"")
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="pipes end otherwise there")
+def test_errors_that_nobody_reads_end_quietly() -> None:
+    done = into_a_closed_pipe(["models", "--modle"], "stderr")
+    assert (done.returncode, done.stdout) == (cli.BROKEN_PIPE, b"")
+
+
+def into_a_closed_pipe(command: list[str], stream: str) -> subprocess.CompletedProcess[bytes]:
+    """A process one of whose outputs has nobody at its other end; the other output is read."""
+    reading, writing = os.pipe()
+    os.close(reading)
+    try:
+        streams = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE} | {stream: writing}
+        line = [sys.executable, "-m", "temperfill", *command]
+        return subprocess.run(line, **streams, env=os.environ | {"PYTHONPATH": SOURCE}, check=False)
+    finally:
+        os.close(writing)
+
+
+def test_a_broken_pipe_of_the_work_is_an_error(
+    monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_: list[str]) -> None:
+        raise BrokenPipeError(32, "Broken pipe")
+
+    monkeypatch.setattr("temperfill.cli.models.run", fail)
+    with pytest.raises(SystemExit) as end:
+        cli.main(["models"])
+    assert end.value.code == 2
+    assert "Broken pipe" in capfd.readouterr().err
+
+
 PROGRESS = """
 import time
 from temperfill.cli.parsing import progress

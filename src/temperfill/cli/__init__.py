@@ -3,17 +3,21 @@
 Each command is a module of this package with its options and ``run(words)``; it is imported when it is called.
 """
 
+import os
+import select
 import sys
 import traceback
 import warnings
 from collections.abc import Sequence
 from importlib import import_module
-from typing import Any
+from pathlib import Path
+from typing import Any, TextIO
 
 from temperfill.cli.parsing import near, overview, say
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
+BROKEN_PIPE = 141
 COMMANDS = {
     "inpaint": "Fill the hole of a picture.",
     "datasets": "Check public data sets as published, and give their splits.",
@@ -59,18 +63,32 @@ _EXTRAS = {
 def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and ends the process: status 0, 2 after an error, 130 after an interruption.
 
+    Ends quietly, with status 141, where nobody reads what it prints any more, as ``temperfill --help | head -1`` does.
+
     Args:
         arguments: words after the program's name; None for those of the process.
     """
     words = list(sys.argv[1:] if arguments is None else arguments)
     try:
+        _run_and_explain(words)
+    except BrokenPipeError:
+        _drop_unread()
+        raise SystemExit(BROKEN_PIPE) from None
+
+
+def _run_and_explain(words: list[str]) -> None:
+    """Runs a command; an error becomes a line and a status, except that an output is not read any more."""
+    try:
         with warnings.catch_warnings():
             warnings.showwarning = _show_warning
             _run(words)
+        print(end="", flush=True)  # here, as an error at the end of the process could not be caught
     except KeyboardInterrupt:
         say("interrupted")
         raise SystemExit(INTERRUPTED) from None
     except (ValueError, OSError, ModuleNotFoundError, MemoryError) as error:
+        if isinstance(error, BrokenPipeError) and any(map(_is_unread, (sys.stdout, sys.stderr))):
+            raise
         if "--debug" in words:
             traceback.print_exc()
         say(f"error: {_explain(error)}")
@@ -97,6 +115,25 @@ def _run(words: list[str]) -> None:
         import_module(f"temperfill.cli.{name.replace('-', '_')}").run(words[1:])
     else:
         raise ValueError(f"unknown command {name!r}{near(name, COMMANDS)}; see temperfill --help")
+
+
+def _is_unread(stream: TextIO | None) -> bool:
+    """Whether a stream is a pipe that nobody reads any more; None is one that was closed before the start."""
+    if stream is None:
+        return False
+    if sys.platform == "win32":  # which has no poll
+        return True
+    poll = select.poll()
+    poll.register(stream.fileno(), 0)
+    return any(event & (select.POLLERR | select.POLLHUP) for _, event in poll.poll(0))
+
+
+def _drop_unread() -> None:
+    """Lets the outputs that nobody reads end nowhere, else the interpreter complains about what their buffers hold."""
+    with Path(os.devnull).open("wb") as nowhere:
+        for stream in (sys.stdout, sys.stderr):
+            if _is_unread(stream):
+                os.dup2(nowhere.fileno(), stream.fileno())
 
 
 def _explain(error: Exception) -> str:

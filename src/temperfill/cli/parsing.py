@@ -33,6 +33,7 @@ def parse(options: type[T], command: str, words: list[str], default: T | None = 
             return tyro.cli(options, prog=f"temperfill {command}", args=words, **extra)
     except SystemExit as end:
         if not end.code:  # help
+            print(end="", flush=True)
             raise
         raise ValueError(_one_line(said.getvalue()) + f"; see temperfill {command} --help") from None
 
