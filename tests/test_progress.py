@@ -1,13 +1,14 @@
-"""What a run shows: figures of an interval, the time left (after a resume too), a bar on a terminal, plain lines."""
+"""Progress: figures of an interval, the time left (after a resume too), a bar on a terminal, plain lines elsewhere."""
 
 import io
 import math
+import re
 
 import numpy as np
 import pytest
 from rich.console import Console
 
-from temperfill.progress import Display, Interval, TimeLeft, describe, duration
+from temperfill.progress import Display, Interval, TimeLeft, describe, duration, reported, tracked
 
 
 class Clock:
@@ -79,34 +80,73 @@ def test_description_has_losses_temperatures_and_rate() -> None:
     assert describe({"images_per_second": 1.0, "coarse": 2.0}) == "coarse 2.000 1.0 images/s"
 
 
+def terminal(width: int = 60) -> tuple[Console, io.StringIO]:
+    stream = io.StringIO()
+    return Console(file=stream, force_terminal=True, width=width, color_system=None), stream
+
+
+def no_terminal() -> Console:
+    return Console(file=io.StringIO())
+
+
 def test_plain_lines_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
-    with Display(100, 10, console=Console(file=io.StringIO())) as display:
+    with Display("step", 100, 10, console=no_terminal()) as display:
         display.note("[bold] is no markup")
-        display.advance(11)
-        display.show(RECORD)
+        display.move(11)
+        display.show(19, "not yet due")
+        display.show(20, describe(RECORD), now=True)
     lines = capsys.readouterr().err.splitlines()
     assert lines[0] == "[bold] is no markup"
-    assert lines[1].startswith("step 20/100 refined 0.250 T 0.100/0.200 3.0 images/s ")
+    assert lines[1].startswith("step 20/100, refined 0.250 T 0.100/0.200 3.0 images/s, ")
     assert lines[1].endswith(" left")
     assert len(lines) == 2
 
 
+def test_plain_lines_come_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    clock = Clock()
+    monkeypatch.setattr("temperfill.progress.time.monotonic", clock)
+    with Display("filling", console=no_terminal()) as display:
+        display.time_left.clock = clock
+        for done in range(31):
+            display.show(done, total=30)
+            clock.now += 1
+    assert capsys.readouterr().err.splitlines() == ["filling 10/30, 20 s left", "filling 20/30, 10 s left"]
+
+
 def test_bar_on_a_terminal() -> None:
-    stream = io.StringIO()
-    console = Console(file=stream, force_terminal=True, width=60, color_system=None)
-    with Display(100, 10, console=console) as display:
+    console, stream = terminal()
+    with Display("step", 100, 10, console=console) as display:
         display.note("a [bold] message")
         for step in range(11, 21):
-            display.advance(step)
-        display.show(RECORD)
+            display.move(step)
+        display.show(20, describe(RECORD))
     shown = stream.getvalue()
     assert "a [bold] message" in shown
-    for part in ("20/100", "━", " left", "refined 0.250 T 0.100/0.200 3.0 images/s"):
+    for part in ("step", " 20/100 ━", " left", "refined 0.250 T 0.100/0.200 3.0 images/s"):
         assert part in shown
+
+
+@pytest.mark.parametrize("use", ["tracked", "reported"])
+def test_every_use_shows_the_same_bar(use: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    console, stream = terminal()
+    if use == "tracked":
+        assert list(tracked("abc", "filling", console=console)) == ["a", "b", "c"]
+    else:
+        monkeypatch.setattr("temperfill.progress.Console", lambda **_: console)
+        with reported("filling") as on_progress:
+            on_progress(3, 3)
+    last = [line for line in stream.getvalue().splitlines() if "3/3" in line][-1]
+    assert re.fullmatch(r".*filling 3/3 ━+ \S+.* left.*", last)
+
+
+def test_nothing_is_shown_where_it_is_not_wanted(capsys: pytest.CaptureFixture[str]) -> None:
+    console, stream = terminal()
+    assert list(tracked("abc", "filling", enabled=False, console=console)) == ["a", "b", "c"]
+    assert stream.getvalue() == ""
 
 
 def test_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
     monkeypatch.setenv("TERM", "dumb")
-    with Display(100, 0, console=Console(file=io.StringIO(), force_terminal=True)) as display:
-        display.show(RECORD)
-    assert capsys.readouterr().err.startswith("step 20/100")
+    with Display("step", 100, console=Console(file=io.StringIO(), force_terminal=True)) as display:
+        display.show(20, now=True)
+    assert capsys.readouterr().err == "step 20/100, ? left\n"

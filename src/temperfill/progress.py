@@ -1,5 +1,6 @@
-"""What training runs and evaluations show: a bar on a terminal, plain lines elsewhere, all on standard error."""
+"""The progress of a long job: a bar on a terminal, a line now and then elsewhere, all on standard error."""
 
+import contextlib
 import math
 import sys
 import time
@@ -12,14 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.console import Console, Group
 from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, track
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
 _WINDOW = 50
-"""Shown records over which the time left is estimated."""
+"""Marks over which the time left is estimated."""
 _SECONDS_BETWEEN_LINES = 10.0
-"""Between lines that say how far a work is, where there is no terminal."""
+"""Between plain lines, where there is no terminal."""
 T = TypeVar("T")
 
 
@@ -68,10 +69,10 @@ def _rounded(value: float) -> float:
 
 
 class TimeLeft:
-    """Estimates the time left from the pace of this start's latest records, so that a resumed run is right too.
+    """Estimates the time left from the latest pace of this start, so that a resumed job is right too.
 
     Args:
-        num_steps: at which training ends.
+        num_steps: at which the job ends.
         deadline: time by the clock at which it ends anyway; infinite without a limit.
         clock: gives seconds.
     """
@@ -116,29 +117,46 @@ def describe(record: dict[str, Any]) -> str:
 
 
 class Display:
-    """Shows the progress of a run while it is entered.
+    """Shows the progress of a job while it is entered.
+
+    A terminal gets ``name done/total``, a bar and the time left, and the details in a line below. Elsewhere the same
+    stands in plain lines, ten seconds apart or when the caller says so.
 
     Args:
-        num_steps: at which training ends.
-        first_step: at which this start begins.
+        name: of what is done, such as "filling".
+        total: at which it ends; None if the first call of :meth:`show` gives it.
+        start: what is done already.
         deadline: time of ``time.monotonic`` at which it ends anyway.
+        transient: whether bar and details leave the terminal at the end.
         console: for tests; standard error otherwise.
     """
 
     def __init__(
-        self, num_steps: int, first_step: int, deadline: float = math.inf, console: Console | None = None
+        self,
+        name: str,
+        total: int | None = None,
+        start: int = 0,
+        *,
+        deadline: float = math.inf,
+        transient: bool = True,
+        console: Console | None = None,
     ) -> None:
-        self.num_steps = num_steps
-        self.time_left = TimeLeft(num_steps, deadline)
+        self.name = name
+        self.total = total
+        self.time_left = TimeLeft(total or 0, deadline)
+        self.said = time.monotonic()
         self.console = console or Console(stderr=True)
         self.live: Live | None = None
         if self.console.is_terminal and not self.console.is_dumb_terminal:
-            columns = (MofNCompleteColumn(), BarColumn(None), TextColumn("{task.description}"))
+            columns = (TextColumn(name), MofNCompleteColumn(), BarColumn(None), TextColumn("{task.description}"))
             self.bar = Bar(*columns, console=self.console, expand=True)
-            self.task = self.bar.add_task("first step", total=num_steps, completed=first_step)
+            self.task = self.bar.add_task("", total=total, completed=start)
             self.line = Text()
-            # The figures have a line of their own, as they rarely fit beside the bar.
-            self.live = Live(Group(self.bar, self.line), console=self.console, refresh_per_second=4)
+            self.live = Live(get_renderable=self._view, console=self.console, refresh_per_second=4, transient=transient)
+
+    def _view(self) -> Group:
+        """The bar, and the details in a line of their own, as they rarely fit beside it."""
+        return Group(self.bar, self.line) if self.line else Group(self.bar)
 
     def __enter__(self) -> "Display":
         if self.live is not None:
@@ -152,48 +170,62 @@ class Display:
     def note(self, text: str) -> None:
         """Shows a message for good, above the bar."""
         if self.live is not None:
-            self.console.print(text, markup=False, highlight=False)
+            self.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
             print(text, file=sys.stderr, flush=True)
 
-    def advance(self, step: int) -> None:
-        """Shows that a step is done."""
+    def move(self, done: int) -> None:
+        """Moves the bar alone, for steps between two calls of :meth:`show`."""
         if not self.time_left.marks:
-            self.time_left.mark(step)
+            self.time_left.mark(done)
         if self.live is not None:
-            self.bar.update(self.task, completed=step)
+            self.bar.update(self.task, completed=done)
 
-    def show(self, record: dict[str, Any]) -> None:
-        """Shows a record of the log and the time left."""
-        self.time_left.mark(record["step"])
+    def show(self, done: int, details: str = "", *, total: int | None = None, now: bool = False) -> None:
+        """Shows how much is done, and the time left.
+
+        Args:
+            done: steps, pictures or windows.
+            details: what else there is to know by now.
+            total: at which the job ends, where that was not known before.
+            now: whether a plain line is due, however long ago the last one was.
+        """
+        if total is not None:
+            self.total = self.time_left.num_steps = total
+        self.time_left.mark(done)
         left = f"{duration(self.time_left.seconds())} left"
         if self.live is not None:
-            self.bar.update(self.task, description=left)
-            self.line.plain = describe(record)
-        else:
-            self.note(f"step {record['step']}/{self.num_steps} {describe(record)} {left}")
+            self.bar.update(self.task, completed=done, total=self.total, description=left)
+            self.line.plain = details
+        elif now or (time.monotonic() >= self.said + _SECONDS_BETWEEN_LINES and done != self.total):
+            self.said = time.monotonic()
+            self.note(", ".join(part for part in (f"{self.name} {done}/{self.total}", details, left) if part))
 
 
 def tracked(items: Sequence[T], name: str, enabled: bool = True, console: Console | None = None) -> Iterator[T]:
-    """Gives the items one by one and shows how far that is: a bar on a terminal, a line now and then elsewhere.
+    """Gives the items one by one and shows the progress.
 
     Args:
         items: to be gone through.
-        name: of the work.
+        name: of what is done with them.
         enabled: whether to show anything.
         console: for tests; standard error otherwise.
     """
-    console = console or Console(stderr=True)
     if not enabled:
         yield from items
-    elif console.is_terminal and not console.is_dumb_terminal:
-        yield from track(items, name, console=console)
-    else:
-        said = start = time.monotonic()
+        return
+    with Display(name, len(items), console=console) as display:
         for done, item in enumerate(items, 1):
             yield item
-            now = time.monotonic()
-            if now - said >= _SECONDS_BETWEEN_LINES or done == len(items):
-                left = duration((now - start) / done * (len(items) - done))
-                console.print(f"{name}: {done}/{len(items)}, {left} left", markup=False, highlight=False)
-                said = now
+            display.show(done)
+
+
+@contextlib.contextmanager
+def reported(name: str) -> Iterator[Callable[[int, int], None]]:
+    """A callback that shows the progress of a job; it takes what is done, and the total.
+
+    Args:
+        name: of what is done.
+    """
+    with Display(name) as display:
+        yield lambda done, total: display.show(done, total=total)

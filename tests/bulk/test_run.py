@@ -22,12 +22,12 @@ from PIL import Image
 
 from temperfill import bulk, images
 from temperfill.bulk import manifest, places, threads
-from temperfill.bulk.summary import Display
 from temperfill.bulk.work import read_mask
 from temperfill.checkpoint import save_generator
 from temperfill.config import GeneratorConfig
 from temperfill.inpainter import Inpainter
 from temperfill.nets.generator import Generator
+from temperfill.progress import Display
 
 NAMES = ("a.png", "b é 猫.jpg", "sub dir/a.png", "sub dir/c.bmp", "d.gif", "e.tiff")
 
@@ -176,9 +176,9 @@ def test_a_signal_ends_and_the_same_request_goes_on(
     show, fill = Display.show, Inpainter.complete
     shown: list[Any] = []
 
-    def stop_after_two(self: Display, outcome: Any) -> None:
-        show(self, outcome)
-        shown.append(outcome)
+    def stop_after_two(self: Display, done: int, details: str) -> None:
+        show(self, done, details)
+        shown.append(done)
         if len(shown) == 2:
             signal.raise_signal(number)
 

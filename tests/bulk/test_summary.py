@@ -1,12 +1,7 @@
 """Counts, reports and lines of a job."""
 
-import io
-
-import pytest
-from rich.console import Console
-
 from temperfill.bulk.matching import Plan, Task
-from temperfill.bulk.summary import Display, Summary
+from temperfill.bulk.summary import Summary
 from temperfill.bulk.work import Outcome
 
 
@@ -35,19 +30,21 @@ def test_a_signal_after_the_last_picture_is_none() -> None:
     assert (summary.state, summary.failed) == ("done", False)
 
 
-@pytest.mark.parametrize("terminal", [False, True])
-def test_failures_are_named_until_they_are_many(terminal: bool, capsys: pytest.CaptureFixture[str]) -> None:
-    summary = Summary(plan(30))
-    console = Console(file=io.StringIO(), force_terminal=terminal, width=150)
-    with Display(summary, console) as display:
-        for task in summary.plan.tasks:
-            outcome = Outcome(task, "failed", "no [bold]reason[/bold]")
-            summary.add(outcome)
-            display.show(outcome)
-    assert isinstance(console.file, io.StringIO)
-    said = console.file.getvalue() if terminal else capsys.readouterr().err
-    assert said.count("temperfill: failed: ") == 20
-    assert "0 é.png: no [bold]reason[/bold]" in said
-    assert said.count("in the report only") == 1
-    assert ("30/30" in said) == terminal
-    assert ("left" in said) == terminal
+def test_failures_are_named_until_they_are_many() -> None:
+    summary, said = Summary(plan(30)), []
+    for task in summary.plan.tasks:
+        outcome = Outcome(task, "failed", "no [bold]reason[/bold]")
+        summary.add(outcome)
+        said += [summary.complaint(outcome)]
+    assert said[0] == "failed: 0 é.png: no [bold]reason[/bold]"
+    assert all(text.startswith("failed: ") for text in said[:20])
+    assert said[20:] == ["further failures are in the report only"] + [""] * 9
+    assert summary.pace() == "30 failed, 0.00 images/s"
+
+
+def test_what_is_filled_is_no_complaint() -> None:
+    summary = Summary(plan(2))
+    for task, status in zip(summary.plan.tasks, ("failed", "filled"), strict=True):
+        outcome = Outcome(task, status, "of 0 é.png")  # type: ignore[arg-type]
+        summary.add(outcome)
+        assert summary.complaint(outcome) == ("failed: of 0 é.png" if status == "failed" else "")

@@ -153,8 +153,8 @@ def test_a_broken_pipe_of_the_work_is_an_error(
 
 PROGRESS = """
 import time
-from temperfill.cli.parsing import progress
-with progress() as on_progress:
+from temperfill.progress import reported
+with reported("filling") as on_progress:
     for number in range(4):
         on_progress(number, 3)
         time.sleep(0.15)

@@ -23,11 +23,12 @@ from temperfill.bulk import cluster, threads
 from temperfill.bulk.manifest import Done, Manifest, open_manifest, read_done
 from temperfill.bulk.matching import Plan, is_picture, match, one_mask
 from temperfill.bulk.places import LocalFolder, Place, inside, open_place
-from temperfill.bulk.summary import Display, Summary
+from temperfill.bulk.summary import Summary
 from temperfill.bulk.work import Job, Outcome, Settings, one_line
 from temperfill.files import remove_partial
 from temperfill.images import check_suffix
 from temperfill.inpainter import Wishes, choose_device
+from temperfill.progress import Display
 from temperfill.stopping import stop_on_signal
 
 __all__ = ["Request", "Settings", "Summary", "parse_shard", "run"]
@@ -113,13 +114,16 @@ def run(request: Request) -> Summary:
     with stop_on_signal() as stop, open_manifest(job.output, request.writer) as manifest:
         job.output.write(request.report, _report(request, job, summary))  # a report of an earlier run is out of date
         _remove_stale(plan, job.output)
-        with contextlib.closing(_outcomes(request, job, plan, done, stop)) as found, Display(summary) as display:
+        found = _outcomes(request, job, plan, done, stop)
+        with contextlib.closing(found), Display("filling", len(plan.tasks)) as display:
             _announce(plan, display)
             for outcome in found:
                 summary.add(outcome)
                 if outcome.status == "filled":
                     _note_done(manifest, outcome, summary)
-                display.show(outcome)
+                if complaint := summary.complaint(outcome):
+                    display.note(f"temperfill: {complaint}")
+                display.show(summary.seen, summary.pace())
                 if summary.stopped:
                     stop.set()  # nothing else is begun, and what was written meanwhile is still noted
     summary.end(interrupted=stop.is_set() and not summary.stopped)
@@ -212,12 +216,12 @@ def _confirmed(outcome: Outcome, output: Place) -> Outcome:
 
 
 def _announce(plan: Plan, display: Display) -> None:
-    display.note(f"{len(plan.tasks)} results of {plan.pictures} pictures")
+    display.note(f"temperfill: {len(plan.tasks)} results of {plan.pictures} pictures")
     if plan.unmasked:
         shown = ", ".join(plan.unmasked[:3]) + (", ..." if len(plan.unmasked) > 3 else "")
-        display.note(f"{len(plan.unmasked)} pictures without a mask: {shown}")
+        display.note(f"temperfill: {len(plan.unmasked)} pictures without a mask: {shown}")
     if plan.unused:
-        display.note(f"{len(plan.unused)} masks without a picture, such as {plan.unused[0]}")
+        display.note(f"temperfill: {len(plan.unused)} masks without a picture, such as {plan.unused[0]}")
 
 
 def _remove_stale(plan: Plan, output: Place) -> None:

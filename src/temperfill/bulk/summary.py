@@ -1,7 +1,6 @@
 """What became of a job: counts, failures, rate; as it goes on, and as ``report.json`` at its end."""
 
 import platform
-import sys
 import time
 from collections import Counter
 from dataclasses import dataclass, field
@@ -10,16 +9,11 @@ from typing import Any
 import numpy as np
 import PIL
 import torch
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, TaskID, TextColumn
-from rich.progress import Progress as Bar
 
 from temperfill import __version__
 from temperfill.bulk.matching import Plan
 from temperfill.bulk.work import Outcome
-from temperfill.progress import TimeLeft, duration
 
-_INTERVAL = 10.0  # seconds between plain lines
 _SHOWN = 20  # failures shown as they come
 _LISTED = 1000  # masks without a picture, and notes, in the report
 
@@ -105,6 +99,21 @@ class Summary:
         """Pictures filled in a second."""
         return self.counts["filled"] / max(self.seconds or time.monotonic() - self.start, 1e-9)
 
+    def complaint(self, outcome: Outcome) -> str:
+        """What to say of an outcome that was counted; empty for a result, and after the first failures."""
+        number = self.counts["failed"]
+        if outcome.status != "failed" or number > _SHOWN + 1:
+            return ""
+        if number > _SHOWN:
+            return "further failures are in the report only"
+        named = outcome.task.picture in outcome.reason
+        return f"failed: {outcome.reason if named else f'{outcome.task.picture}: {outcome.reason}'}"
+
+    def pace(self) -> str:
+        """Failures and rate, while the job goes on."""
+        failed = f"{self.counts['failed']} failed, " if self.counts["failed"] else ""
+        return f"{failed}{self.rate:.2f} images/s"
+
     def line(self) -> str:
         """The job in one line."""
         parts = [f"{self.counts['filled']} filled"]
@@ -157,65 +166,3 @@ def versions() -> dict[str, str]:
         "numpy": np.__version__,
         "pillow": PIL.__version__,
     }
-
-
-class Display:
-    """Shows how far a job is while it is entered: a bar on a terminal, a line now and then elsewhere.
-
-    Args:
-        summary: that is shown.
-        console: for tests; standard error otherwise.
-    """
-
-    def __init__(self, summary: Summary, console: Console | None = None) -> None:
-        self.summary = summary
-        self.total = len(summary.plan.tasks)
-        self.time_left = TimeLeft(self.total)
-        self.time_left.mark(0)
-        self.console = console or Console(stderr=True)
-        self.said = time.monotonic()
-        self.bar: Bar | None = None
-        self.task = TaskID(0)
-        if self.console.is_terminal and not self.console.is_dumb_terminal:
-            columns = (MofNCompleteColumn(), BarColumn(None), TextColumn("{task.description}"))
-            self.bar = Bar(*columns, console=self.console, transient=True)
-            self.task = self.bar.add_task("", total=self.total)
-
-    def __enter__(self) -> "Display":
-        if self.bar is not None:
-            self.bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        if self.bar is not None:
-            self.bar.stop()
-
-    def note(self, text: str) -> None:
-        """Shows a message for good."""
-        if self.bar is not None:
-            self.console.print(f"temperfill: {text}", markup=False, highlight=False, soft_wrap=True)
-        else:
-            print(f"temperfill: {text}", file=sys.stderr, flush=True)
-
-    def show(self, outcome: Outcome) -> None:
-        """Shows an outcome that was counted."""
-        self.time_left.mark(self.summary.seen)
-        if outcome.status == "failed":
-            self._complain(outcome)
-        if self.bar is not None:
-            self.bar.update(self.task, completed=self.summary.seen, description=self._pace())
-        elif time.monotonic() > self.said + _INTERVAL and self.summary.seen < self.total:
-            self.said = time.monotonic()
-            self.note(f"{self.summary.seen} of {self.total}, {self._pace()}")
-
-    def _complain(self, outcome: Outcome) -> None:
-        number = self.summary.counts["failed"]
-        if number <= _SHOWN:
-            named = outcome.task.picture in outcome.reason
-            self.note(f"failed: {outcome.reason if named else f'{outcome.task.picture}: {outcome.reason}'}")
-        elif number == _SHOWN + 1:
-            self.note("further failures are in the report only")
-
-    def _pace(self) -> str:
-        failed = f"{self.summary.counts['failed']} failed, " if self.summary.counts["failed"] else ""
-        return f"{failed}{self.summary.rate:.2f} images/s, {duration(self.time_left.seconds())} left"

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from temperfill.cli.parsing import parse, progress, require, say
+from temperfill.cli.parsing import parse, require, say
 
 _FAILED = 1
 _FOLDERS_ONLY = ("resize_mask", "format", "unmasked", "shard", "engine", "workers")
@@ -112,6 +112,7 @@ def _fill_picture(options: InpaintOptions, image: Path, mask: Path, output: Path
         lines = images.to_mask(options.sketch, picture.size, max_pixels=options.max_pixels, name="the sketch")
     start = time.monotonic()
     from temperfill.inpainter import Inpainter, Wishes, sees_all
+    from temperfill.progress import reported
 
     inpainter = Inpainter.from_pretrained(options.model, options.device, options.precision)
     if lines is not None and hole.any() and not (lines & hole).any():
@@ -119,7 +120,7 @@ def _fill_picture(options: InpaintOptions, image: Path, mask: Path, output: Path
     say(f"filling {hole.mean():.1%} of {image} ({picture.size[1]}x{picture.size[0]}) with {options.model}")
     if hole.any() and not sees_all(picture.size, Wishes(strategy=options.strategy, context=options.context)):
         say("only the surroundings of each hole are copied from; --context full copies from all of the picture")
-    with progress() as on_progress:
+    with reported("filling") as on_progress:
         result = inpainter.complete(
             picture,
             hole,

@@ -8,7 +8,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from temperfill.cli.parsing import parse, progress, require, say
+from temperfill.cli.parsing import parse, require, say
 
 
 @dataclass(frozen=True)
@@ -46,10 +46,11 @@ def run(words: list[str]) -> None:
     share = options.max_corrupt_share
     require(0 <= share <= 1, f"--max-corrupt-share must lie in 0 to 1, got {share:g}")
     from temperfill.data.packing import PackSettings, pack
+    from temperfill.progress import reported
 
     settings = PackSettings(options.short_side, options.quality, options.keep, options.per_shard)
     start = time.monotonic()
-    with progress("packing") as on_progress:
+    with reported("packing") as on_progress:
         packed = pack(
             options.sources,
             options.output,

@@ -5,7 +5,6 @@ import difflib
 import io
 import re
 import sys
-from collections.abc import Callable, Iterator
 from typing import Any, TypeVar
 
 T = TypeVar("T")
@@ -74,18 +73,3 @@ def overview(program: str, arguments: str, about: str, choices: dict[str, str]) 
 def say(text: str) -> None:
     """Writes a line to stderr, where it does not mix with results."""
     print(f"temperfill: {text}", file=sys.stderr, flush=True)
-
-
-@contextlib.contextmanager
-def progress(doing: str = "filling") -> Iterator[Callable[[int, int], None]]:
-    """A bar on a terminal that moves with ``on_progress(done, total)`` and shows the time; nothing elsewhere."""
-    if not sys.stderr.isatty():
-        yield lambda done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TimeElapsedColumn
-
-    columns = (SpinnerColumn(), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task(doing, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)

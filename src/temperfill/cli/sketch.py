@@ -1,6 +1,5 @@
 """``temperfill sketch``: draw the sketches of pictures."""
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -11,7 +10,6 @@ from temperfill.cli.parsing import parse, require, say
 
 AGREEMENT = "agreement.json"
 """File with the figures of --compare."""
-_INTERVAL = 10.0  # seconds between lines that say how far a folder is
 
 
 @dataclass(frozen=True)
@@ -60,21 +58,18 @@ def run(words: list[str]) -> None:
     plan = _plan(options)
     from temperfill import sketch
     from temperfill.inpainter import choose_device
+    from temperfill.progress import tracked
 
     device = choose_device(options.device)
     detector = sketch.load_detector(options.edges, device)
     reference = None if options.compare is None else sketch.load_detector(options.compare, device)
     if options.edges == "auto" and detector.name == "canny":
         say("no edge network is bundled; edges are found by Canny's method")
-    start = said = time.monotonic()
     other = options.threshold if options.compare_threshold is None else options.compare_threshold
     comparison = sketch.Comparison(options.threshold, other, options.min_component)
     records: list[dict[str, Any]] = []
     errors: list[Exception] = []
-    for number, (source, target) in enumerate(plan):
-        if time.monotonic() > said + _INTERVAL:
-            said = time.monotonic()
-            say(f"{number} of {len(plan)} pictures, {said - start:.0f} s")
+    for source, target in tracked(plan, "drawing"):
         try:
             rgb = _read(source, options)
         except (ValueError, OSError) as error:  # one bad file of a folder does not keep the others from being drawn

@@ -19,7 +19,7 @@ from torch.nn.parallel import DistributedDataParallel
 from temperfill.checkpoint import RunFolder, save_state
 from temperfill.config import MachineConfig, RunConfig
 from temperfill.data import Batch, PictureFolders, batches, local_path, lost_workers_named
-from temperfill.progress import Display, Interval
+from temperfill.progress import Display, Interval, describe
 from temperfill.report import contact_sheet
 from temperfill.stopping import stop_on_signal
 from temperfill.tensors import composite
@@ -141,7 +141,7 @@ def _train(  # noqa: C901 - the loop
         folder.opened(config, progress.step) if ranks.is_main else nullcontext(),
         stop_on_signal(0.0 if ranks.world == 1 else 1.0) as stop,
         closing(batches(dataset, config.batch_size, progress.step, machine.workers, ranks.rank, ranks.world)) as source,
-        Display(config.num_steps, progress.step, deadline) if ranks.is_main else Silence() as display,
+        _display(config, progress, deadline) if ranks.is_main else Silence() as display,
     ):
         for text in introduction(config, run_dir, progress, dataset, networks, fabric.device):
             display.note(text)
@@ -155,14 +155,14 @@ def _train(  # noqa: C901 - the loop
             progress.seconds = before + time.monotonic() - start
             interval.add(values, temperatures.numpy(), time.monotonic() - began)
             step = progress.step
-            display.advance(step)
+            display.move(step)
             last = step == config.num_steps
             if step % config.log_every == 0 or last:
                 interval.temperatures = [x for part in ranks.gather(interval.temperatures) for x in part]
                 record = {"step": step, "seconds": round(progress.seconds, 1)} | interval.record(config.batch_size)
                 if ranks.is_main:
                     folder.log(record | {"learning_rate": learning_rate(config, step - 1)})
-                display.show(record)
+                display.show(step, describe(record), now=True)
                 interval.clear()
             if samples is not None and (step % config.sample_every == 0 or last):
                 _write_samples(folder.sample_path(step), networks, samples)
@@ -184,6 +184,10 @@ def _train(  # noqa: C901 - the loop
             ranks.wait()
             raise KeyboardInterrupt
     return progress
+
+
+def _display(config: RunConfig, progress: Progress, deadline: float) -> Display:
+    return Display("step", config.num_steps, progress.step, deadline=deadline, transient=False)
 
 
 def _check_place(config: RunConfig, run_dir: Path) -> None:

@@ -4,7 +4,6 @@ import math
 from collections.abc import Iterator
 from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -20,9 +19,9 @@ class Silence(AbstractContextManager["Silence"]):
 
     def note(self, text: str) -> None: ...
 
-    def advance(self, step: int) -> None: ...
+    def move(self, done: int) -> None: ...
 
-    def show(self, record: dict[str, Any]) -> None: ...
+    def show(self, done: int, details: str, *, now: bool) -> None: ...
 
 
 def introduction(
