@@ -101,6 +101,26 @@ def test_relative_links_of_documents_exist() -> None:
                 assert (document.parent / target).exists(), f"{document.name} links to {target}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_pages_can_be_read_in_their_source(page: Path) -> None:
+    """No line above 120 characters, but rows of tables; no cell of a table above 300."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    long = [line for line in lines if len(line) > 120 and not line.startswith("|")]
+    cells = [cell for line in lines if line.startswith("|") for cell in re.split(r"(?<!\\)\|", line)]
+    assert [*long, *(cell for cell in cells if len(cell.strip()) > 300)] == []
+
+
+def test_tables_of_pages_are_whole() -> None:
+    """Every table begins with a head and a line of dashes, and has as many cells in each row."""
+    for page in PAGES:
+        text = re.sub(r"^```.*?^```$", "", page.read_text(encoding="utf-8"), flags=re.MULTILINE | re.DOTALL)
+        for table in re.findall(r"(?:^\|.*\n)+", text, re.MULTILINE):
+            rows = [re.split(r"(?<!\\)\|", row) for row in table.splitlines()]
+            assert len(rows) > 2, table
+            assert re.fullmatch(r"[|:\- ]+", table.splitlines()[1]), f"{page.name}: {table[:80]}"
+            assert len({len(row) for row in rows}) == 1, f"{page.name}: {table[:80]}"
+
+
 @functools.cache
 def names_of_tests(path: Path) -> set[str]:
     """Names of a file's tests, those of classes with the class's."""
