@@ -27,7 +27,8 @@ PROGRAMS = [
 ]
 
 # Reports are written by commands; the pages around them are ours.
-PAGES = [path for path in sorted([*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md")]) if path.name != "report.md"]
+WRITTEN = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), SAMPLES / "README.md"]
+PAGES = [path for path in sorted(WRITTEN) if path.name != "report.md"]
 
 
 def blocks(language: str) -> list[str]:

@@ -14,7 +14,7 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from temperfill import methods
+from temperfill import losses, methods
 from temperfill.checkpoint import load_generator, load_state, read_metadata
 from temperfill.config import RUNS, DataConfig, MachineConfig, RunConfig, load_run
 from temperfill.data import Batch
@@ -251,6 +251,7 @@ def test_terms_of_partial_convolutions() -> None:
     torch.testing.assert_close(terms["refined"], expected)
     assert (terms["perceptual"].item(), terms["style"].item()) == (pytest.approx(0.1), pytest.approx(360))
     raw, composed, truth = seen[0]
+    torch.testing.assert_close(terms["variation"], 0.1 * losses.total_variation(composed, batch.mask))
     assert torch.equal(raw, output.refined)
     assert torch.equal(composed, torch.where(batch.mask > 0, output.refined, batch.image))
     assert torch.equal(truth, batch.image)
