@@ -284,60 +284,6 @@ def test_lists_match_single_calls(inpainter: Inpainter) -> None:
         inpainter(pictures, masks[:1])
 
 
-def test_pictures_of_one_size_go_through_the_method_together() -> None:
-    shapes: list[tuple[int, ...]] = []
-
-    def remember(image: Tensor, mask: Tensor) -> Tensor:
-        shapes.append(tuple(image.shape))
-        return mean_of_known(image, mask)
-
-    pictures = [picture(12, 10, 0), picture(20, 16, 1), picture(12, 10, 2), picture(12, 10, 3), picture(20, 16, 4)]
-    masks = [np.zeros(p.shape[:2], bool) for p in pictures]
-    for number, mask in enumerate(masks):
-        mask[4 : 5 + number, 2:7] = number != 3  # one with nothing to fill
-    stub = Inpainter(Stub(remember), "cpu")
-    done: list[tuple[int, int]] = []
-    with pytest.warns(UserWarning, match="nothing to fill"):
-        together = stub(pictures, masks, batch_size=5, output_type="np", on_progress=lambda *where: done.append(where))
-    assert shapes == [(2, 3, 12, 10), (2, 3, 20, 16)]
-    assert done == [(0, 4), (2, 4), (4, 4)]
-    with pytest.warns(UserWarning, match="nothing to fill"):
-        one_by_one = stub(pictures, masks, output_type="np")
-    assert len(shapes) == 2 + 4
-    for first, second in zip(together, one_by_one, strict=True):
-        assert np.array_equal(first, second)
-    with pytest.raises(ValueError, match="batch_size must be a whole number, 1 or more, got 0"):
-        stub(pictures, masks, batch_size=0)
-
-
-@pytest.mark.parametrize("strategy", ["crop", "multiscale"])
-def test_batches_of_windows_match_single_calls(inpainter: Inpainter, strategy: Any) -> None:
-    pictures = [picture(700, 640, seed) for seed in range(2)]
-    masks = [np.zeros((700, 640), bool) for _ in pictures]
-    masks[0][10:30, 20:40] = masks[0][600:640, 580:620] = True  # two windows, of which one has its like in the other
-    masks[1][10:35, 20:40] = True
-    together = inpainter(pictures, masks, strategy=strategy, batch_size=2, output_type="np")
-    for image, mask, result in zip(pictures, masks, together, strict=True):
-        single = inpainter(image, mask, strategy=strategy, output_type="np")
-        assert np.abs(result.astype(int) - single).max() <= 1
-        assert np.array_equal(result[~mask], image[~mask])
-
-
-def test_a_batch_that_is_too_large_is_filled_one_by_one() -> None:
-    def small_only(image: Tensor, mask: Tensor) -> Tensor:
-        if len(image) > 1:
-            raise torch.OutOfMemoryError
-        return mean_of_known(image, mask)
-
-    pictures = [picture(12, 10, seed) for seed in range(3)]
-    mask = np.zeros((12, 10), bool)
-    mask[3:6, 3:6] = True
-    stub = Inpainter(Stub(small_only), "cpu")
-    together = stub(pictures, mask, batch_size=3, output_type="np")
-    for image, result in zip(pictures, together, strict=True):
-        assert np.array_equal(result, stub(image, mask, output_type="np"))
-
-
 def test_content_of_the_hole_does_not_matter(inpainter: Inpainter) -> None:
     mask = np.zeros((40, 40), bool)
     mask[10:25, 12:30] = True
@@ -742,17 +688,6 @@ def test_memory_running_out_ends_the_refinement_at_a_smaller_size() -> None:
         assert np.array_equal(filled[~mask], image[~mask])
         assert done == sorted(set(done))  # the bar never goes back
         assert done[-1] == (3, 3)
-
-
-def test_thick_holes_of_a_batch_are_refined_as_alone(inpainter: Inpainter) -> None:
-    pictures = [picture(400, 420, seed) for seed in range(3)]
-    holes = [np.zeros((400, 420), bool) for _ in pictures]
-    for number, hole in enumerate(holes):
-        hole[50 * number : 50 * number + 150, 100:300] = True
-    together = inpainter(pictures, holes, batch_size=3, output_type="np")
-    for image, hole, filled in zip(pictures, holes, together, strict=True):
-        alone = inpainter(image, hole, output_type="np")
-        assert np.abs(filled.astype(int) - alone).max() <= 3  # bf16
 
 
 @pytest.mark.parametrize("strategy", ["auto", "full", "crop", "multiscale"])

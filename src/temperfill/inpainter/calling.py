@@ -1,6 +1,8 @@
 """``fill``, the one guarded call of every method; loading methods and choosing devices."""
 
+import contextlib
 import math
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Literal, Protocol, get_args
 
@@ -8,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from temperfill.errors import InputError
 from temperfill.methods import load
 from temperfill.tensors import SizeRule, check_image_mask, composite
 
@@ -71,6 +74,15 @@ def choose_precision(precision: Precision, device: str) -> Literal["fp32", "bf16
     return "bf16" if capabilities.get("amx_bf16") or capabilities.get("avx512_bf16") else "fp32"
 
 
+@contextlib.contextmanager
+def arithmetic(device: torch.device, precision: Literal["fp32", "bf16"]) -> Iterator[None]:
+    """Inference in a precision, for what is called meanwhile."""
+    torch.set_flush_denormal(True)  # denormals slow CPUs down by an order of magnitude
+    cast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
+    with torch.inference_mode(), cast:
+        yield
+
+
 @torch.inference_mode()
 def fill(
     method: Method,
@@ -94,40 +106,43 @@ def fill(
         The composite, (B, 3, H, W) in [0, 1].
 
     Raises:
-        ValueError: arguments as ``check_image_mask`` says, a sketch, a temperature or a coarse picture for a method
-            that takes none, or a result that is not finite or has another shape.
+        InputError: a sketch, a temperature or a coarse picture for a method that takes none.
+        ValueError: arguments as ``check_image_mask`` says, or a result that is not finite or has another shape.
     """
     check_image_mask(image, mask, sketch)
-    if sketch is not None and not getattr(method, "takes_sketch", False):
-        raise ValueError(f"method {method.name} takes no sketch; leave it out, or use a model trained with sketches")
-    options: dict[str, Any] = {}
-    if temperature != 1:
-        if not getattr(method, "takes_temperature", False):
-            raise ValueError(f"method {method.name} has no temperatures; leave the temperature at 1")
-        options["temperature"] = temperature
+    check_takes(method, sketch is not None, temperature)
+    options: dict[str, Any] = {} if temperature == 1 else {"temperature": temperature}
     if coarse is not None:
         if not getattr(method, "takes_coarse", False):
-            raise ValueError(f"method {method.name} refines no given picture; leave coarse out")
+            raise InputError(f"method {method.name} refines no given picture; leave coarse out")
         if coarse.shape != image.shape:
             raise ValueError(f"coarse must have the image's shape {tuple(image.shape)}, got {tuple(coarse.shape)}")
-        options["coarse"] = pad([coarse], method.size_rule)[0]
+        options["coarse"] = pad(coarse, method.size_rule)
     height, width = image.shape[2:]
-    hidden = torch.where(mask > 0.5, 0.5, image)
-    planes = pad([hidden, mask] if sketch is None else [hidden, mask, sketch * mask], method.size_rule)
-    result = method(*planes, **options)
-    if result.shape != planes[0].shape:
-        raise ValueError(f"method {method.name} gave shape {tuple(result.shape)} for {tuple(planes[0].shape)}")
+    hidden = pad(torch.where(mask > 0.5, 0.5, image), method.size_rule)
+    lines = [] if sketch is None else [pad(sketch * mask, method.size_rule)]
+    result = method(hidden, pad(mask, method.size_rule), *lines, **options)
+    if result.shape != hidden.shape:
+        raise ValueError(f"method {method.name} gave shape {tuple(result.shape)} for {tuple(hidden.shape)}")
     result = result[:, :, :height, :width]
     if not result.isfinite().all():
         raise ValueError(f"method {method.name} gave values that are not finite; its weights may be damaged")
     return composite(result.clamp(0, 1), image, mask)
 
 
-def pad(planes: list[Tensor], rule: SizeRule) -> list[Tensor]:
-    """Repeats the last row and column of planes (B, C, H, W) until their size is one that a method takes."""
-    height, width = planes[0].shape[2:]
+def check_takes(method: Method, with_sketch: bool, temperature: float) -> None:
+    """Raises InputError for a sketch or a temperature that a method has no use for."""
+    if with_sketch and not getattr(method, "takes_sketch", False):
+        raise InputError(f"method {method.name} takes no sketch; leave it out, or use a model trained with sketches")
+    if temperature != 1 and not getattr(method, "takes_temperature", False):
+        raise InputError(f"method {method.name} has no temperatures; leave the temperature at 1")
+
+
+def pad(plane: Tensor, rule: SizeRule) -> Tensor:
+    """Repeats the last row and column of a plane (B, C, H, W) until its size is one that a method takes."""
+    height, width = plane.shape[2:]
     padding = (0, _padding(width, rule), 0, _padding(height, rule))
-    return [F.pad(plane, padding, mode="replicate") for plane in planes] if any(padding) else planes
+    return F.pad(plane, padding, mode="replicate") if any(padding) else plane
 
 
 def _padding(size: int, rule: SizeRule) -> int:

@@ -1,9 +1,7 @@
 """``Inpainter``: pictures of any size and kind in, the same kind out, with every known pixel kept."""
 
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import islice
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -12,45 +10,23 @@ import torch
 from numpy.typing import NDArray
 
 from temperfill import images, regions
+from temperfill.errors import InputError
 from temperfill.images import MAX_PIXELS, MaskChannel, Picture, Source
-from temperfill.inpainter.calling import Method, Precision, choose_device, choose_precision, load_method
-from temperfill.inpainter.plan import Context, Strategy, Wishes
-from temperfill.inpainter.strategies import Filler, Holed, OnProgress
-from temperfill.tensors import Box
+from temperfill.inpainter.calling import Method, Precision, check_takes, choose_device, choose_precision, load_method
+from temperfill.inpainter.memory import shortages
+from temperfill.inpainter.plan import Context, Strategy, Wishes, divide
+from temperfill.inpainter.planes import HoledPicture
+from temperfill.inpainter.progress import FillProgress, OnProgress
+from temperfill.inpainter.sources import Head
+from temperfill.inpainter.window_filler import WindowFiller
 
 OutputType = Literal["pil", "np", "pt"]
-
-
-@dataclass(frozen=True)
-class Match:
-    """A patch that was copied from.
-
-    Attributes:
-        box: top, left, bottom, right in pixels of the picture.
-        weight: its share of what was copied, in [0, 1].
-    """
-
-    box: Box
-    weight: float
-
-
-@dataclass(frozen=True)
-class Head:
-    """What one head of the attention copied to a place.
-
-    Attributes:
-        temperature: that it used.
-        matches: largest weight first.
-    """
-
-    temperature: float
-    matches: list[Match]
 
 
 class Inpainter:
     """Fills holes in pictures of any size, keeping mode, depth, alpha and every known pixel.
 
-    How large pictures are taken apart is told in :mod:`temperfill.inpainter.strategies`.
+    How large pictures are divided is said in :mod:`temperfill.inpainter.plan`.
 
     Args:
         method: does the work.
@@ -62,7 +38,7 @@ class Inpainter:
         self.method = method
         self.device = torch.device(choose_device(device))
         self.precision = choose_precision(precision, str(self.device))
-        self._filler = Filler(method, self.device, self.precision)
+        self._filler = WindowFiller(method, self.device, self.precision)
 
     @classmethod
     def from_pretrained(
@@ -108,7 +84,6 @@ class Inpainter:
         on_progress: OnProgress | None = None,
         output_type: OutputType = "pil",
         max_pixels: int = MAX_PIXELS,
-        batch_size: int | None = None,
     ) -> Any:
         """Fills one picture, or a list of them.
 
@@ -127,8 +102,6 @@ class Inpainter:
             output_type: pil gives a Pillow image in the mode of the input, np an array in its mode and depth, pt a
                 tensor (3, H, W) in [0, 1].
             max_pixels: largest width times height of a file.
-            batch_size: of a list, how many pictures are held at once; those of one size go through the network
-                together. None for 8 on a GPU and 1 on a CPU. The results are the same up to rounding.
 
         Returns:
             The filled picture, upright; a list for a list.
@@ -141,23 +114,16 @@ class Inpainter:
             raise ValueError(f"output_type must be pil, np or pt, got {output_type!r}")
         wishes = Wishes(temperature, strategy, context)
         _check_pixels(mask_dilate=mask_dilate, feather=feather)
-        if batch_size is not None and (batch_size < 1 or batch_size != int(batch_size)):
-            raise ValueError(f"batch_size must be a whole number, 1 or more, got {batch_size!r}")
-        several = isinstance(image, list | tuple)
-        pictures = list(image) if several else [image]  # type: ignore[arg-type]
+        pictures: list[Any] = list(image) if isinstance(image, list | tuple) else [image]
         masks, sketches = _one_each(mask, len(pictures), "mask"), _one_each(sketch, len(pictures), "sketch")
-        read: dict[str, Any] = {"max_pixels": max_pixels}
         results = []
-        for batch in _batches(zip(pictures, masks, sketches, strict=True), batch_size or self._usual_batch()):
-            jobs = []
-            for source, white, lines in batch:
-                picture = images.open_picture(source, max_pixels)
-                hole = images.to_mask(white, picture.size, invert=invert_mask, channel=mask_channel, **read)
-                sketched = None if lines is None else images.to_mask(lines, picture.size, **read)
-                jobs.append((picture, hole, sketched))
-            filled = self._complete(jobs, mask_dilate, feather, wishes, on_progress)
-            results += [_convert(picture, output_type) for picture in filled]
-        return results if several else results[0]
+        for source, white, lines in zip(pictures, masks, sketches, strict=True):
+            picture = images.open_picture(source, max_pixels)
+            hole = images.to_mask(white, picture.size, invert=invert_mask, channel=mask_channel, max_pixels=max_pixels)
+            sketched = None if lines is None else images.to_mask(lines, picture.size, max_pixels=max_pixels)
+            filled = self._complete(picture, hole, sketched, mask_dilate, feather, wishes, on_progress)
+            results.append(_convert(filled, output_type))
+        return results if isinstance(image, list | tuple) else results[0]
 
     def complete(
         self,
@@ -186,36 +152,39 @@ class Inpainter:
             on_progress: as for calls.
 
         Raises:
-            ValueError: an option out of range, too little memory, or a method that fails.
+            InputError: an option out of range, or a sketch or temperature for a method that takes none.
+            MemoryShortage: too little memory.
+            ValueError: a method that fails.
         """
         wishes = Wishes(temperature, strategy, context)
         _check_pixels(mask_dilate=mask_dilate, feather=feather)
-        return self._complete([(picture, hole, sketch)], mask_dilate, feather, wishes, on_progress)[0]
+        return self._complete(picture, hole, sketch, mask_dilate, feather, wishes, on_progress)
 
     def _complete(
         self,
-        jobs: Sequence[tuple[Picture, NDArray[np.bool_], NDArray[np.bool_] | None]],
+        picture: Picture,
+        hole: NDArray[np.bool_],
+        sketch: NDArray[np.bool_] | None,
         mask_dilate: int,
         feather: int,
         wishes: Wishes,
         on_progress: OnProgress | None,
-    ) -> list[Picture]:
-        """Fills opened pictures, each with its hole and sketch, in one batch."""
-        to_do = {}
-        for number, (picture, hole, sketch) in enumerate(jobs):
-            grown = regions.dilate(hole, mask_dilate) if hole.any() else hole
-            _warn_of(grown)
-            if grown.any():
-                to_do[number] = Holed(images.to_rgb(picture), grown, sketch)
-        found = self._filler(list(to_do.values()), wishes, on_progress) if to_do else []
-        results = [picture for picture, _, _ in jobs]
-        for (number, (rgb, hole, _)), filled in zip(to_do.items(), found, strict=True):
-            results[number] = images.paste(results[number], regions.feather(filled, rgb, hole, feather), hole)
-        return results
-
-    def _usual_batch(self) -> int:
-        # On a CPU one picture keeps all cores busy, and pictures of a batch also compute what only others' holes need.
-        return 1 if self.device.type == "cpu" else 8
+    ) -> Picture:
+        hole = regions.dilate(hole, mask_dilate)
+        _warn_of(hole)
+        if not hole.any():
+            return picture
+        check_takes(self.method, sketch is not None, wishes.temperature)
+        rgb = images.to_rgb(picture)
+        with shortages():
+            canvas = HoledPicture(rgb.copy(), hole.copy(), sketch)
+            windows = divide(hole, wishes)
+            progress = FillProgress(on_progress, sum(map(self._filler.steps, windows)))
+            for window in windows:
+                progress.begin(self._filler.steps(window))
+                canvas.paste(window, self._filler.fill(canvas, window, wishes, progress))
+            progress.end()
+        return images.paste(picture, regions.feather(canvas.rgb, rgb, hole, feather), hole)
 
     def sources(
         self,
@@ -242,18 +211,23 @@ class Inpainter:
             top: patches for each head.
 
         Raises:
-            ValueError: the pixel is not in the hole, an option out of range, or the method has no attention that could
-                tell.
+            InputError: the pixel is not in the hole, an option out of range, a sketch or temperature for a method
+                that takes none, or the method has no attention that could tell.
+            MemoryShortage: too little memory.
         """
         _check_pixels(mask_dilate=mask_dilate)
         hole = regions.dilate(hole, mask_dilate)
         height, width = hole.shape
         if not (0 <= row < height and 0 <= column < width and hole[row, column]):
-            raise ValueError(f"pixel at row {row}, column {column} is not in the hole")
+            raise InputError(f"pixel at row {row}, column {column} is not in the hole")
         if not getattr(self.method, "has_matches", False):
-            raise ValueError(f"method {self.method.name} cannot tell where it copies from")
-        found = self._filler.sources(images.to_rgb(picture), hole, sketch, (row, column), Wishes(temperature), top)
-        return [Head(heat, [Match(box, weight) for box, weight in matches]) for heat, matches in found]
+            raise InputError(f"method {self.method.name} cannot tell where it copies from")
+        check_takes(self.method, sketch is not None, temperature)
+        wishes = Wishes(temperature)
+        window = next(window for window in divide(hole, wishes) if window.holds((row, column)))
+        with shortages():
+            shown = HoledPicture(images.to_rgb(picture), hole, sketch)
+            return self._filler.sources(shown, window, (row, column), wishes, top)
 
 
 def _warn_of(hole: NDArray[np.bool_]) -> None:
@@ -272,13 +246,7 @@ def _warn_of(hole: NDArray[np.bool_]) -> None:
 def _check_pixels(**lengths: int) -> None:
     for name, value in lengths.items():
         if value < 0 or value != int(value):
-            raise ValueError(f"{name} must be a whole number of pixels, 0 or more, got {value!r}")
-
-
-def _batches(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    rest = iter(items)
-    while batch := list(islice(rest, size)):
-        yield batch
+            raise InputError(f"{name} must be a whole number of pixels, 0 or more, got {value!r}")
 
 
 def _one_each(value: Any, number: int, name: str) -> list[Any]:

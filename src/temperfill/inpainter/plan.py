@@ -1,4 +1,14 @@
-"""Which windows of a picture are filled, how small, and at which sizes they are refined."""
+"""How a picture of any size is divided for a method that knows small ones: windows, how small, and refined where.
+
+=============  =======================================================================================================
+strategy       what is done
+=============  =======================================================================================================
+``full``       the whole picture at its own size, so that everything known can be copied from
+``crop``       windows around the holes, at their own size
+``multiscale`` windows are filled small and refined at larger sizes (:mod:`temperfill.inpainter.window_filler`)
+``auto``       small pictures whole, others in windows; a window with a thick hole in multiscale
+=============  =======================================================================================================
+"""
 
 import math
 from dataclasses import dataclass
@@ -10,6 +20,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from temperfill import regions
+from temperfill.errors import InputError
 
 Strategy = Literal["auto", "full", "crop", "multiscale"]
 Context = Literal["auto", "full"]
@@ -36,7 +47,7 @@ class Wishes:
 
     Attributes:
         temperature: factor on the learned temperatures, 0.1 to 10.
-        strategy: see :mod:`temperfill.inpainter.strategies`.
+        strategy: see the head of this module.
         context: full lets everything known be copied from, whatever the size of the picture.
     """
 
@@ -45,17 +56,17 @@ class Wishes:
     context: Context = "auto"
 
     def __post_init__(self) -> None:
-        """Raises ValueError for a value out of range."""
+        """Raises InputError for a value out of range."""
         if not 0.1 <= self.temperature <= 10:
-            raise ValueError(f"temperature must lie in 0.1 to 10, got {self.temperature!r}; 1 is the learned one")
+            raise InputError(f"temperature must lie in 0.1 to 10, got {self.temperature!r}; 1 is the learned one")
         for name, kinds in (("strategy", Strategy), ("context", Context)):
             value = getattr(self, name)
             if value not in get_args(kinds):
-                raise ValueError(f"{name} must be one of {', '.join(get_args(kinds))}, got {value!r}")
+                raise InputError(f"{name} must be one of {', '.join(get_args(kinds))}, got {value!r}")
 
 
 @dataclass(frozen=True)
-class Part(regions.Window):
+class ScaledWindow(regions.Window):
     """A window, and by how much it is shrunk."""
 
     factor: int
@@ -101,11 +112,11 @@ def sees_all(size: tuple[int, int], wishes: Wishes) -> bool:
     return small or wishes.strategy == "full" or wishes.context == "full"
 
 
-def divide(hole: Hole, wishes: Wishes) -> list[Part]:
+def divide(hole: Hole, wishes: Wishes) -> list[ScaledWindow]:
     """Divides the hole of a picture (H, W) into parts that are filled one after the other, as the wishes say."""
     height, width = hole.shape
     if sees_all((height, width), wishes):
-        return [Part((0, 0, height, width), hole, _factor(hole, wishes))]
+        return [ScaledWindow((0, 0, height, width), hole, _factor(hole, wishes))]
     found = []
     for window in regions.windows(hole):
         factor = _factor(window.hole, wishes)
@@ -113,7 +124,7 @@ def divide(hole: Hole, wishes: Wishes) -> list[Part]:
             factor = max(factor, math.ceil(max(window.hole.shape) / (regions.LIMIT + CELL)))
         if factor > 1:  # what is shrunk may as well see more
             window = regions.widen(window, hole.shape, regions.WINDOW * factor, CELL)
-        found.append(Part(window.box, window.hole, factor))
+        found.append(ScaledWindow(window.box, window.hole, factor))
     return found
 
 

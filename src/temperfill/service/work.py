@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from temperfill import images
+from temperfill.errors import InputError, MemoryShortage
 from temperfill.service.forms import Form
 from temperfill.service.refusals import Refusal
 
@@ -42,10 +43,8 @@ def fill(
     """
     fields = form.fields
     suffix = fields["format"] or form.suffix
-    with _memory():
-        picture, hole, sketch = _pictures(inpainter, form, max_pixels)
-        if fields["temperature"] != 1 and not getattr(inpainter.method, "takes_temperature", False):
-            raise _invalid("this model has no temperatures; leave the temperature at 1")
+    with _refusals():
+        picture, hole, sketch = _pictures(form, max_pixels)
         path = Path(f"the result{suffix}")
         with _invalid_input():
             images.storable(picture, path)  # before the work
@@ -65,7 +64,7 @@ def preview(form: Form, max_pixels: int) -> bytes:
         Refusal: the image is damaged (422), or too little memory (413).
     """
     path = Path("the preview.png")
-    with _memory():
+    with _refusals():
         with _invalid_input():
             picture = images.open_picture(form.image, max_pixels, "the image")
         if picture.mode in ("CMYK", "F"):
@@ -84,17 +83,11 @@ def sources(inpainter: "Inpainter", form: Form, max_pixels: int) -> dict[str, An
     Raises:
         Refusal: as ``fill``, a place outside the hole, or a model that cannot tell (422).
     """
-    from temperfill import regions
-
     row, column, temperature = (form.fields[name] for name in ("row", "column", "temperature"))
-    with _memory():
-        picture, hole, sketch = _pictures(inpainter, form, max_pixels)
-        hole = regions.dilate(hole, form.fields["mask_dilate"])
-        if not getattr(inpainter.method, "has_matches", False):
-            raise _invalid("this model cannot tell where it copies from")
-        if row >= hole.shape[0] or column >= hole.shape[1] or not hole[row, column]:
-            raise _invalid(f"the pixel at row {row}, column {column} is not in the hole")
-        found = inpainter.sources(picture, hole, row, column, sketch, temperature=temperature)
+    with _refusals():
+        picture, hole, sketch = _pictures(form, max_pixels)
+        dilation = form.fields["mask_dilate"]
+        found = inpainter.sources(picture, hole, row, column, sketch, dilation, temperature=temperature)
     heads = [
         {
             "temperature": head.temperature,
@@ -134,9 +127,7 @@ def _plain(picture: images.Picture) -> images.Picture:
     return replace(picture, info={key: picture.info[key] for key in KEPT if key in picture.info})
 
 
-def _pictures(inpainter: "Inpainter", form: Form, max_pixels: int) -> tuple[images.Picture, Hole, Hole | None]:
-    if form.sketch is not None and not getattr(inpainter.method, "takes_sketch", False):
-        raise _invalid("this model takes no sketch; leave it out")
+def _pictures(form: Form, max_pixels: int) -> tuple[images.Picture, Hole, Hole | None]:
     with _invalid_input():
         picture = images.open_picture(form.image, max_pixels, "the image")
         hole = images.to_mask(form.mask, picture.size, max_pixels=max_pixels)
@@ -148,26 +139,24 @@ def _pictures(inpainter: "Inpainter", form: Form, max_pixels: int) -> tuple[imag
 
 @contextmanager
 def _invalid_input() -> Iterator[None]:
-    """Errors of what a client sent, as refusals."""
+    """Errors of the pictures that a client sent, as refusals."""
     try:
         yield
     except ValueError as error:
-        raise _invalid(str(error)) from None
+        raise _invalid(error) from None
 
 
 @contextmanager
-def _memory() -> Iterator[None]:
-    """Errors of too little memory, as refusals."""
-    from temperfill.inpainter.strategies import OUT_OF_MEMORY
-
+def _refusals() -> Iterator[None]:
+    """Errors of what does not fit together, and of too little memory, as refusals."""
     try:
         yield
-    except (MemoryError, RuntimeError, ValueError) as error:
-        if not isinstance(error, MemoryError) and not any(text in str(error) for text in OUT_OF_MEMORY):
-            raise
+    except InputError as error:
+        raise _invalid(error) from None
+    except (MemoryError, MemoryShortage):
         text = "the service has too little memory for this picture; send a smaller one, or a smaller hole"
         raise Refusal(413, "out_of_memory", text) from None
 
 
-def _invalid(message: str) -> Refusal:
-    return Refusal(422, "invalid", message)
+def _invalid(error: ValueError) -> Refusal:
+    return Refusal(422, "invalid", str(error))

@@ -1,0 +1,48 @@
+"""Detail of the full size for a window that was filled small, copied along the attention of the small picture."""
+
+from typing import Any
+
+from torch import Tensor
+
+from temperfill.attention.transfer import carry_detail
+from temperfill.inpainter.calling import Method
+from temperfill.inpainter.planes import Planes, enlarge, pad_cells
+
+TOP = 4
+"""Patches from which detail is blended."""
+
+
+def enlarge_with_detail(
+    method: Method,
+    planes: Planes,
+    small: Planes,
+    filled: Tensor,
+    factor: int,
+    temperature: float,
+    start: Tensor | None = None,
+) -> Tensor:
+    """A filled small picture at full size, with detail that the head which copies most sharply brings into the hole.
+
+    Args:
+        method: that filled it; without attention that can be looked at, nothing is added.
+        planes: at full size.
+        small: the same, shrunk.
+        filled: (1, 3, h, w), the result for ``small``.
+        factor: by which it is shrunk.
+        temperature: factor on the learned temperatures.
+        start: that the refinement of ``small`` began with, if it was given one.
+
+    Returns:
+        (1, 3, H, W) of whole cells, not pasted.
+    """
+    enlarged = enlarge(filled, factor)
+    if not getattr(method, "has_matches", False):
+        return enlarged
+    known: Any = method
+    sketch = [] if small.sketch is None else [small.sketch]
+    given = {} if start is None else {"coarse": start}
+    found = known.matches(small.image, small.mask, *sketch, temperature=temperature, top=TOP, **given)
+    lacking = (pad_cells(planes.image, factor) - enlarged) * (1 - pad_cells(planes.mask, factor))
+    head = int(found.temperatures.argmin())
+    weights, sources = found.weights[head].float(), found.sources[head]
+    return enlarged + carry_detail(lacking, found.cells, weights, sources, found.stride * factor)

@@ -1,0 +1,82 @@
+"""What is done when memory runs out while a window is filled.
+
+First the method works in smaller parts, which changes nothing but the time; when that does not help, the refinement
+ends at a smaller size, and then the window is made smaller.
+"""
+
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+
+import torch
+
+from temperfill.errors import MemoryShortage
+from temperfill.inpainter.calling import Method
+from temperfill.inpainter.plan import ScaledWindow, Wishes
+
+SMALLEST_SIDE = 96
+"""Side, in pixels, below which a window is not shrunk further."""
+# How a plain RuntimeError says it: torch on the CPU, and oneDNN.
+_TEXTS = (
+    *("out of memory", "not enough memory", "can't allocate memory"),
+    *("could not create a primitive", "could not create a memory", "could not execute a primitive"),
+)
+
+
+@dataclass(frozen=True)
+class Scale:
+    """How small a window is made.
+
+    Attributes:
+        factor: by which it is shrunk when it is filled first.
+        finest: by which it is shrunk at the last size of its refinement, at least.
+    """
+
+    factor: int
+    finest: int = 1
+
+
+def is_shortage(error: BaseException) -> bool:
+    """Whether an error of Python or torch says that memory ran out."""
+    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+        return True
+    return isinstance(error, RuntimeError) and any(text in str(error) for text in _TEXTS)
+
+
+@contextlib.contextmanager
+def shortages() -> Iterator[None]:
+    """Raises torch's errors of too little memory, wherever they come from, as MemoryShortage."""
+    try:
+        yield
+    except RuntimeError as error:
+        if not is_shortage(error):
+            raise
+        raise MemoryShortage(f"not enough memory ({str(error).splitlines()[0]})") from None
+
+
+def smaller(method: Method, window: ScaledWindow, scale: Scale, wishes: Wishes, device: torch.device) -> Scale:
+    """The scale at which to try again after memory ran out; the method may have been told to take less of it.
+
+    Args:
+        method: that ran out of memory.
+        window: that it was to fill.
+        scale: at which it was.
+        wishes: of the caller.
+        device: of the tensors.
+
+    Raises:
+        MemoryShortage: nothing is left to try.
+    """
+    if getattr(method, "lighten", bool)():
+        return scale
+    if getattr(method, "takes_coarse", False) and (sizes := window.sizes(scale.factor, scale.finest)):
+        return replace(scale, finest=2 * sizes[-1])  # the refinement sees the largest picture
+    factor, (height, width) = 2 * scale.factor, window.hole.shape
+    fixed = wishes.strategy in ("full", "crop")
+    if fixed or max(height, width) < SMALLEST_SIDE * factor:
+        remedy = "use strategy auto, " if fixed else ""
+        raise MemoryShortage(
+            f"not enough memory on {device} for a part of {width}x{height} pixels; "
+            f"{remedy}close other programs, or use device cpu"
+        )
+    return replace(scale, factor=factor)

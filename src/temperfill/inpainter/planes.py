@@ -1,0 +1,111 @@
+"""What a method sees of a picture: planes of a window, at its own size or shrunk, and how a result gets back to it."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor
+
+from temperfill.inpainter.plan import CELL
+from temperfill.regions import Window
+from temperfill.tensors import Box, composite
+
+Array = NDArray[np.float32]
+Hole = NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Planes:
+    """A window as a method takes it; all planes have one size.
+
+    Attributes:
+        image: (1, 3, h, w) in [0, 1].
+        mask: (1, 1, h, w), 1 = missing.
+        sketch: (1, 1, h, w), 1 = line, or None.
+    """
+
+    image: Tensor
+    mask: Tensor
+    sketch: Tensor | None = None
+
+    def cut(self, box: Box) -> "Planes":
+        """Views of a part of the window."""
+        top, left, bottom, right = box
+        image, mask = (plane[:, :, top:bottom, left:right] for plane in (self.image, self.mask))
+        return Planes(image, mask, None if self.sketch is None else self.sketch[:, :, top:bottom, left:right])
+
+    def shrunk(self, factor: int) -> "Planes":
+        """The size that a method sees: lines are one pixel wide there, whatever the brush that drew them."""
+        image, mask, sketch = self.image, self.mask, self.sketch
+        if factor > 1:
+            image, mask = shrink_image(image, factor), _shrink_mask(mask, factor)
+            sketch = None if sketch is None else _shrink_mask(sketch, factor)
+        return Planes(image, mask, None if sketch is None else _thin(sketch))
+
+    def paste(self, filled: Tensor) -> Tensor:
+        """The window with its hole taken from a picture of its size, or a little more where cells were completed."""
+        height, width = self.image.shape[2:]
+        return composite(filled[:, :, :height, :width].clamp(0, 1), self.image, self.mask)
+
+
+class HoledPicture(NamedTuple):
+    """A picture to fill.
+
+    Attributes:
+        rgb: (H, W, 3) in [0, 1].
+        hole: (H, W), True = missing.
+        sketch: (H, W), True = line, or None; lines may be of any width.
+    """
+
+    rgb: Array
+    hole: Hole
+    sketch: Hole | None = None
+
+    def planes(self, box: Box, device: torch.device) -> Planes:
+        """A window of the picture."""
+        inside = np.s_[box[0] : box[2], box[1] : box[3]]
+
+        def plane(values: NDArray[np.generic]) -> Tensor:
+            # A copy in the order of tensors, which the picture does not share.
+            return torch.from_numpy(np.array(values[None], np.float32, order="C")).to(device)
+
+        sketch = None if self.sketch is None else plane(self.sketch[inside][None])
+        return Planes(plane(self.rgb[inside].transpose(2, 0, 1)), plane(self.hole[inside][None]), sketch)
+
+    def paste(self, window: Window, filled: Array) -> None:
+        """Takes the hole of a window from a picture of its size; what is pasted is known from then on."""
+        inside = np.s_[window.box[0] : window.box[2], window.box[1] : window.box[3]]
+        self.rgb[inside][window.hole] = filled[window.hole]
+        self.hole[inside][window.hole] = False
+
+
+def enlarge(filled: Tensor, factor: int) -> Tensor:
+    """A picture at ``factor`` times its size."""
+    return F.interpolate(filled.float(), scale_factor=float(factor), mode="bicubic", align_corners=False)
+
+
+def shrink_image(image: Tensor, factor: int) -> Tensor:
+    """An image by its mean; its sides are completed to whole cells of the shrunk one."""
+    return F.avg_pool2d(pad_cells(image, factor), factor)
+
+
+def pad_cells(plane: Tensor, factor: int) -> Tensor:
+    """Repeats the edges up to whole cells of the shrunk plane."""
+    height, width = plane.shape[2:]
+    multiple = CELL * factor
+    return F.pad(plane, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+
+
+def _shrink_mask(mask: Tensor, factor: int) -> Tensor:
+    """A mask or sketch by its maximum, so that known pixels hold nothing of the hole."""
+    return F.max_pool2d(pad_cells(mask, factor), factor)
+
+
+def _thin(lines: Tensor) -> Tensor:
+    from skimage.morphology import skeletonize
+
+    thinned = np.stack([skeletonize(plane) for plane in lines[:, 0].cpu().numpy() > 0.5])
+    return torch.from_numpy(thinned)[:, None].to(lines)

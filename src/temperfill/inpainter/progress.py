@@ -1,0 +1,47 @@
+"""How far the filling of a picture has come, in calls of the method."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+OnProgress = Callable[[int, int], None]
+"""Called with the steps that are done and their number; what it raises ends the work."""
+
+
+@dataclass
+class FillProgress:
+    """Tells a caller how many of all steps are done.
+
+    A window that is begun again, because memory ran out, counts only up to its last step, so that the number never
+    falls and never passes what the window was given.
+
+    Attributes:
+        on_progress: whom to tell; None for nobody.
+        total: steps of all windows.
+        done: steps that are done.
+    """
+
+    on_progress: OnProgress | None
+    total: int
+    done: int = 0
+    _end_of_window: int = 0
+
+    def begin(self, steps: int) -> None:
+        """A window of so many steps begins; the one before is over."""
+        self.done = self._end_of_window
+        self._end_of_window += steps
+        self._tell()
+
+    def advance(self) -> None:
+        """A step of the window is over."""
+        before, self.done = self.done, min(self.done + 1, self._end_of_window - 1)
+        if self.done > before:
+            self._tell()
+
+    def end(self) -> None:
+        """All is done."""
+        self.done = self.total
+        self._tell()
+
+    def _tell(self) -> None:
+        if self.on_progress is not None:
+            self.on_progress(self.done, self.total)

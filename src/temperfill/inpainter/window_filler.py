@@ -1,0 +1,114 @@
+"""How one window of a picture is filled: by a method, small where the hole is thick, and refined up to its own size."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from temperfill.inpainter import memory
+from temperfill.inpainter.calling import Method, arithmetic, fill
+from temperfill.inpainter.detail import enlarge_with_detail
+from temperfill.inpainter.memory import Scale
+from temperfill.inpainter.plan import ScaledWindow, Wishes
+from temperfill.inpainter.planes import Array, HoledPicture, Planes, enlarge, shrink_image
+from temperfill.inpainter.progress import FillProgress
+from temperfill.inpainter.sources import Head, heads_at
+from temperfill.inpainter.tone import match_tone
+
+
+class WindowFiller:
+    """Fills windows with a method.
+
+    A window is made small enough for the method to know the structure of its hole; the result is enlarged to about
+    twice the size and refined there, and so on up to full size. Where that is too large, detail of the full size is
+    copied along the attention that was found last. What a network filled is brought to the tone of its surroundings
+    (:mod:`temperfill.inpainter.tone`).
+
+    Args:
+        method: does the work.
+        device: of the tensors that it gets.
+        precision: arithmetic of its network.
+    """
+
+    def __init__(self, method: Method, device: torch.device, precision: Literal["fp32", "bf16"]) -> None:
+        self.method = method
+        self.device = device
+        self.precision = precision
+
+    def steps(self, window: ScaledWindow) -> int:
+        """Calls of the method for a window, if memory suffices."""
+        return 1 + len(self._sizes(window, Scale(window.factor)))
+
+    def fill(self, picture: HoledPicture, window: ScaledWindow, wishes: Wishes, progress: FillProgress) -> Array:
+        """Fills a window of a picture.
+
+        Args:
+            picture: as it is now; not changed.
+            window: to fill; other holes in it stay hidden from the method.
+            wishes: what the caller asks for.
+            progress: of the picture; is told of every call of the method but the last.
+
+        Returns:
+            (h, w, 3), to be pasted into ``window.hole``.
+
+        Raises:
+            MemoryShortage: nothing helped.
+            ValueError: a method that fails.
+        """
+        planes, scale = picture.planes(window.box, self.device), Scale(window.factor)
+        while True:
+            try:
+                with arithmetic(self.device, self.precision):
+                    filled = self._fill(planes, window, scale, wishes.temperature, progress)
+                break
+            except (RuntimeError, MemoryError) as error:
+                if not memory.is_shortage(error):
+                    raise
+            # Here the error is gone, with all tensors that it held.
+            scale = memory.smaller(self.method, window, scale, wishes, self.device)
+        result: Array = filled[0].permute(1, 2, 0).cpu().numpy()
+        if getattr(self.method, "tone_drifts", False):
+            top, left, bottom, right = window.box
+            match_tone(result, window.hole, ~picture.hole[top:bottom, left:right])
+        return result
+
+    def sources(
+        self, picture: HoledPicture, window: ScaledWindow, point: tuple[int, int], wishes: Wishes, top: int
+    ) -> list[Head]:
+        """Where the filler would copy a pixel of a window's hole from; see :func:`temperfill.inpainter.sources`."""
+        planes = picture.planes(window.box, self.device).shrunk(window.factor)
+        with arithmetic(self.device, self.precision):
+            return heads_at(self.method, planes, window, point, picture.hole.shape, wishes.temperature, top)
+
+    def _sizes(self, window: ScaledWindow, scale: Scale) -> list[int]:
+        """By how much a window is shrunk at each size of its refinement."""
+        if scale.factor == 1 or not getattr(self.method, "takes_coarse", False):
+            return []
+        return window.sizes(scale.factor, scale.finest)
+
+    def _fill(
+        self, planes: Planes, window: ScaledWindow, scale: Scale, temperature: float, progress: FillProgress
+    ) -> Tensor:
+        """(1, 3, h, w): filled at one scale and refined from there."""
+        factor, sizes = scale.factor, self._sizes(window, scale)
+        small = planes.shrunk(factor)
+        filled = fill(self.method, small.image, small.mask, small.sketch, temperature)
+        if factor == 1:
+            return filled
+        progress.advance()
+        if not sizes:
+            return planes.paste(enlarge_with_detail(self.method, planes, small, filled, factor, temperature))
+        completed = planes.paste(enlarge(filled, factor))
+        top, left, bottom, right = window.refined.box
+        near, begun = planes.cut(window.refined.box), completed[:, :, top:bottom, left:right]
+        for size in sizes:
+            small = near.shrunk(size)
+            start = shrink_image(begun, size) if size > 1 else begun
+            filled = fill(self.method, small.image, small.mask, small.sketch, temperature, start)
+            if size > 1 and size == sizes[-1]:
+                filled = near.paste(enlarge_with_detail(self.method, near, small, filled, size, temperature, start))
+            elif size > 1:
+                filled = near.paste(enlarge(filled, size))
+            begun.copy_(filled)  # a view of the completed picture
+            progress.advance()
+        return completed
