@@ -23,7 +23,9 @@ REFUSED = ("torchvision", "torchmetrics", "timm", "lpips", "piq", "torch_fidelit
 
 # onnx_fill takes an exported model, and is run by the tests of the export.
 PROGRAMS = [
-    path for path in sorted([*ROOT.glob("examples/*.py"), *ROOT.glob("tools/*.py")]) if path.stem != "onnx_fill"
+    pytest.param(path, marks=[pytest.mark.slow] if path.parent.name == "tools" else [])
+    for path in sorted([*ROOT.glob("examples/*.py"), *ROOT.glob("tools/*.py")])
+    if path.stem != "onnx_fill"
 ]
 
 # Reports are written by commands; the pages around them are ours.

@@ -394,8 +394,8 @@ PEAK_MEMORY = """
 import resource, torch
 from temperfill.attention import MHTMA
 torch.manual_seed(0)
-attention = MHTMA(96, heads=2, head_dim=24, patch_size=3)
-features = torch.randn(1, 96, 128, 128, requires_grad=True)
+attention = MHTMA(16, heads=2, head_dim=4, patch_size=3)
+features = torch.randn(1, 16, 128, 128, requires_grad=True)
 mask = torch.zeros(1, 1, 512, 512)
 mask[..., 100:300, 200:350] = 1
 attention(features, mask).square().mean().backward()

@@ -335,10 +335,10 @@ def test_weights_are_all_that_the_state_holds() -> None:
 
 
 HOLES = {
-    "compact": [(200, 184, 221, 215)],
-    "corner": [(0, 0, 30, 17), (2, 300, 9, 336)],
-    "two far apart": [(8, 5, 20, 31), (310, 320, 339, 333)],
-    "across": [(0, 166, 340, 169)],
+    "compact": [(104, 88, 125, 119)],
+    "corner": [(0, 0, 30, 17), (2, 188, 9, 224)],
+    "two far apart": [(8, 5, 20, 31), (198, 208, 227, 221)],
+    "across": [(0, 110, 228, 113)],
 }
 FAR = {
     "mhtma": {},
@@ -352,7 +352,8 @@ FAR = {
 
 
 @pytest.mark.parametrize(
-    ("name", "case"), [*(("detail", case) for case in HOLES), *((name, "two far apart") for name in FAR)]
+    ("name", "case"),
+    [*(("detail", case) for case in HOLES), *((name, "two far apart") for name in FAR if name != "detail")],
 )
 def test_holes_alone_give_the_same_composite(name: str, case: str) -> None:
     """Cut out with what they depend on, holes are filled as in the whole picture, and less is computed elsewhere."""
@@ -360,8 +361,8 @@ def test_holes_alone_give_the_same_composite(name: str, case: str) -> None:
     changes: dict[str, Any] = FAR[name]
     attention = replace(GeneratorConfig(width=2, head_dim=2, temperature_init=0.5, key_stride=2), **changes)
     generator = Generator(attention).double().eval()
-    image = torch.rand(2, 3, 340, 336, dtype=torch.float64)
-    mask = torch.zeros(2, 1, 340, 336, dtype=torch.float64)
+    image = torch.rand(2, 3, 228, 224, dtype=torch.float64)
+    mask = torch.zeros(2, 1, 228, 224, dtype=torch.float64)
     for top, left, bottom, right in HOLES[case]:
         mask[0, :, top:bottom, left:right] = 1
         mask[1, :, top + 2 : bottom - 1, left : right - 2] = 1
