@@ -612,7 +612,7 @@ def test_opacity_of_zeros_and_ones_is_refused(tmp_path: Path) -> None:
     image = Image.new("LA", (3, 3))
     image.putalpha(Image.fromarray(np.eye(3, dtype=np.uint8)))
     image.save(tmp_path / "mask.png")
-    with pytest.raises(ValueError, match=r"mask.png has no opacity above 1 of 255.* write 255"):
+    with pytest.raises(ValueError, match=r"mask.png is almost fully transparent .*above 1 of 255.* write 255"):
         images.to_mask(tmp_path / "mask.png", (3, 3), channel="alpha")
 
 

@@ -160,7 +160,7 @@ def test_fill_gives_a_coarse_picture_to_methods_that_refine_one() -> None:
     filled = fill(Refiner(grey, SizeRule(4)), image, mask, coarse=coarse)
     assert seen[0].shape == (1, 3, 8, 8)  # padded as the image is
     assert torch.equal(filled, torch.where(mask > 0, coarse, image))
-    with pytest.raises(ValueError, match="refines no given picture"):
+    with pytest.raises(ValueError, match="cannot start from a given picture"):
         fill(Stub(grey), image, mask, coarse=coarse)
     with pytest.raises(ValueError, match=r"must have the image's shape \(1, 3, 6, 7\), got \(1, 3, 3, 7\)"):
         fill(Refiner(grey), image, mask, coarse=coarse[:, :, :3])

@@ -1,4 +1,4 @@
-"""How a long work is asked to stop."""
+"""Stopping long jobs on signals."""
 
 import signal
 import threading

@@ -113,7 +113,7 @@ def test_options_of_folders_are_refused_for_a_picture(folder: Path, capsys: pyte
     files = [str(folder / "in" / "a.png"), "--mask", str(folder / "masks" / "a.png"), "--output", str(folder / "o.png")]
     code, lines = ended(["inpaint", *files, "--shard", "1/2"], capsys)
     assert code == 2
-    assert "--shard is for folders" in lines[-1]
+    assert "--shard applies to folders only" in lines[-1]
 
 
 def test_a_folder_that_is_not_there_is_what_is_said(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -73,4 +73,4 @@ def test_bad_sketches_are_one_line(words: list[str], model: str, part: str, caps
 def test_folders_take_none(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         cli.main(["inpaint", str(folder), "--mask", "mask.png", "--output", "results", "--sketch", "sketch.png"])
-    assert "--sketch is for one picture" in capsys.readouterr().err
+    assert "--sketch applies to one picture only" in capsys.readouterr().err

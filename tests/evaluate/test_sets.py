@@ -89,7 +89,7 @@ def test_torch_cache_is_searched_for_what_is_asked_for(monkeypatch: pytest.Monke
     path = tmp_path / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth"
     path.touch()
     assert choose_figures(JudgeConfig(metrics=("fid", "mae")))[1] == {"fid": (path,)}
-    with pytest.raises(ValueError, match=r"^fid: name a figure of single pictures"):
+    with pytest.raises(ValueError, match=r"^fid: a per-picture metric is needed"):
         choose_figures(JudgeConfig(metrics=("fid",)))
     assert choose_figures(JudgeConfig())[0] == PIXELS
     with pytest.raises(NotADirectoryError, match="no folder of weights"):

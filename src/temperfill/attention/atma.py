@@ -1,6 +1,6 @@
 """Adaptive multi-temperature mask-guided attention, ATMA (Zhou et al. 2021), the predecessor of MHTMA.
 
-It is contextual attention with several learned temperatures in place of the constant one. Its temperature network ends
+It is contextual attention with several learned temperatures instead of the constant one. Its temperature network ends
 in LeakyReLU, so that a temperature can become negative and the least similar patch get the largest weight: the
 instability that MHTMA removes.
 """

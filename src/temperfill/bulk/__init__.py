@@ -50,7 +50,7 @@ class Request:
         skip_unmasked: a picture without a mask is no failure.
         shard: part of the job, from 1 on, and number of parts.
         engine: threads of this machine, or Ray.
-        workers: pictures at once; 0 for a number by the machine.
+        workers: pictures at once; 0 chooses by the number of cores.
         device: of the network.
         command: that was given, for the report.
     """
@@ -200,7 +200,7 @@ def _outcomes(
         return
     if request.engine == "ray":
         found = cluster.outcomes(job, plan.tasks, done, request.workers, stop)
-        # What a worker says that then dies, or whose folder is another one, is not believed unseen.
+        # Reports of workers are verified: they may have died, or written elsewhere.
         yield from (_confirmed(outcome, job.output) for outcome in found)
         return
     inpainter = job.load()

@@ -37,7 +37,7 @@ def at_once(inpainter: Inpainter, job: Job, asked: int) -> int:
     Args:
         inpainter: that fills them.
         job: what is asked of it.
-        asked: 0 for a number by the machine.
+        asked: 0 chooses by the number of cores.
     """
     if inpainter.method.name in _ONE_AT_A_TIME:
         return 1

@@ -34,7 +34,7 @@ _FULL = frozenset({errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENO
 
 @dataclass(frozen=True)
 class Settings:
-    """What decides about a result, beside picture and mask.
+    """Everything besides picture and mask that affects a result.
 
     Attributes:
         model: name, or path of weights.

@@ -24,7 +24,7 @@ COMMANDS = {
     "pack": "Pack pictures into shards for training.",
     "train": "Train a model, or go on with a run.",
     "fine-tune": "Train a model further on your own pictures.",
-    "watch": "Show how a training run goes, or write a page on it.",
+    "watch": "Show the progress of a training run, or write a page about it.",
     "evaluate": "Measure methods on pictures.",
     "study": "Make the tables and figures of the paper on your pictures.",
     "export": "Write an ONNX file of a model.",

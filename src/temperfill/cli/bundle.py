@@ -18,7 +18,7 @@ class BundleOptions:
     output: Path
     """File to write, .safetensors."""
     terms: str = ""
-    """Terms of use, such as "research use only", to be kept in the file; without it those of WEIGHTS."""
+    """Terms of use to store in the file, such as "research use only"; by default those of WEIGHTS."""
     debug: bool = False
     """Show the trace of an error."""
 

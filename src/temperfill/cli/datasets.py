@@ -24,7 +24,7 @@ class DatasetsOptions:
     output: Path | None = None
     """Folder to write the splits to; without it they are only counted."""
     test_size: int = 2000
-    """Test pictures to draw, where the data set has none of its own (paper: 2,000)."""
+    """Test pictures to draw if the data set has no test split (paper: 2,000)."""
     seed: int = 0
     """Seed of that draw."""
     debug: bool = False
@@ -42,7 +42,7 @@ def run(words: list[str]) -> None:
             for text in (f"Folder: {known.layout}", f"Split: {known.paper_split}"):
                 print(textwrap.fill(text, 100, initial_indent="  ", subsequent_indent="    "))
         return
-    require(options.root is not None, f"name the folder of {options.name} behind it")
+    require(options.root is not None, f"give the folder of {options.name} as the second argument")
     require(options.test_size > 0, f"--test-size must be positive, got {options.test_size}")
     require(options.seed >= 0, f"--seed must not be negative, got {options.seed}")
     assert options.root is not None

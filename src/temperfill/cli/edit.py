@@ -13,10 +13,10 @@ from temperfill.cli.parsing import parse, require, say
 
 @dataclass(frozen=True)
 class EditOptions:
-    """Opens the editor in a browser. All work is done on this machine, until the command is interrupted."""
+    """Opens the editor in a browser. Everything runs on this machine, until the command is interrupted."""
 
     image: Annotated[Positional[Path | None], arg(metavar="[IMAGE]")] = None
-    """Picture to begin with."""
+    """Picture to open at the start."""
     model: str = "base"
     """Name of a model or method (see temperfill models), or path of a .safetensors file."""
     device: str = "auto"
@@ -30,7 +30,7 @@ class EditOptions:
     timeout: float = 1800
     """Seconds that the work on one picture may take."""
     browser: bool = True
-    """Open the browser; else the address is printed alone."""
+    """Open the browser; otherwise only print the address."""
     debug: bool = False
     """Show the trace of an error."""
 

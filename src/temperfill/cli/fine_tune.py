@@ -1,4 +1,4 @@
-"""``temperfill fine-tune``: train a model further on pictures of one's own."""
+"""``temperfill fine-tune``: train a model further on your own pictures."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -11,9 +11,9 @@ from temperfill.cli.parsing import near, parse, require, say
 
 @dataclass(frozen=True)
 class FineTuneOptions:
-    """Trains a model further on your pictures, some hundred of the kind that it is to fill.
+    """Trains a model further on your pictures: a few hundred of the kind that it is to fill.
 
-    The same command goes on where it stopped. temperfill train has every other setting.
+    The same command goes on where it stopped. For all other settings, use temperfill train.
     """
 
     pictures: Annotated[Positional[tuple[Path, ...]], arg(metavar="FOLDER [FOLDER ...]")]
@@ -23,15 +23,15 @@ class FineTuneOptions:
     model: str = "base"
     """Name of a bundled model, or path of a .safetensors file: where to start."""
     sketches: tuple[Path, ...] = ()
-    """Folders of sketches (temperfill sketch --short-side 256), one for each of the pictures: half of the samples then
-    show lines. Without them a model learns nothing about lines here."""
+    """Folders of sketches (temperfill sketch --short-side 256), one sketch for each picture: half of the samples then
+    show lines. Without them the model learns nothing about lines."""
     vgg: Path | None = None
     """VGG-16 weights of torchvision (.pth) or VGG-19 weights (.safetensors) for the perceptual loss, which makes
     pictures sharper; without them it is left out."""
     val: tuple[Path, ...] = ()
     """Folders of other pictures; the model that is best on them is kept, and training ends when it stops improving."""
     num_steps: int = 1000
-    """Steps."""
+    """Training steps."""
     batch_size: int = 4
     """Pictures in a step."""
     crop_size: int = 192
@@ -47,7 +47,7 @@ class FineTuneOptions:
     workers: int = 1
     """Processes that load pictures."""
     compile: bool = False
-    """Compile the networks with torch.compile: some minutes at the start, and faster steps."""
+    """Compile the networks with torch.compile: takes some minutes at the start, then steps are faster."""
     debug: bool = False
     """Show the trace of an error."""
 

@@ -18,8 +18,8 @@ _FOLDERS_ONLY = ("resize_mask", "format", "unmasked", "shard", "engine", "worker
 class InpaintOptions:
     """Fills the hole of a picture, or of all pictures of a folder.
 
-    Known pixels, transparency, orientation and colour profile are kept. Of a folder, what has its result already is
-    skipped, and report.json beside the results tells of the rest.
+    Known pixels, transparency, orientation and colour profile are kept. In a folder, pictures that have a result
+    already are skipped; report.json in the output folder lists failures.
     """
 
     image: Annotated[Positional[str], arg(metavar="IMAGE")]
@@ -68,7 +68,7 @@ class InpaintOptions:
     engine: Literal["threads", "ray"] = "threads"
     """Folders: threads of this machine, or the workers of a Ray cluster (RAY_ADDRESS, or one started here)."""
     workers: int = 0
-    """Folders: pictures that are filled at once; 0 chooses by the machine."""
+    """Folders: pictures that are filled at once; 0 chooses by the number of cores."""
     debug: bool = False
     """Show the trace of an error."""
 
@@ -81,13 +81,13 @@ def run(words: list[str]) -> None:
         require(value >= 0, f"{flag} must not be negative, got {value}")
     require(0.1 <= options.temperature <= 10, f"--temperature must lie in 0.1 to 10, got {options.temperature}")
     if "://" in options.image or Path(options.image).is_dir():
-        require(options.sketch is None, f"--sketch is for one picture, and {options.image} is a folder")
+        require(options.sketch is None, f"--sketch applies to one picture only, and {options.image} is a folder")
         _fill_folder(options, shlex.join(["temperfill", "inpaint", *words]))
     else:
         require(Path(options.image).exists(), f"there is no picture or folder {options.image}")
         for name in _FOLDERS_ONLY:
             given = getattr(options, name) != getattr(InpaintOptions, name)
-            require(not given, f"--{name.replace('_', '-')} is for folders, and {options.image} is none")
+            require(not given, f"--{name.replace('_', '-')} applies to folders only, and {options.image} is a file")
         _fill_picture(options, Path(options.image), Path(options.mask), Path(options.output))
 
 

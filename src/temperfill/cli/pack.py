@@ -27,13 +27,13 @@ class PackOptions:
     quality: int = 95
     """Quality of the JPEG files in which reduced pictures are stored, 1 to 100; colours keep full resolution."""
     keep: bool = False
-    """Store every picture's bytes as they are, whatever its size."""
+    """Store the bytes of every picture unchanged, whatever its size."""
     per_shard: int = 5000
     """Pictures in a shard."""
     processes: int = 0
     """Processes that pack, a shard each at a time; 0 takes as many as there are CPU cores."""
     max_corrupt_share: float = 0.01
-    """Unreadable pictures are named, counted and left out; above this share of all packing stops."""
+    """Unreadable pictures are named, counted and left out; above this share of all pictures, packing stops."""
     debug: bool = False
     """Show the trace of an error."""
 

@@ -12,10 +12,10 @@ TOKEN_VARIABLE = "TEMPERFILL_TOKEN"
 
 @dataclass(frozen=True)
 class ServeOptions:
-    """Serves the HTTP interface and the editor until it is interrupted. One picture is worked on at a time."""
+    """Serves the HTTP interface and the editor until it is interrupted. One picture is filled at a time."""
 
     host: str = "127.0.0.1"
-    """Address to listen on; the default can be reached from this machine alone, 0.0.0.0 from all networks."""
+    """Address to listen on; the default is reachable from this machine only, 0.0.0.0 from all networks."""
     port: int = 8017
     """Port to listen on; 0 takes one that is free."""
     model: str = "base"
@@ -29,18 +29,18 @@ class ServeOptions:
     max_pixels: int = Settings.max_pixels
     """Largest width times height of a picture."""
     queue: int = Settings.queue
-    """Requests that may wait while one is worked on; more are turned away."""
+    """Requests that may wait while one is processed; more are refused."""
     timeout: float = Settings.timeout
     """Seconds that the work on one picture may take, without waiting."""
     upload_timeout: float = Settings.upload_timeout
     """Seconds in which a request must arrive."""
     grace: float = 10.0
-    """Seconds for the work at hand after SIGTERM or Ctrl-C, before it is cancelled."""
+    """Seconds after SIGTERM or Ctrl-C before the picture in progress is cancelled."""
     token: str = ""
-    """Token that requests must bear; better given in the environment, as TEMPERFILL_TOKEN, which other users of the
+    """Token that requests must carry; better set in the environment variable TEMPERFILL_TOKEN, which other users of the
     machine cannot see."""
     allowed_hosts: tuple[str, ...] = ()
-    """More names under which the service is asked for, such as the one of a proxy; * for any."""
+    """Further host names of the service, such as that of a proxy; * for any."""
     access_log: bool = False
     """Print a line for each request."""
     debug: bool = False

@@ -9,7 +9,7 @@ from tyro.conf import Positional, arg
 from temperfill.cli.parsing import parse, require, say
 
 AGREEMENT = "agreement.json"
-"""File with the figures of --compare."""
+"""File with the numbers of --compare."""
 
 
 @dataclass(frozen=True)
@@ -25,7 +25,7 @@ class SketchOptions:
     output: Path
     """Folder to write PNG files in; subfolders are kept."""
     edges: str = "auto"
-    """auto (the bundled edge network, or canny where there is none), canny, or path of PiDiNet weights."""
+    """auto (the bundled edge network, or canny if there is none), canny, or path of PiDiNet weights."""
     threshold: float = 0.65
     """Edge probability from which a pixel is an edge, above 0, at most 1."""
     min_component: int = 100
@@ -34,11 +34,11 @@ class SketchOptions:
     """Resize pictures so that their short side has this many pixels before edges are found: for training, the value of
     --data.resize there. 0 keeps their size."""
     steps: bool = False
-    """Write edge map, thresholded edges, what is left of them, and skeleton side by side too, as NAME-steps.png."""
+    """Also write edge map, thresholded edges, cleaned edges and skeleton side by side, as NAME-steps.png."""
     compare: str | None = None
     """Edges, as for --edges, to compare with: writes agreement.json and prints its means."""
     compare_threshold: float | None = None
-    """Threshold of those; without it --threshold."""
+    """Threshold for those edges; by default --threshold."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     max_pixels: int = 256_000_000
@@ -144,7 +144,7 @@ def _write(target: Path, steps: Any, with_steps: bool) -> None:
 
 
 def _report(records: list[dict[str, Any]], comparison: Any, path: Path) -> None:
-    """Writes the figures of every picture, and prints their means."""
+    """Writes the numbers of every picture, and prints their means."""
     from temperfill.report import write_json
 
     names = [name for name in records[0] if name != "picture"]

@@ -22,9 +22,9 @@ class CompareOptions:
     """Folder of the report, and of the runs; the same command goes on where it stopped."""
     methods: tuple[str, ...] = ("ours", "atma", "wavefill", "deepfillv2", "partialconv", "patchmatch")
     """Names of methods, paths of weights files or run folders, or LABEL=RUN,RUN with the runs of one method. The first
-    is compared with each other. With --train, ours, partialconv, deepfillv2, wavefill and atma are trained."""
+    is compared with each of the others. With --train, ours, partialconv, deepfillv2, wavefill and atma are trained."""
     by_ratio: bool = False
-    """Masks in the paper's five bins of the hole's share, instead of strokes and a square."""
+    """Masks in the paper's five bins of hole ratio, instead of strokes and a square."""
     debug: bool = False
     """Show the trace of an error."""
 
@@ -135,7 +135,7 @@ def _guidance(options: GuidanceOptions, command: str) -> None:
 
 
 STUDIES: dict[str, tuple[str, type, Callable[[Any, str], None]]] = {
-    "compare": ("Compare methods; train them first if wanted.", CompareOptions, _compare),
+    "compare": ("Compare methods, and train them first if asked to.", CompareOptions, _compare),
     "ablation": ("Train variants of our network and compare them.", AblationOptions, _ablation),
     "curves": ("Draw the temperatures of training runs.", CurvesOptions, _curves),
     "branches": ("Fill with parts of a network switched off.", BranchesOptions, _branches),

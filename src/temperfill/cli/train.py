@@ -13,7 +13,7 @@ from temperfill.presets import BASELINES, PRESETS
 
 KNOWN: dict[str, RunConfig] = {**PRESETS, **BASELINES}
 SHORT = {"--devices": "--machine.devices", "--nodes": "--machine.nodes"}
-"""What may also be written shorter, as other programs that train on several devices call it."""
+"""Short forms of flags, as other programs that train on several devices have them."""
 
 
 @dataclass(frozen=True)

@@ -17,14 +17,14 @@ _WIDTH = 40
 
 @dataclass(frozen=True)
 class WatchOptions:
-    """Shows losses, temperatures of every head, validation and progress of a run, while it trains or later."""
+    """Shows losses, temperatures of every head, validation and progress of a run, during training or after it."""
 
     run: Annotated[Positional[Path], arg(metavar="RUN")]
     """Folder of the run."""
     once: bool = False
-    """Show it once and end; so it is where standard output is no terminal."""
+    """Show once and exit (the default when stdout is not a terminal)."""
     interval: float = 2.0
-    """Seconds between looks."""
+    """Seconds between updates."""
     html: Path | None = None
     """Write a page with curves, samples and configuration to this file instead."""
     debug: bool = False

@@ -39,7 +39,7 @@ _KILLED = (
 )
 _PR_SET_PDEATHSIG = 1  # of prctl(2)
 _REPLACEMENTS = 1000
-"""Pictures that are tried in the place of an unreadable one; so many in a row are no accident."""
+"""Pictures that are tried instead of an unreadable one; so many in a row are no accident."""
 
 
 class Batch(NamedTuple):
@@ -359,7 +359,7 @@ def lost_workers_named() -> Iterator[None]:
     """Says what happened when a loading process dies: torch then raises a RuntimeError, wherever the program is.
 
     Raises:
-        ChildProcessError: in the place of that error.
+        ChildProcessError: instead of that error.
     """
     try:
         yield

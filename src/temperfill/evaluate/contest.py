@@ -31,7 +31,7 @@ class Contestant:
         label: in tables.
         method: what fills holes.
         source: name of the method, or path of the weights.
-        identity: what its composites depend on beside picture and mask: hash of the weights, or versions of libraries.
+        identity: what its composites depend on besides picture and mask: hash of the weights, or versions of libraries.
         baseline: whether it is a method of comparison.
         trained: whether it has weights.
         run: name of the training run; empty where there is one only.

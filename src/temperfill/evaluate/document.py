@@ -22,9 +22,8 @@ _UNRANKED = (
 )
 _FEW_RUNS = 5
 _FEW = (
-    "A trained method here has {least} trainings. That is few to rank by: of methods that differ by nothing but the "
-    "chance of training, a third comes out better or worse at two trainings, a quarter at three and a seventh at five "
-    "(benchmarks/verdicts.py)."
+    "A trained method here has {least} trainings, too few for a firm ranking: two trainings each call one of two equal "
+    "methods better in a third of cases, three in a quarter, five in a seventh (benchmarks/verdicts.py)."
 )
 _PACKAGES = ("torch", "numpy", "pillow", "scikit-image", "opencv-python-headless", "opencv-python", "matplotlib")
 
@@ -93,7 +92,7 @@ def markdown(data: dict[str, Any], tables: Sequence[report.Table] = ()) -> str:
         for name, source in method["runs"].items():
             lines.append(f"- {label}{f', {name}' if name else ''}: {source['source']}, {source['identity']}")
     if data["missing"]:
-        lines += ["", "## Left out for want of weights", "", *(f"- {text}" for text in data["missing"])]
+        lines += ["", "## Not measured: weights missing", "", *(f"- {text}" for text in data["missing"])]
     lines += ["", "## Made with", ""]
     settings = {name: value for name, value in data["settings"].items() if name != "judge"}
     for part, values in (("settings", settings), ("versions", data["versions"]), ("machine", data["machine"])):

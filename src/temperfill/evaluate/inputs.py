@@ -65,7 +65,7 @@ def choose(folders: Sequence[Path], limit: int) -> dict[str, list[Path]]:
         kind = resolved.parent.name if resolved.name in _SPLITS else resolved.name
         if not kind or kind in (*chosen, report.ALL):
             raise ValueError(
-                f"{folder}: its kind would be called {kind!r}, which is taken or no name; rename the folder"
+                f"{folder}: its kind would be called {kind!r}, which is empty or already used; rename the folder"
             )
         paths = list_pictures(folder)
         by_stem: dict[str, Path] = {}

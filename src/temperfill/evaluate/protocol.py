@@ -27,7 +27,7 @@ _PROTOCOL = (
 
 @dataclass(frozen=True)
 class Stage:
-    """What an evaluation needs beside its methods, all of it checked.
+    """What an evaluation needs besides its methods, all of it checked.
 
     Attributes:
         config: of the evaluation.

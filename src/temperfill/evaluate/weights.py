@@ -75,7 +75,7 @@ def choose_figures(config: JudgeConfig) -> tuple[list[str], Files, dict[str, str
     unwanted = {"lines"} if not config.edges and not config.metrics else set()
     names = [n for n in known if n not in {*missing, *unwanted} and (not config.metrics or n in config.metrics)]
     if not any(name in report.METRICS for name in names):
-        raise ValueError(f"{', '.join(names)}: name a figure of single pictures beside them, such as psnr")
+        raise ValueError(f"{', '.join(names)}: a per-picture metric is needed as well, such as psnr")
     return names, files, missing
 
 

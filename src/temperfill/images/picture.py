@@ -31,7 +31,7 @@ class Picture:
     Attributes:
         pixels: (H, W) or (H, W, C); palette indices for mode P, bool for mode 1.
         mode: one of MODES, or "float" for a float array in [0, 1] with 1 or 3 channels.
-        info: what a file said beside its pixels (exif, icc_profile, transparency, dpi, ...).
+        info: what a file said besides its pixels (exif, icc_profile, transparency, dpi, ...).
         palette: RGB bytes of the palette of mode P.
     """
 

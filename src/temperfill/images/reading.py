@@ -115,13 +115,15 @@ def to_mask(
         if alpha is None:
             raise ValueError(f"{name} has no alpha channel (mode {picture.mode}); use mask channel luminance")
         if alpha.max() == 1:
-            raise ValueError(f"{name} has no opacity above 1 of 255, which is none; write 255 for what is to be filled")
+            raise ValueError(
+                f"{name} is almost fully transparent (no opacity above 1 of 255); write 255 for what is to be filled"
+            )
         return (alpha > 127) != invert
     if channel != "luminance":
         raise ValueError(f"mask channel must be luminance or alpha, got {channel!r}")
     values = luminance(picture)
     if picture.mode not in ("F", "float") and 0 < values.max() < _NEARLY_BLACK:
-        raise ValueError(f"{name} holds nothing above 1 of 255, which is black; write 255 for white in place of 1")
+        raise ValueError(f"{name} is almost black (nothing above 1 of 255); write 255 for white instead of 1")
     if alpha is not None and alpha.min() != alpha.max() and values.min() == values.max():
         raise ValueError(f"{name} has the same brightness everywhere and differs only in alpha; use mask channel alpha")
     return (values > 0.5) != invert

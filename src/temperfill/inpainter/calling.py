@@ -114,7 +114,7 @@ def fill(
     options: dict[str, Any] = {} if temperature == 1 else {"temperature": temperature}
     if coarse is not None:
         if not getattr(method, "takes_coarse", False):
-            raise InputError(f"method {method.name} refines no given picture; leave coarse out")
+            raise InputError(f"method {method.name} cannot start from a given picture; omit coarse")
         if coarse.shape != image.shape:
             raise ValueError(f"coarse must have the image's shape {tuple(image.shape)}, got {tuple(coarse.shape)}")
         options["coarse"] = pad(coarse, method.size_rule)

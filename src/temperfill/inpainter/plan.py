@@ -122,7 +122,7 @@ def divide(hole: Hole, wishes: Wishes) -> list[ScaledWindow]:
         factor = _factor(window.hole, wishes)
         if wishes.strategy != "crop":  # a window that is itself too large for one call
             factor = max(factor, math.ceil(max(window.hole.shape) / (regions.LIMIT + CELL)))
-        if factor > 1:  # what is shrunk may as well see more
+        if factor > 1:  # a shrunk window can afford more context
             window = regions.widen(window, hole.shape, regions.WINDOW * factor, CELL)
         found.append(ScaledWindow(window.box, window.hole, factor))
     return found

@@ -62,7 +62,7 @@ def load_learned(name: str, size_rule: SizeRule, device: str, path: Path | None)
     if path is None:
         raise ValueError(
             f"no weights of {name} come with this package: train it with temperfill train {name} --run-dir DIR, and "
-            "give DIR/generator.safetensors in place of its name"
+            "give DIR/generator.safetensors instead of its name"
         )
     generator = load_generator(path, device, name)
     generator.to(memory_format=torch.channels_last)

@@ -70,7 +70,7 @@ class Ours:
             mask: (B, 1, H, W), 1 = missing.
             sketch: (B, 1, H, W), 1 = line, for a generator that takes one.
             temperature: factor on the learned temperatures.
-            coarse: (B, 3, H, W) in [0, 1], from which the refinement begins in the place of the coarse network's image.
+            coarse: (B, 3, H, W) in [0, 1], from which the refinement begins instead of the coarse network's image.
 
         Returns:
             (B, 3, H, W) in [0, 1], not pasted, in dtype and on the device of ``image``; outside the hole it has no

@@ -27,7 +27,7 @@ class Gated(GatedConv2d):
         stride: of the convolution.
         dilation: of the convolution.
         up: double the input first, by nearest neighbour.
-        relu: ReLU in place of ELU.
+        relu: ReLU instead of ELU.
         normalised: batch normalisation after gating.
     """
 

@@ -113,7 +113,7 @@ class Generator(nn.Module):
             holes: boxes that together hold every missing pixel of the batch. Only what the pixels of the hole depend on
                 is computed, each box by itself: the composite is the same and takes less time; ``coarse`` and
                 ``refined`` have no meaning outside the hole. None computes all.
-            coarse: (B, 3, H, W) in [0, 1], a coarse image in the place of the coarse network's, such as the completed
+            coarse: (B, 3, H, W) in [0, 1], a coarse image instead of the coarse network's, such as the completed
                 picture at half the size, enlarged; it counts inside the hole only.
 
         Raises:

@@ -67,7 +67,7 @@ class UpGatedConv2d(GatedConv2d):
     """Nearest x2 upsampling followed by a 3x3 gated convolution, which leaves no checkerboard.
 
     Every output sees 2x2 inputs, some of them through more than one weight. So the weights are added first, and one 2x2
-    convolution gives the four outputs of every input as channels: 16 products in the place of 36.
+    convolution gives the four outputs of every input as channels: 16 products instead of 36.
     """
 
     def __init__(self, in_channels: int, out_channels: int) -> None:

@@ -40,7 +40,7 @@ class LPIPSFeatures(nn.Module):
     """Five activations of AlexNet or VGG-16, and the weights of their channels. Weights are frozen.
 
     Args:
-        network: torchvision's state dict of AlexNet or VGG-16; which of them is told by its first convolution.
+        network: torchvision's state dict of AlexNet or VGG-16; its first convolution says which.
         heads: state dict with ``lin0.model.1.weight`` to ``lin4.model.1.weight``.
 
     Attributes:

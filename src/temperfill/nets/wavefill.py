@@ -31,7 +31,7 @@ class GatedConv(nn.Module):
         kernel_size: side of the kernels.
         stride: of the convolutions.
         dilation: of the convolutions.
-        reflect: padding by reflection in place of zeros.
+        reflect: padding by reflection instead of zeros.
         spectral: spectral normalisation of both.
         instance: instance normalisation of both results, which makes biases meaningless.
         relu: ReLU on the features.

@@ -29,5 +29,5 @@ class Refusal(Exception):
 
 
 def internal() -> Refusal:
-    """For failures of the service itself; what failed is told to its log alone."""
+    """For failures of the service itself; only its log says what failed."""
     return Refusal(500, "internal", "the server failed; its log says why")

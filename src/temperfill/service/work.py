@@ -110,7 +110,7 @@ def loader(model: str, device: str, precision: str) -> "Callable[[], Inpainter]"
 
 
 def model_name(model: str) -> str:
-    """What a model is called; of the path of a file, nothing but the file's name is told to clients."""
+    """What a model is called; clients learn only the name of a file, not its path."""
     return Path(model).stem if model.endswith(".safetensors") else Path(model).name
 
 

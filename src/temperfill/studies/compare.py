@@ -157,7 +157,7 @@ def _notes(study: StudyConfig) -> list[str]:
     perceptual = (
         f"perceptual losses by {study.perceptual_path.name}"
         if study.perceptual_path is not None
-        else "no perceptual losses in any of them, for want of weights"
+        else "no perceptual losses in any of them, since their weights are missing"
     )
     return [
         f"Every variant was trained for {study.steps:,} steps of {study.batch_size} squares of "
