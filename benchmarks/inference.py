@@ -28,7 +28,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-FIXED = ("share", "whole", "compile", "graphs", "device", "repeats", "seed")
+FIXED = ("share", "whole", "compile", "device", "repeats", "seed")
 """What is the same for all cells."""
 
 
@@ -43,7 +43,6 @@ def main() -> None:
     parser.add_argument("--share", type=float, default=0.05, help="of the picture under a compact mask")
     parser.add_argument("--whole", action="store_true", help="compute everything, not only what the hole depends on")
     parser.add_argument("--compile", action="store_true", help="torch.compile the network")
-    parser.add_argument("--graphs", action="store_true", help="replay CUDA graphs (up to 512x512 pixels)")
     parser.add_argument("--device", default="cpu", choices=["cpu", "cuda"])
     parser.add_argument("--repeats", type=int, default=5)
     parser.add_argument("--seed", type=int, default=0)
@@ -54,8 +53,6 @@ def main() -> None:
     if arguments.cell:
         print(json.dumps(measure(json.loads(arguments.cell))))
         return
-    if arguments.graphs and (arguments.whole or arguments.compile):
-        parser.error("--graphs goes with neither --whole nor --compile")
     fixed = {name: getattr(arguments, name) for name in FIXED}
     cells = [
         {"model": m, "size": s, "batch": b, "threads": t, "precision": p, "mask": k} | fixed
@@ -118,7 +115,7 @@ def measure(cell: dict[str, Any]) -> dict[str, Any]:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     times = []
     with torch.inference_mode(), autocast:
-        for _ in range(cell["repeats"] + (3 if cell["graphs"] else 1)):  # a graph is recorded in the second call
+        for _ in range(cell["repeats"] + 1):
             start = time.perf_counter()
             method(image, mask)
             if device == "cuda":
@@ -127,7 +124,7 @@ def measure(cell: dict[str, Any]) -> dict[str, Any]:
         peak = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) / 1024
         if device == "cuda":
             peak = torch.cuda.max_memory_allocated() / 2**20
-        flop = None if cell["compile"] or cell["graphs"] else count(method, image, mask)
+        flop = None if cell["compile"] else count(method, image, mask)
     rate = matrix_rate(device, cell["precision"])
     return {
         "seconds": statistics.median(times[-cell["repeats"] :]) / cell["batch"],
@@ -149,7 +146,7 @@ def build(cell: dict[str, Any]) -> Any:
     from temperfill.presets import PRESETS
 
     name, device = cell["model"], cell["device"]
-    special = [option for option in ("whole", "compile", "graphs") if cell[option]]
+    special = [option for option in ("whole", "compile") if cell[option]]
     ours = name in bundled() or name.endswith(".safetensors") or (name.endswith("!") and name[:-1] in PRESETS)
     if special and not ours:
         raise SystemExit(f"--{special[0]} is for our network only")
@@ -170,8 +167,6 @@ def build(cell: dict[str, Any]) -> Any:
         method = load(name, device)
     if cell["compile"]:
         method.generator.compile()
-    if cell["graphs"]:
-        method.use_graphs()
     if cell["whole"]:
         generator = method.generator
         return lambda image, mask: generator(image, mask).refined

@@ -17,9 +17,6 @@ from temperfill.checkpoint import load_generator
 from temperfill.config import DataConfig, EvaluationConfig, JudgeConfig, LossConfig, MachineConfig, TrainConfig
 from temperfill.data import Batch
 from temperfill.inpainter import Inpainter
-from temperfill.methods.ours import Ours
-from temperfill.nets.generator import Generator
-from temperfill.nets.replay import Recording, record
 from temperfill.presets import PRESETS
 from temperfill.train import train
 from temperfill.train.step import Stepper
@@ -137,32 +134,3 @@ def test_figures_are_those_of_the_cpu(pictures: Path, tmp_path: Path) -> None:
         cpu, gpu = (data["results"][method][pictures.name]["free-form-square"] for data in found)
         for name, tolerance in (("mae", 0.01), ("psnr", 0.05), ("ssim", 1e-3)):
             assert gpu[name] == pytest.approx(cpu[name], abs=tolerance), (method, name)
-
-
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-def test_replayed_graphs_fill_as_plain_calls_do(precision: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    torch.manual_seed(0)
-    generator = Generator(replace(PRESETS["tiny"].generator, detail=True, sketch=True)).eval().to(DEVICE)
-    plain, replayed = Ours(generator), Ours(generator)
-    replayed.use_graphs()
-    recorded: list[Recording] = []
-
-    def told(*call: Any) -> Recording:
-        recorded.append(record(*call))
-        return recorded[-1]
-
-    monkeypatch.setattr(replayed._replayed, "_recorder", told)
-    rng = np.random.default_rng(0)
-    with torch.autocast(DEVICE, torch.bfloat16, enabled=precision == "bf16"):
-        for number in range(16):
-            side = 64 if number % 2 else 96
-            image = torch.rand(2, 3, side, side, device=DEVICE)
-            mask, sketch = torch.zeros(2, 2, 1, side, side, device=DEVICE)
-            for hole in mask[:, 0]:
-                top, left = rng.integers(0, side // 2, 2)
-                hole[top : top + side // 3, left : left + side // 2] = 1
-            sketch[:, :, ::7] = 1
-            lines = sketch if number < 8 else None
-            expected, found = (method(image, mask, lines) for method in (plain, replayed))
-            assert float(((expected - found) * mask).abs().max()) < (1e-3 if precision == "fp32" else 0.05)
-    assert len(recorded) == 4  # two sizes, with lines and without

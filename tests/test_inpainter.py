@@ -938,12 +938,6 @@ def test_methods_of_the_table_fill(name: str) -> None:
     assert np.abs(result.astype(int) - 77).max() <= 2
 
 
-def test_graphs_need_a_gpu_and_a_method_that_has_them(weights: Path) -> None:
-    for name, reason in ((weights, "need a CUDA device, got cpu"), ("telea", "method telea has no CUDA graphs")):
-        with pytest.raises(ValueError, match=reason):
-            Inpainter.from_pretrained(name, "cpu", cuda_graphs=True)
-
-
 def test_damaged_weights_are_refused(weights: Path, tmp_path: Path) -> None:
     data = bytearray(weights.read_bytes())
     flipped = tmp_path / "flipped.safetensors"

@@ -46,7 +46,6 @@ class Inpainter:
         name_or_path: str | Path = "base",
         device: str = "auto",
         precision: Precision = "auto",
-        cuda_graphs: bool = False,
     ) -> "Inpainter":
         """An inpainter for bundled weights, another method's name, or a .safetensors file.
 
@@ -54,19 +53,12 @@ class Inpainter:
             name_or_path: of the method.
             device: auto, cpu or cuda:N.
             precision: as for the class.
-            cuda_graphs: replay recorded CUDA graphs for pictures of at most 512x512 pixels whose size comes again; see
-                :meth:`temperfill.methods.ours.Ours.use_graphs`.
 
         Raises:
             OSError: the file cannot be read.
-            ValueError: unknown name, damaged file, no such device, or graphs for a device or method without them.
+            ValueError: unknown name, damaged file, or no such device.
         """
-        method = load_method(name_or_path, device)
-        if cuda_graphs:
-            if not hasattr(method, "use_graphs"):
-                raise ValueError(f"method {method.name} has no CUDA graphs; leave cuda_graphs out")
-            method.use_graphs()
-        return cls(method, device, precision)
+        return cls(load_method(name_or_path, device), device, precision)
 
     def __call__(
         self,

@@ -10,15 +10,12 @@ from temperfill import methods, regions
 from temperfill.attention import MHTMA
 from temperfill.checkpoint import load_generator
 from temperfill.nets.generator import Generator, Matches
-from temperfill.nets.replay import Replayed
 from temperfill.tensors import Box, SizeRule
 
 DEFAULT = "base"
 """Bundled weights that the method takes when none are named."""
 QUERY_TILES = (16384, 4096, 1024)
 """Queries that are matched at once, from step to step, when memory runs out."""
-REPLAYED_PIXELS = 512 * 512
-"""Largest picture that is replayed from a CUDA graph; the kernels of a larger one keep the GPU busy."""
 MARGIN = 160
 """About the pixels around a hole that the convolutions need, by which boxes around holes are joined."""
 
@@ -51,7 +48,6 @@ class Ours:
         attends = generator.config.attention_branch
         self.takes_temperature = attends and generator.config.attention != "none"
         self.has_matches = attends and generator.config.attention == "mhtma"
-        self._replayed: Replayed | None = None
 
     @torch.inference_mode()
     def __call__(
@@ -76,34 +72,9 @@ class Ours:
             (B, 3, H, W) in [0, 1], not pasted, in dtype and on the device of ``image``; outside the hole it has no
                 meaning.
         """
-        planes = [self._own(plane) for plane in (image, mask, sketch)]
-        if coarse is not None:
-            return self._holes(*planes, temperature=temperature, coarse=self._own(coarse)).to(image)
-        small = image.shape[2] * image.shape[3] <= REPLAYED_PIXELS
-        call = self._replayed if self._replayed is not None and small else self._holes
-        return call(*planes, temperature=temperature).to(image)
-
-    def use_graphs(self) -> None:
-        """Replays CUDA graphs from now on, wherever pictures of one size, of no more pixels than 512x512, come again.
-
-        All of such a picture is computed, and not only what the hole depends on: kernels whose number and size depend
-        on the mask cannot be recorded. The result in the hole is the same up to rounding.
-
-        Raises:
-            ValueError: the generator is not on a CUDA device.
-        """
-        device = next(self.generator.parameters()).device
-        if device.type != "cuda":
-            raise ValueError(f"CUDA graphs need a CUDA device, got {device}; leave them out")
-        self._replayed = Replayed(self._whole, self._holes)
-
-    def _holes(
-        self, image: Tensor, mask: Tensor, sketch: Tensor | None, *, temperature: float, coarse: Tensor | None = None
-    ) -> Tensor:
-        return self.generator(image, mask, sketch, temperature, _boxes(mask), coarse).refined
-
-    def _whole(self, image: Tensor, mask: Tensor, sketch: Tensor | None, *, temperature: float) -> Tensor:
-        return self.generator(image, mask, sketch, temperature).refined
+        own_image, own_mask, own_sketch, own_coarse = (self._own(plane) for plane in (image, mask, sketch, coarse))
+        output = self.generator(own_image, own_mask, own_sketch, temperature, _boxes(own_mask), own_coarse)
+        return output.refined.to(image)
 
     @torch.inference_mode()
     def matches(
@@ -125,10 +96,8 @@ class Ours:
     def lighten(self) -> bool:
         """Takes less memory from now on; False if nothing is left to do.
 
-        Recorded graphs, which hold memory of their own, are given back; then fewer queries are matched at once.
+        Fewer queries are matched at once, step by step.
         """
-        if self._replayed is not None and self._replayed.forget():
-            return True
         attention = getattr(self.generator.refinement.attention_branch, "attention", None)
         if not isinstance(attention, MHTMA) or attention.max_queries == QUERY_TILES[-1]:
             return False
