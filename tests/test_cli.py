@@ -15,11 +15,11 @@ from PIL import Image
 
 import temperfill
 from temperfill import cli
-from temperfill.checkpoint import load_generator, read_metadata, save_generator
 from temperfill.cli.study import STUDIES
 from temperfill.config import EvaluationConfig, GeneratorConfig, JudgeConfig, to_json
 from temperfill.nets.generator import Generator
 from temperfill.presets import PRESETS
+from temperfill.weights_files import load_generator, read_metadata, save_generator
 
 
 @pytest.fixture(scope="module")

@@ -18,12 +18,12 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 
 from temperfill import evaluate, masks, presets
-from temperfill.checkpoint import save_generator
 from temperfill.config import EvaluationConfig, GeneratorConfig, JudgeConfig, TrainConfig
 from temperfill.evaluate import contest, inputs
 from temperfill.inpainter import Inpainter
 from temperfill.nets.generator import Generator
 from temperfill.tensors import SizeRule
+from temperfill.weights_files import save_generator
 
 SIZE = 48
 

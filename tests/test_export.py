@@ -14,11 +14,11 @@ import torch
 from PIL import Image
 
 from temperfill.attention.mhtma import reference_attention
-from temperfill.checkpoint import read_metadata, save_generator
 from temperfill.cli import main
 from temperfill.config import GeneratorConfig, to_json
 from temperfill.nets.generator import Generator
 from temperfill.tensors import composite
+from temperfill.weights_files import read_metadata, save_generator
 
 onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")

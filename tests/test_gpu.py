@@ -13,13 +13,13 @@ from PIL import Image
 import temperfill
 from temperfill import evaluate
 from temperfill.attention import MHTMA
-from temperfill.checkpoint import load_generator
 from temperfill.config import DataConfig, EvaluationConfig, JudgeConfig, LossConfig, MachineConfig, TrainConfig
 from temperfill.data import Batch
 from temperfill.inpainter import Inpainter
 from temperfill.presets import PRESETS
 from temperfill.train import train
 from temperfill.train.step import Stepper
+from temperfill.weights_files import load_generator
 
 pytestmark = pytest.mark.gpu
 DEVICE = "cuda"

@@ -23,12 +23,12 @@ from torch import Tensor
 
 import temperfill
 from temperfill import images, methods, regions
-from temperfill.checkpoint import save_generator
 from temperfill.config import GeneratorConfig
 from temperfill.inpainter import Inpainter, choose_device, fill, load_method, plan
 from temperfill.methods.ours import Ours
 from temperfill.nets.generator import Generator, Matches
 from temperfill.tensors import SizeRule
+from temperfill.weights_files import save_generator
 
 log = logging.getLogger(__name__)
 

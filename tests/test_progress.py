@@ -4,11 +4,11 @@ import io
 import math
 import re
 
-import numpy as np
 import pytest
 from rich.console import Console
 
-from temperfill.progress import Display, Interval, TimeLeft, describe, duration, reported, tracked
+from temperfill.progress import Display, TimeLeft, duration, reported, tracked
+from temperfill.runs.record import describe
 
 
 class Clock:
@@ -16,24 +16,6 @@ class Clock:
 
     def __call__(self) -> float:
         return self.now
-
-
-def test_interval_gives_means_and_the_range_of_each_head() -> None:
-    interval = Interval()
-    interval.add({"refined": 1.0}, np.array([[0.1, 0.5], [0.3, 0.7]]), 2.0)
-    interval.add({"refined": 2.0, "adversarial": 4.0}, np.array([[0.2, 0.9], [0.2, 0.5]]), 2.0)
-    record = interval.record(2)
-    assert record == {
-        "refined": 1.5,
-        "adversarial": 4.0,
-        "temperature": [0.2, 0.65],
-        "temperature_low": [0.1, 0.5],
-        "temperature_high": [0.3, 0.9],
-        "images_per_second": 1.0,
-    }
-    interval.clear()
-    interval.add({"refined": 1 / 3}, np.zeros((2, 0)), 1.0)
-    assert interval.record(4) == {"refined": 0.333333, "images_per_second": 4.0}
 
 
 @pytest.mark.parametrize("first_step", [0, 900])
@@ -73,11 +55,6 @@ def test_duration(seconds: float, text: str) -> None:
 
 
 RECORD = {"step": 20, "seconds": 3.0, "refined": 0.25, "temperature": [0.1, 0.2], "images_per_second": 3.0}
-
-
-def test_description_has_losses_temperatures_and_rate() -> None:
-    assert describe(RECORD) == "refined 0.250 T 0.100/0.200 3.0 images/s"
-    assert describe({"images_per_second": 1.0, "coarse": 2.0}) == "coarse 2.000 1.0 images/s"
 
 
 def terminal(width: int = 60) -> tuple[Console, io.StringIO]:

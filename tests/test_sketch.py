@@ -11,9 +11,9 @@ from hypothesis import strategies as st
 from safetensors.torch import load, save_file
 
 from temperfill import sketch
-from temperfill.checkpoint import read_metadata
 from temperfill.nets.pidinet import PiDiNet, published_names
 from temperfill.sketch import Agreement, Canny, Comparison, EdgeNetwork, agreement, sketch_steps, to_sketch
+from temperfill.weights_files import read_metadata
 
 
 def tiny(seed: int = 0) -> PiDiNet:

@@ -24,15 +24,16 @@ import pytest
 import torch
 from PIL import Image
 
-from temperfill.checkpoint import load_generator, load_state, read_metadata, save_generator, save_state
 from temperfill.config import DataConfig, GeneratorConfig, LossConfig, MachineConfig, TrainConfig, from_json
 from temperfill.nets.generator import Generator
 from temperfill.presets import PRESETS
+from temperfill.runs.folder import load_state, save_state
 from temperfill.train import networks as networks_module
 from temperfill.train import train
 from temperfill.train.networks import Networks
 from temperfill.train.recipes.ours import PerceptualLoss
 from temperfill.train.step import learning_rate
+from temperfill.weights_files import load_generator, read_metadata, save_generator
 
 LOSSES = {"coarse", "refined", "discriminator", "adversarial"}
 

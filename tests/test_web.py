@@ -19,10 +19,10 @@ import torch
 from PIL import Image
 from scipy import ndimage
 
-from temperfill.checkpoint import load_generator, read_metadata
 from temperfill.inpainter.tone import match_tone
 from temperfill.methods import bundled
 from temperfill.tensors import composite
+from temperfill.weights_files import load_generator, read_metadata
 
 ROOT = Path(__file__).parents[1]
 WEB, BUILT = ROOT / "web", ROOT / "web" / "dist"

@@ -25,9 +25,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor
 
 from temperfill import images, sketch
-from temperfill.checkpoint import load_state, save_state
 from temperfill.data import list_pictures
 from temperfill.nets.pidinet import PiDiNet
+from temperfill.runs.folder import load_state, save_state
 
 ENLARGED = 0.25  # share of crops from pictures of twice the size: large photographs are softer from pixel to pixel
 AVERAGE = 0.998  # of the running average of weights, per step

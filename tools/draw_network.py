@@ -16,8 +16,8 @@ import torch
 from PIL import Image, ImageDraw
 
 from temperfill import Inpainter, images
-from temperfill.checkpoint import load_generator
 from temperfill.tensors import composite
+from temperfill.weights_files import load_generator
 
 SIDE = 256  # pixels that the network sees
 PLACE = (70, 214)  # row and column that is asked for its sources

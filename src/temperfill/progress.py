@@ -7,10 +7,8 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from types import TracebackType
-from typing import Any, TypeVar
+from typing import TypeVar
 
-import numpy as np
-from numpy.typing import NDArray
 from rich.console import Console, Group
 from rich.live import Live
 from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
@@ -22,50 +20,6 @@ _WINDOW = 50
 _SECONDS_BETWEEN_LINES = 10.0
 """Between plain lines, where there is no terminal."""
 T = TypeVar("T")
-
-
-class Interval:
-    """Means of the losses, and range of the temperatures, of the steps since the last line of the log."""
-
-    def __init__(self) -> None:
-        self.clear()
-
-    def clear(self) -> None:
-        self.values: list[dict[str, float]] = []
-        self.temperatures: list[NDArray[np.floating[Any]]] = []
-        self.seconds = 0.0
-
-    def add(self, values: dict[str, float], temperatures: NDArray[np.floating[Any]], seconds: float) -> None:
-        """Adds a step.
-
-        Args:
-            values: loss terms by name.
-            temperatures: (B, heads); (B, 0) without attention.
-            seconds: that the step took, waiting for its pictures included.
-        """
-        self.values.append(values)
-        self.temperatures.append(temperatures)
-        self.seconds += seconds
-
-    def record(self, batch_size: int) -> dict[str, Any]:
-        """Means by name, temperatures by head, and images per second of the steps alone; six digits.
-
-        Args:
-            batch_size: pictures in a step.
-        """
-        names = dict.fromkeys(name for values in self.values for name in values)
-        record: dict[str, Any] = {n: float(np.mean([v[n] for v in self.values if n in v])) for n in names}
-        found = np.concatenate(self.temperatures)
-        if found.shape[1]:
-            record["temperature"] = found.mean(0).tolist()
-            record["temperature_low"] = found.min(0).tolist()
-            record["temperature_high"] = found.max(0).tolist()
-        record["images_per_second"] = len(self.values) * batch_size / max(self.seconds, 1e-9)
-        return {k: [_rounded(x) for x in v] if isinstance(v, list) else _rounded(v) for k, v in record.items()}
-
-
-def _rounded(value: float) -> float:
-    return float(f"{value:.6g}")
 
 
 class TimeLeft:
@@ -105,15 +59,6 @@ def duration(seconds: float) -> str:
     if seconds < 59.5:
         return f"{seconds:.0f} s"
     return f"{minutes} min" if minutes < 60 else f"{minutes // 60} h {minutes % 60:02d} min"
-
-
-def describe(record: dict[str, Any]) -> str:
-    """Losses, mean temperature of each head, and images per second of a record, in one line."""
-    hidden = ("step", "seconds", "images_per_second", "learning_rate")
-    losses = [f"{k} {v:.3f}" for k, v in record.items() if isinstance(v, float) and k not in hidden]
-    temperatures = "/".join(f"{t:.3f}" for t in record.get("temperature", []))
-    parts = [*losses, f"T {temperatures}" if temperatures else "", f"{record['images_per_second']:.1f} images/s"]
-    return " ".join(part for part in parts if part)
 
 
 class Display:

@@ -17,9 +17,9 @@ from safetensors.torch import load_file
 from safetensors.torch import save as save_bytes
 from scipy import ndimage
 
-from temperfill.checkpoint import check_finite, digest, load_tensors, read_metadata
 from temperfill.files import atomic_write
 from temperfill.nets.pidinet import MULTIPLE, REACH, PiDiNet, from_file
+from temperfill.weights_files import check_finite, digest, load_tensors, read_metadata
 
 Edges = NDArray[np.float32]
 Lines = NDArray[np.bool_]

@@ -19,9 +19,9 @@ from temperfill import cli
 from temperfill.bulk import cluster
 from temperfill.bulk.matching import Task
 from temperfill.bulk.work import Outcome
-from temperfill.checkpoint import save_generator
 from temperfill.config import GeneratorConfig
 from temperfill.nets.generator import Generator
+from temperfill.weights_files import save_generator
 
 NUMBER, SIZE = 72, 256
 LIMIT = 300.0  # seconds

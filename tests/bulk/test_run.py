@@ -23,11 +23,11 @@ from PIL import Image
 from temperfill import bulk, images
 from temperfill.bulk import manifest, places, threads
 from temperfill.bulk.work import read_mask
-from temperfill.checkpoint import save_generator
 from temperfill.config import GeneratorConfig
 from temperfill.inpainter import Inpainter
 from temperfill.nets.generator import Generator
 from temperfill.progress import Display
+from temperfill.weights_files import save_generator
 
 NAMES = ("a.png", "b é 猫.jpg", "sub dir/a.png", "sub dir/c.bmp", "d.gif", "e.tiff")
 

@@ -8,10 +8,10 @@ import pytest
 import torch
 
 from temperfill import cli, images
-from temperfill.checkpoint import load_generator, save_generator
 from temperfill.config import GeneratorConfig, PartialConvConfig
 from temperfill.nets.building import build
 from temperfill.nets.generator import Generator
+from temperfill.weights_files import load_generator, save_generator
 
 
 @pytest.fixture

@@ -15,9 +15,9 @@ from PIL import Image
 
 import temperfill
 from temperfill import cli
-from temperfill.checkpoint import save_generator
 from temperfill.config import GeneratorConfig
 from temperfill.nets.generator import Generator
+from temperfill.weights_files import save_generator
 
 
 @pytest.fixture

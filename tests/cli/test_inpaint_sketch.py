@@ -8,9 +8,9 @@ import torch
 from PIL import Image
 
 from temperfill import cli
-from temperfill.checkpoint import save_generator
 from temperfill.config import GeneratorConfig
 from temperfill.nets.generator import Generator
+from temperfill.weights_files import save_generator
 
 
 @pytest.fixture

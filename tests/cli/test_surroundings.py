@@ -17,9 +17,9 @@ from PIL import Image
 
 import temperfill
 from temperfill import cli
-from temperfill.checkpoint import save_generator
 from temperfill.config import GeneratorConfig
 from temperfill.nets.generator import Generator
+from temperfill.weights_files import save_generator
 
 SOURCE = str(Path(temperfill.__file__).parents[1])
 NAMES = {

@@ -11,8 +11,7 @@ import pytest
 from temperfill import images
 from temperfill.cli import main
 from temperfill.cli.watch import curve
-from temperfill.report.run_log import read_log
-from temperfill.report.run_page import write_run_page
+from temperfill.runs.page import write_run_page
 
 
 def line(step: int, **more: Any) -> dict[str, Any]:
@@ -34,23 +33,6 @@ def run_dir(tmp_path: Path) -> Path:
         pixels = np.full((6, 9, 3), step // 10, np.uint8)
         images.save_picture(folder / "samples" / f"{step:07d}.png", images.open_picture(pixels))
     return folder
-
-
-def test_a_log_that_is_being_written_is_read_up_to_its_last_whole_line(run_dir: Path) -> None:
-    log = read_log(run_dir / "log.jsonl")
-    assert [x["step"] for x in log.steps] == [20, 40, 60, 80, 100]
-    assert log.validations[0]["validation"] == {"loss": 0.25, "psnr": 21.0}
-    assert log.names() == ["refined", "adversarial"]
-    assert log.curve("refined") == ([20, 40, 60, 80, 100], [1 / 20, 1 / 40, 1 / 60, 1 / 80, 1 / 100])
-    assert log.heads() == 2
-    assert log.temperature(1, "temperature_high")[1] == [0.3] * 5
-
-
-@pytest.mark.parametrize("broken", ['{"step": 20', "[1]", '{"refined": 1}', '{"step": "x"}', "null"])
-def test_a_damaged_line_in_the_middle_is_named(run_dir: Path, broken: str) -> None:
-    (run_dir / "log.jsonl").write_text(f"{json.dumps(line(20))}\n{broken}\n{json.dumps(line(40))}\n")
-    with pytest.raises(ValueError, match=r"log\.jsonl, line 2 is no line"):
-        read_log(run_dir / "log.jsonl")
 
 
 def test_blocks_follow_the_values() -> None:

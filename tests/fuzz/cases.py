@@ -195,9 +195,9 @@ def _read_as_file(read: Callable[[Path], Any], suffix: str) -> Callable[[bytes],
 def _weights() -> tuple[list[bytes], Callable[[bytes, bytes], None]]:
     import torch
 
-    from temperfill.checkpoint import load_generator, save_generator
     from temperfill.config import GeneratorConfig
     from temperfill.nets.generator import Generator
+    from temperfill.weights_files import load_generator, save_generator
 
     torch.manual_seed(0)
     nets = [Generator(GeneratorConfig(width=2, head_dim=2, detail=detail)) for detail in (False, True)]
@@ -223,7 +223,7 @@ def _weights() -> tuple[list[bytes], Callable[[bytes, bytes], None]]:
 def _states() -> tuple[list[bytes], Callable[[bytes, bytes], None]]:
     import torch
 
-    from temperfill.checkpoint import load_state, save_state
+    from temperfill.runs.folder import load_state, save_state
 
     torch.manual_seed(0)
     layer = torch.nn.Linear(3, 2)

@@ -10,12 +10,12 @@ import torch
 from torch import Tensor
 
 from temperfill import methods
-from temperfill.checkpoint import save_generator
 from temperfill.config import ATMAConfig, DeepFillV2Config, GeneratorConfig, PartialConvConfig, WaveFillConfig
 from temperfill.inpainter import fill
 from temperfill.methods.catalogue import ABOUT, parameters_text
 from temperfill.nets.building import build
 from temperfill.presets import BASELINES, PRESETS
+from temperfill.weights_files import save_generator
 
 CONFIGS: dict[str, Any] = {
     "ours": GeneratorConfig(width=4, head_dim=4),

@@ -23,10 +23,10 @@ from PIL import ExifTags, Image
 
 from service.clients import decode, encode, form, hole, pixels
 from temperfill import cli
-from temperfill.checkpoint import save_generator
 from temperfill.config import GeneratorConfig
 from temperfill.nets.generator import Generator
 from temperfill.service import server
+from temperfill.weights_files import save_generator
 
 ROOT = Path(__file__).parents[2]
 # A service whose work ends when it is told to, or, with the word "deaf", never.

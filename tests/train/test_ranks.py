@@ -15,9 +15,9 @@ import pytest
 import torch
 
 from temperfill import cli
-from temperfill.checkpoint import load_state
 from temperfill.config import DataConfig, LossConfig, MachineConfig, RunConfig, TrainConfig
 from temperfill.presets import BASELINES, PRESETS
+from temperfill.runs.folder import load_state
 from train import processes
 from train.processes import finish, said, start
 

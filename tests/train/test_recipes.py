@@ -15,15 +15,16 @@ from PIL import Image
 from torch import Tensor, nn
 
 from temperfill import losses, methods
-from temperfill.checkpoint import load_generator, load_state, read_metadata
 from temperfill.config import RUNS, DataConfig, MachineConfig, RunConfig, load_run
 from temperfill.data import Batch
 from temperfill.nets.generator import GeneratorOutput
 from temperfill.presets import BASELINES
+from temperfill.runs.folder import load_state
 from temperfill.train import step as step_module
 from temperfill.train import train
 from temperfill.train.networks import Networks
 from temperfill.train.recipes import RECIPES, deepfillv2, partialconv, wavefill
+from temperfill.weights_files import load_generator, read_metadata
 
 TERMS = {
     "partialconv": {"refined", "perceptual", "style", "variation"},

@@ -8,12 +8,12 @@ import pytest
 import torch
 from PIL import Image
 
-from temperfill.checkpoint import load_generator, save_generator
 from temperfill.config import DataConfig, GeneratorConfig, LossConfig, MachineConfig, TrainConfig
 from temperfill.nets.generator import Generator
 from temperfill.presets import PRESETS
 from temperfill.train import train
 from temperfill.train.networks import Networks
+from temperfill.weights_files import load_generator, save_generator
 
 PLAIN = GeneratorConfig(width=4, head_dim=4, detail=True)
 GUIDED = replace(PLAIN, sketch=True)

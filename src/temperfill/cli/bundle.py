@@ -27,7 +27,7 @@ def run(words: list[str]) -> None:
     """Runs the command on the words after its name."""
     options = parse(BundleOptions, "bundle", words)
     require(options.output.suffix == ".safetensors", f"--output must end in .safetensors, got {options.output}")
-    from temperfill.checkpoint import halve_generator
+    from temperfill.weights_files import halve_generator
 
     halve_generator(options.weights, options.output, options.terms)
     say(f"wrote {options.output} ({options.output.stat().st_size / 1e6:.1f} MB)")

@@ -76,10 +76,10 @@ def configuration(options: FineTuneOptions) -> Any:
         ValueError: unknown model, one of another method, or an option out of range.
     """
     from temperfill import methods
-    from temperfill.checkpoint import load_generator, method_in
     from temperfill.config import DataConfig, MachineConfig, TrainConfig
     from temperfill.inpainter import choose_device, choose_precision
     from temperfill.presets import BASE, PRESETS
+    from temperfill.weights_files import load_generator, method_in
 
     bundled = methods.bundled()
     path = bundled.get(options.model, Path(options.model))

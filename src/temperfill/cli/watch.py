@@ -38,7 +38,8 @@ def run(words: list[str]) -> None:
     from rich.console import Console
     from rich.live import Live
 
-    from temperfill.report.run_page import read_run, write_run_page
+    from temperfill.runs.log import read_run
+    from temperfill.runs.page import write_run_page
 
     if options.html is not None:
         write_run_page(options.run, options.html)
@@ -59,7 +60,7 @@ def view(run_dir: Path, log: Any, config: dict[str, Any]) -> Any:
 
     Args:
         run_dir: folder of the run.
-        log: ``temperfill.report.run_log.RunLog``.
+        log: ``temperfill.runs.log.RunLog``.
         config: of the run, as JSON.
     """
     from rich.console import Group

@@ -14,7 +14,6 @@ from torch import Tensor
 
 import temperfill
 from temperfill import methods
-from temperfill.checkpoint import load_generator, read_metadata
 from temperfill.config import to_json
 from temperfill.export.channels import pad_channels
 from temperfill.export.network import Completion
@@ -23,6 +22,7 @@ from temperfill.export.tiled import OPSET, resolve
 from temperfill.files import atomic_write
 from temperfill.methods.ours import DEFAULT
 from temperfill.nets.generator import Generator
+from temperfill.weights_files import load_generator, read_metadata
 
 if TYPE_CHECKING:
     import onnx

@@ -61,7 +61,7 @@ def load(name_or_path: str | Path, device: str = "cpu") -> Any:
         near = difflib.get_close_matches(name, known, 1)
         hint = f", did you mean {near[0]}" if near else ""
         raise ValueError(f"unknown model {name!r}{hint}; known are {', '.join(known)}, and paths of {SUFFIX} files")
-    from temperfill.checkpoint import method_in
+    from temperfill.weights_files import method_in
 
     return _function(method_in(path))(device, path)
 

@@ -5,9 +5,9 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from temperfill.checkpoint import load_generator
 from temperfill.nets.building import Network
 from temperfill.tensors import SizeRule
+from temperfill.weights_files import load_generator
 
 
 class LearnedMethod:

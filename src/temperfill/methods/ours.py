@@ -8,9 +8,9 @@ from torch import Tensor
 
 from temperfill import methods, regions
 from temperfill.attention import MHTMA
-from temperfill.checkpoint import load_generator
 from temperfill.nets.generator import Generator, Matches
 from temperfill.tensors import Box, SizeRule
+from temperfill.weights_files import load_generator
 
 DEFAULT = "base"
 """Bundled weights that the method takes when none are named."""

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from temperfill.checkpoint import RunFolder
 from temperfill.config import RunConfig
 from temperfill.data import PictureFolders
 from temperfill.nets.building import build
-from temperfill.report.run_log import read_log
+from temperfill.runs.folder import RunFolder
+from temperfill.runs.log import read_log
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """The training loop (paper, section IV-B). The same call on the same run folder goes on where it was.
 
-The run folder is that of :class:`temperfill.checkpoint.RunFolder`. This is the only file that imports Fabric.
+The run folder is that of :class:`temperfill.runs.folder.RunFolder`. This is the only file that imports Fabric.
 """
 
 import inspect
@@ -16,11 +16,12 @@ from typing import Any, Literal
 import torch
 from torch.nn.parallel import DistributedDataParallel
 
-from temperfill.checkpoint import RunFolder, save_state
 from temperfill.config import MachineConfig, RunConfig
 from temperfill.data import Batch, PictureFolders, batches, local_path, lost_workers_named
-from temperfill.progress import Display, Interval, describe
+from temperfill.progress import Display
 from temperfill.report import contact_sheet
+from temperfill.runs.folder import RunFolder, save_state
+from temperfill.runs.record import Interval, describe
 from temperfill.stopping import stop_on_signal
 from temperfill.tensors import composite
 from temperfill.train.networks import Networks, Progress

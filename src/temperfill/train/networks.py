@@ -10,10 +10,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from temperfill.checkpoint import check_finite, load_generator, load_state, load_tensors
 from temperfill.config import RunConfig
 from temperfill.nets.building import build
+from temperfill.runs.folder import load_state
 from temperfill.train.recipes import RECIPES
+from temperfill.weights_files import check_finite, load_generator, load_tensors
 
 _AVERAGED_BUFFERS = ("running_mean", "running_var")
 

@@ -60,3 +60,23 @@ def read_log(path: Path) -> RunLog:
             if number < len(lines) and line.strip():
                 raise ValueError(f"{path}, line {number} is no line of a training log") from None
     return log
+
+
+def read_run(run_dir: Path) -> tuple[RunLog, dict[str, Any]]:
+    """The log of a run, empty before its first line, and its configuration as JSON.
+
+    Raises:
+        OSError: no such run.
+        ValueError: a damaged log or configuration.
+    """
+    config_path = run_dir / "config.json"
+    if not config_path.is_file():
+        raise FileNotFoundError(f"{run_dir} is no run folder: it has no config.json")
+    try:
+        config = json.loads(config_path.read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise ValueError(f"{config_path} is no JSON: {error}") from None
+    if not isinstance(config, dict):
+        raise ValueError(f"{config_path} holds no configuration")
+    path = run_dir / "log.jsonl"
+    return (read_log(path) if path.is_file() else RunLog()), config

@@ -9,7 +9,7 @@ from typing import Any
 
 from temperfill import images
 from temperfill.files import atomic_write
-from temperfill.report.run_log import RunLog, read_log
+from temperfill.runs.log import RunLog, read_run
 
 SHEETS = 6
 """Sample sheets on a page, spread over the run; the first and the last are among them."""
@@ -48,26 +48,6 @@ def write_run_page(run_dir: Path, output: Path) -> None:
         + "\n</body></html>\n"
     )
     atomic_write(output, lambda file: file.write(page.encode()))
-
-
-def read_run(run_dir: Path) -> tuple[RunLog, dict[str, Any]]:
-    """The log of a run, empty before its first line, and its configuration as JSON.
-
-    Raises:
-        OSError: no such run.
-        ValueError: a damaged log or configuration.
-    """
-    config_path = run_dir / "config.json"
-    if not config_path.is_file():
-        raise FileNotFoundError(f"{run_dir} is no run folder: it has no config.json")
-    try:
-        config = json.loads(config_path.read_text(encoding="utf-8"))
-    except ValueError as error:
-        raise ValueError(f"{config_path} is no JSON: {error}") from None
-    if not isinstance(config, dict):
-        raise ValueError(f"{config_path} holds no configuration")
-    path = run_dir / "log.jsonl"
-    return (read_log(path) if path.is_file() else RunLog()), config
 
 
 def _facts(log: RunLog, config: dict[str, Any]) -> str:

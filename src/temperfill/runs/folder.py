@@ -1,0 +1,166 @@
+"""The folder of one training run, and the state in it from which the run goes on."""
+
+import contextlib
+import json
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, BinaryIO
+
+import torch
+
+from temperfill.config import RunConfig, differences, load_run, to_json
+from temperfill.files import atomic_write, exclusive, remove_partial
+from temperfill.nets.building import Network
+from temperfill.nets.weights_file import UNREADABLE
+from temperfill.weights_files import save_generator
+
+
+def save_state(path: Path, state: dict[str, Any]) -> None:
+    """Writes a training state atomically; it holds tensors, numbers, strings, lists and dicts only.
+
+    Raises:
+        OSError: cannot be written; an old file is intact.
+    """
+
+    def write(file: BinaryIO) -> None:
+        keeper = _ErrorKeeper(file)
+        try:
+            torch.save(state, keeper)  # type: ignore[arg-type]
+        except RuntimeError:
+            # torch hides what the file said, such as that the disk is full, behind an error of its own.
+            raise keeper.error or RuntimeError("torch.save failed") from None
+
+    atomic_write(path, write)
+
+
+class _ErrorKeeper:
+    """A file to write that remembers its first error."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self.file = file
+        self.error: OSError | None = None
+
+    def write(self, content: Any) -> int:
+        try:
+            return self.file.write(content)
+        except OSError as error:
+            self.error = self.error or error
+            raise
+
+    def flush(self) -> None:
+        self.file.flush()
+
+
+def load_state(path: Path) -> dict[str, Any]:
+    """Reads a training state without running code from it.
+
+    Raises:
+        OSError: cannot be read.
+        ValueError: damaged (by the checksums of the archive too) or foreign.
+    """
+    try:
+        # torch.load skips the checksums that torch.save writes, and would load a flipped bit without a word.
+        with zipfile.ZipFile(path) as archive:
+            damaged = archive.testzip()
+        state = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
+    except (zipfile.BadZipFile, NotImplementedError, *UNREADABLE) as error:
+        raise ValueError(f"{path} is not a readable training state ({error}); remove it to start anew") from None
+    if damaged:
+        raise ValueError(f"{path} is damaged: {damaged} does not match its checksum; remove it to start anew")
+    if not isinstance(state, dict) or not {"networks", "progress"} <= state.keys():
+        raise ValueError(f"{path} is not a training state; remove it to start anew")
+    return state
+
+
+class RunFolder:
+    """Folder of one training run.
+
+    It holds ``config.json``, ``log.jsonl``, ``samples/``, ``generator.safetensors`` (averaged weights: the best on
+    validation, or the latest without one) and ``state.pt``.
+
+    Args:
+        path: of the folder, which may not exist yet.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.config_path = path / "config.json"
+        self.state_path = path / "state.pt"
+        self.generator_path = path / "generator.safetensors"
+        self.log_path = path / "log.jsonl"
+
+    def read(self, config: RunConfig) -> dict[str, Any] | None:
+        """The state that a run goes on from, or None where nothing has been trained yet; writes nothing.
+
+        Raises:
+            OSError: cannot be read.
+            ValueError: a run of another configuration (what belongs to the machine may differ), which lists the fields;
+                or a damaged state.
+        """
+        if not self.state_path.exists() and not self.generator_path.exists():
+            return None
+        if not self.config_path.is_file():
+            raise ValueError(f"{self.path} holds a trained model without its config.json; choose another run folder")
+        old, new = to_json(load_run(self.config_path)), to_json(config)
+        changes = differences(old | {"machine": None}, new | {"machine": None})
+        if changes:
+            lines = "\n  ".join(changes)
+            raise ValueError(
+                f"{self.path} holds a run of another configuration (there -> here):\n  {lines}\n"
+                "Use its values to go on, or another run folder"
+            )
+        return load_state(self.state_path) if self.state_path.exists() else None
+
+    @contextlib.contextmanager
+    def opened(self, config: RunConfig, step: int) -> Iterator[None]:
+        """Creates the folder for one process, or clears it of what a killed one left after its last state.
+
+        Args:
+            config: is written to it.
+            step: of the state that the run goes on from; later lines of the log are dropped, so that it has every
+                step once.
+
+        Raises:
+            OSError: cannot be written, or another process trains in it.
+        """
+        (self.path / "samples").mkdir(parents=True, exist_ok=True)
+        with exclusive(self.path):
+            for folder in (self.path, self.path / "samples"):
+                remove_partial(folder)
+            text = json.dumps(to_json(config), indent=1).encode()
+            atomic_write(self.config_path, lambda file: file.write(text))
+            self._trim_log(step)
+            yield
+
+    def _trim_log(self, step: int) -> None:
+        if self.log_path.is_file():
+            lines = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
+            content = "".join(line for line in lines if _is_record(line, step)).encode()
+            atomic_write(self.log_path, lambda file: file.write(content))
+
+    def log(self, record: dict[str, Any]) -> None:
+        """Appends a line to ``log.jsonl``.
+
+        Raises:
+            OSError: cannot be written, for example because the disk is full.
+        """
+        try:
+            with self.log_path.open("a", encoding="utf-8") as file:
+                file.write(json.dumps(record, allow_nan=False) + "\n")
+        except OSError as error:
+            raise type(error)(error.errno, f"cannot write the log: {error.strerror}", str(self.log_path)) from None
+
+    def sample_path(self, step: int) -> Path:
+        return self.path / "samples" / f"{step:07d}.png"
+
+    def save_generator(self, generator: Network, step: int) -> None:
+        save_generator(self.generator_path, generator, extra_metadata={"step": str(step)})
+
+
+def _is_record(line: str, step: int) -> bool:
+    """Whether a line of the log is whole and not after the step."""
+    try:
+        return line.endswith("\n") and json.loads(line)["step"] <= step
+    except (ValueError, LookupError, TypeError):
+        return False
