@@ -124,6 +124,18 @@ def test_tables_of_pages_are_whole() -> None:
             assert len({len(row) for row in rows}) == 1, f"{page.name}: {table[:80]}"
 
 
+@pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
+def test_files_that_pages_name_exist(page: Path) -> None:
+    """Files of the tree, from its root or from the package, unless a commit is named that has them."""
+    text = re.sub(r"\s+", " ", page.read_text(encoding="utf-8"))
+    folders = [path for place in (ROOT, ROOT / "src" / "temperfill") for path in place.iterdir() if path.is_dir()]
+    names = "|".join(sorted({re.escape(path.name) for path in folders} - {"runs", "build", "dist"}))
+    for match in re.finditer(rf"(?<![\w/:.-])((?:{names})/[\w./-]*\w\.(?:py|txt|json|safetensors))\b", text):
+        around = text[max(match.start() - 200, 0) : match.end() + 250]
+        found = [place for place in (ROOT, ROOT / "src" / "temperfill") if (place / match[1]).exists()]
+        assert found or re.search(r"commit [0-9a-f]{7}\b", around), f"{page.name} names {match[1]}"
+
+
 @functools.cache
 def names_of_tests(path: Path) -> set[str]:
     """Names of a file's tests, those of classes with the class's."""
