@@ -26,7 +26,7 @@ from temperfill import images, methods, regions
 from temperfill.config import GeneratorConfig
 from temperfill.inpainter import Inpainter, choose_device, fill, load_method, plan
 from temperfill.methods.ours import Ours
-from temperfill.nets.generator import Generator, Matches
+from temperfill.nets.generator import CellSources, Generator
 from temperfill.tensors import SizeRule
 from temperfill.weights_files import save_generator
 
@@ -592,13 +592,13 @@ class Copier:
         self.width = image.shape[3]
         return torch.roll(image, -self.away * self.width // WIDE, 3)
 
-    def matches(self, image: Tensor, mask: Tensor, *, temperature: float, top: int) -> Matches:
+    def matches(self, image: Tensor, mask: Tensor, *, temperature: float, top: int) -> CellSources:
         small = torch.nn.functional.max_pool2d(mask, 4)
         cells = small.flatten().nonzero().squeeze(1)
         sources = (cells + self.away * self.width // WIDE // 4).clamp(max=small.numel() - 1)
         wrong = torch.zeros_like(sources)  # the warmer head, which must not be taken
         sources = torch.stack([wrong, sources])[..., None].expand(2, -1, top)
-        return Matches(cells, torch.ones(sources.shape), sources, torch.tensor([1.0, 0.1]), 4, 3)
+        return CellSources(cells, torch.ones(sources.shape), sources, torch.tensor([1.0, 0.1]), 4, 3)
 
 
 WIDE = 1536

@@ -410,83 +410,53 @@ def test_peak_memory_of_forward_and_backward_at_128_by_128() -> None:
     assert int(done.stdout) * 1024 < 1.5e9
 
 
-@pytest.mark.parametrize("patch_size", [1, 2, 3])
-@pytest.mark.parametrize("key_stride", [1, 2])
-@pytest.mark.parametrize("scaled", [False, True])
-def test_matches_are_the_weights_of_the_attention(patch_size: int, key_stride: int, scaled: bool) -> None:
-    """Averaging an extra map by all matches gives what the attention carries."""
-    torch.manual_seed(0)
-    attention = MHTMA(6, 2, 4, patch_size, key_stride, masked_score_scaled=scaled).double()
-    features = torch.randn(2, 6, 7, 9, dtype=torch.float64)
-    mask = torch.zeros(2, 1, 7, 9, dtype=torch.float64)
-    mask[0, :, 2:4, 3:6] = mask[1, :, 5:, 1:2] = 1
-    extra = torch.rand(2, 1, 7, 9, dtype=torch.float64)
-    temperatures = torch.tensor([[0.1, 0.5], [1.0, 0.05]], dtype=torch.float64)
-    memory = attention.memorise(features, mask, extra)
-    _, carried = attention.look_up(memory, temperatures)
-    assert carried is not None
-    queries = torch.tensor([0, 24, 25, 62])
-    keys = memory.keys.shape[2]
-    weights, cells = attention.matches(memory, temperatures, queries, keys + 3, chunk=keys * 4 * 2)
-    assert weights.shape == cells.shape == (2, 2, 4, keys)
-    assert (weights.diff(dim=-1) <= 0).all()
-    values = torch.stack([extra[i].flatten()[cells[i]] for i in range(2)])
-    torch.testing.assert_close((weights * values).sum(-1), carried.flatten(3)[..., queries].squeeze(2))
-    # No key that touches the hole has weight.
-    touched = torch.nn.functional.max_pool2d(mask, patch_size, key_stride).flatten(1).sum(1)
-    if not scaled:
-        assert ((weights > 0).sum(-1).amax((1, 2)) <= keys - touched).all()
+def avoided(mask: Tensor) -> Tensor:
+    """Cells to avoid besides the hole: of each image others, some of which touch the hole."""
+    avoid = torch.zeros_like(mask)
+    avoid[:, :, 1 : mask.shape[2] // 2, : mask.shape[3] // 2] = 1
+    return avoid
 
 
-@pytest.mark.parametrize("changes", [{}, {"masked_score_scaled": True}, {"masked_score": -5.0}])
-def test_keys_without_weight_can_be_left_out(changes: dict[str, Any]) -> None:
-    torch.manual_seed(0)
-    attention = MHTMA(6, 2, 4, **changes).double()
-    features = torch.randn(2, 6, 7, 9, dtype=torch.float64)
-    temperatures = torch.tensor([[0.1, 5.0], [1.0, 0.05]], dtype=torch.float64)
-    for corner in (3, 9):  # a part of the keys is masked in both images, then all keys of one
-        mask = torch.zeros(2, 1, 7, 9, dtype=torch.float64)
-        mask[0, :, :4, :3] = mask[1, :, :corner, :corner] = 1
-        memory = attention.memorise(features, mask, torch.rand(2, 3, 7, 9, dtype=torch.float64))
-        fewer = attention.known_only(memory)
-        assert (fewer.keys.shape[2] < memory.keys.shape[2]) == (not changes and corner == 3)
-        for whole, part in zip(
-            attention.look_up(memory, temperatures), attention.look_up(fewer, temperatures), strict=True
-        ):
-            assert whole is not None
-            assert part is not None
-            torch.testing.assert_close(part, whole, rtol=0, atol=1e-12)
+@pytest.mark.parametrize("bf16", [False, True])
+@pytest.mark.parametrize("gradient", [False, True])
+@pytest.mark.parametrize("implementation", ["fused", "reference"])
+def test_what_is_avoided_gets_no_weight(implementation: str, gradient: bool, bf16: bool) -> None:
+    """What avoided keys carry is changed beyond measure, and not one bit of what arrives changes."""
+    attention = module(torch.float32, implementation)
+    mask = masks()[[0, 2, 3]]
+    avoid = avoided(mask)
+    features, extra = torch.randn(3, CHANNELS, *SIZE), torch.randn(3, EXTRA, *SIZE)
+    touching = key_mask(reduce_mask(torch.maximum(mask, avoid), SIZE), 3, 1).bool()
+    assert not touching.all(1).any()
+    assert touching.any(1).all()
+    centre = torch.zeros(3, 1, *SIZE, dtype=torch.bool)
+    centre[:, :, 1:-1, 1:-1] = touching.reshape(3, 1, SIZE[0] - 2, SIZE[1] - 2)
+    changed = torch.where(centre, 1e20, extra)
+    with torch.set_grad_enabled(gradient), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
+        for temperature in (0.01, 0.05, 10.0):
+            given = torch.full((3, HEADS), temperature)
+            expected, got = (attention.attend(features, mask, given, x, avoid)[1] for x in (extra, changed))
+            assert got is not None
+            assert expected is not None
+            assert torch.equal(got, expected)
+            without = attention.attend(features, mask, given, changed)[1]
+            assert without is not None
+            assert not torch.equal(without, expected)
 
 
-@pytest.mark.parametrize("patch_size", [1, 2, 3])
-@pytest.mark.parametrize("max_queries", [1, 20, 25])
-def test_fewer_queries_at_once_change_nothing(patch_size: int, max_queries: int) -> None:
-    torch.manual_seed(0)
-    attention = MHTMA(6, 2, 4, patch_size).double()
-    features, mask = torch.randn(2, 6, 7, 9, dtype=torch.float64), torch.zeros(2, 1, 7, 9, dtype=torch.float64)
-    mask[0, :, :4, :3] = 1
-    temperatures = torch.tensor([[0.1, 5.0], [1.0, 0.05]], dtype=torch.float64)
-    lengths: list[int] = []
-
-    def remembering(queries: Tensor, *others: Any) -> Tensor:
-        lengths.append(queries.shape[2])
-        return fused_attention(queries, *others)
-
-    attention.attention = remembering
-    for box, needed in ((None, None), ((2, 1, 7, 8), None), (None, mask)):
-        with torch.no_grad():
-            memory = attention.memorise(features, mask, torch.rand(2, 3, 7, 9, dtype=torch.float64))
-            attention.max_queries = None
-            whole = attention.look_up(memory, temperatures, box, needed)
-            together = lengths.pop()
-            attention.max_queries = max_queries
-            parts = attention.look_up(memory, temperatures, box, needed)
-        assert len(lengths) > 1
-        assert needed is not None or max(lengths) < together
-        lengths.clear()
-        inside = (slice(None), slice(None), slice(0, 4), slice(0, 3)) if needed is not None else (...,)
-        torch.testing.assert_close(parts[0][inside], whole[0][inside], rtol=0, atol=1e-12)
-        assert parts[1] is not None
-        assert whole[1] is not None
-        inside = (slice(None), *inside) if needed is not None else inside
-        torch.testing.assert_close(parts[1][inside], whole[1][inside], rtol=0, atol=1e-12)
+@pytest.mark.parametrize("gradient", [False, True])
+@pytest.mark.parametrize("implementation", ["fused", "reference"])
+def test_an_empty_avoid_changes_no_bit_and_a_full_one_is_as_a_full_hole(implementation: str, gradient: bool) -> None:
+    attention = module(torch.float32, implementation)
+    mask = masks()
+    features, extra = torch.randn(5, CHANNELS, *SIZE), torch.randn(5, EXTRA, *SIZE)
+    with torch.set_grad_enabled(gradient):
+        pairs = [(mask, torch.zeros_like(mask), mask), (mask, 1 - mask, torch.ones_like(mask))]
+        for hole, avoid, same in pairs:
+            got = attention.attend(features, hole, None, extra, avoid)
+            expected = attention.attend(features, same, None, extra)
+            for a, b in zip(got, expected, strict=True):
+                assert a is not None
+                assert b is not None
+                assert a.isfinite().all()
+                assert torch.equal(a, b)

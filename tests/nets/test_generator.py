@@ -380,11 +380,11 @@ def test_a_given_coarse_image_takes_the_place_of_the_coarse_networks() -> None:
     mask[:, :, 6:20, 5:17] = 1
     with torch.inference_mode():
         own = generator(image, mask)
-        again = generator(image, mask, coarse=own.coarse)
+        again = generator(image, mask, start=own.coarse)
         noise = torch.rand_like(image)
-        other = generator(image, mask, coarse=noise)
-        outside = generator(image, mask, coarse=torch.where(mask > 0, noise, 1 - noise))
-        holes = generator(image, mask, coarse=noise, holes=[(6, 5, 20, 17)]).refined
+        other = generator(image, mask, start=noise)
+        outside = generator(image, mask, start=torch.where(mask > 0, noise, 1 - noise))
+        holes = generator(image, mask, start=noise, holes=[(6, 5, 20, 17)]).refined
     torch.testing.assert_close(again.refined, own.refined, rtol=0, atol=1e-5)
     assert (other.refined - own.refined).abs().max() > 1e-3
     assert same_bits(other.coarse, (noise * 2 - 1 + 1) / 2)
@@ -392,7 +392,7 @@ def test_a_given_coarse_image_takes_the_place_of_the_coarse_networks() -> None:
     inside = mask.bool().expand_as(image)
     torch.testing.assert_close(holes[inside], other.refined[inside], rtol=0, atol=1e-5)
     one = [plane[:1] for plane in (image, mask)]
-    plain, given = generator.matches(*one), generator.matches(*one, coarse=noise[:1])
+    plain, given = generator.sources(*one), generator.sources(*one, start=noise[:1])
     assert torch.equal(plain.cells, given.cells)
     assert not torch.equal(plain.weights, given.weights)
 
@@ -402,3 +402,39 @@ def test_holes_take_empty_and_full_masks() -> None:
     for value, holes in ((0.0, []), (1.0, [(0, 0, 32, 32)])):
         refined = generator(torch.rand(1, 3, 32, 32), torch.full((1, 1, 32, 32), value), holes=holes).refined
         assert refined.isfinite().all()
+
+
+@pytest.mark.parametrize("name", ["mhtma", "detail"])
+def test_what_is_avoided_is_no_source_and_an_empty_avoid_changes_no_bit(name: str) -> None:
+    generator = build(VARIANTS[name]).eval()
+    image, mask, avoid = torch.rand(1, 3, 48, 40), torch.zeros(1, 1, 48, 40), torch.zeros(1, 1, 48, 40)
+    mask[..., 8:16, 8:20] = 1
+    holes = [(8, 8, 16, 20)]
+    with torch.inference_mode():
+        for given in (None, holes):
+            plain = generator(image, mask, holes=given)
+            empty = generator(image, mask, holes=given, avoid=avoid)
+            assert all(same_bits(a, b) for a, b in zip(empty, plain, strict=True))
+        avoid[..., 24:, 5:] = 1
+        whole, part = (generator(image, mask, holes=given, avoid=avoid).refined for given in (None, holes))
+        torch.testing.assert_close(part[..., 8:16, 8:20], whole[..., 8:16, 8:20], rtol=0, atol=1e-5)
+        assert not torch.equal(whole[..., 8:16, 8:20], generator(image, mask).refined[..., 8:16, 8:20])
+        found = generator.sources(image, mask, top=1000, avoid=avoid)
+        assert torch.equal(found.cells, generator.sources(image, mask).cells)
+        small = nn.functional.max_pool2d(torch.maximum(mask, avoid), 4)
+        touching = nn.functional.max_pool2d(small, 3, 1, 1).flatten()[found.sources] > 0
+        assert touching.any()
+        assert not found.weights[touching].any()
+        with torch.autocast("cpu", torch.bfloat16):
+            found = generator.sources(image, mask, top=1000, avoid=avoid)
+        touching = nn.functional.max_pool2d(small, 3, 1, 1).flatten()[found.sources] > 0
+        assert not found.weights[touching].any()
+        nothing_left = generator(image, mask, holes=holes, avoid=1 - mask)
+        assert all(x.isfinite().all() for x in nothing_left)
+
+
+@pytest.mark.parametrize("name", ["atma", "contextual", "none", "no attention branch"])
+def test_other_generators_refuse_to_avoid(name: str) -> None:
+    image, mask = inputs(VARIANTS[name])
+    with pytest.raises(ValueError, match="only a generator with the attention mhtma can avoid"):
+        build(VARIANTS[name])(image, mask, avoid=1 - mask)

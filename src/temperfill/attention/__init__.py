@@ -1,11 +1,22 @@
 """Attention modules of one signature, ``(features, mask) -> features``; they need torch only.
 
-``MHTMA`` is the paper's contribution, ``ATMA`` and ``ContextualAttention`` are what it is compared with.
+``MHTMA`` is the paper's contribution, ``ATMA`` and ``ContextualAttention`` are what it is compared with. ``contract``
+says what a module of another kind needs, and what it may declare besides.
 """
 
 from temperfill.attention.atma import ATMA
 from temperfill.attention.contextual import ContextualAttention
+from temperfill.attention.contract import Attention, Tempered
 from temperfill.attention.mhtma import MHTMA, fused_attention, reference_attention
 from temperfill.attention.temperature import TemperatureNetwork
 
-__all__ = ["ATMA", "MHTMA", "ContextualAttention", "TemperatureNetwork", "fused_attention", "reference_attention"]
+__all__ = [
+    "ATMA",
+    "MHTMA",
+    "Attention",
+    "ContextualAttention",
+    "TemperatureNetwork",
+    "Tempered",
+    "fused_attention",
+    "reference_attention",
+]

@@ -1,31 +1,21 @@
 """Multi-head temperature masked self-attention, MHTMA (paper, section III-C, Eqs. 7-12).
 
 Two exact implementations of the same function: ``reference_attention`` writes the formulas plainly and holds the
-(queries x keys) matrix; ``fused_attention`` goes through ``scaled_dot_product_attention`` and never holds it.
+(queries x keys) matrix; ``fused_attention`` goes through ``scaled_dot_product_attention`` and never holds it. The score
+stands in ``scores``, the way from the map to patches and back (Eqs. 7, 12) in ``lookup``.
 """
 
-from typing import Literal, NamedTuple
+from typing import Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from temperfill.attention.patches import key_mask, pad_to_patch, reduce_mask, roll, unroll_keys, unroll_queries
+from temperfill.attention import lookup
+from temperfill.attention.lookup import Memory
+from temperfill.attention.scores import attention_weights, masked_constant, score_factors, weighty_keys
 from temperfill.attention.temperature import TemperatureNetwork
 from temperfill.tensors import Box, is_plain_inference
-
-
-def normalise(patches: Tensor) -> Tensor:
-    """Scales vectors along the last axis to unit L2 length; an all-zero patch stays zero."""
-    return patches * _inverse_length(patches)
-
-
-def _inverse_length(patches: Tensor) -> Tensor:
-    """1 / L2 length along the last axis, which is kept.
-
-    The constant under the root keeps the gradient finite at zero, where dividing by a clamped length would not.
-    """
-    return torch.rsqrt(torch.linalg.vecdot(patches, patches)[..., None] + 1e-8)
 
 
 def reference_attention(
@@ -51,15 +41,8 @@ def reference_attention(
     Returns:
         (B, heads, N, e).
     """
-    scale = 1 / temperatures[:, :, None, None]
-    m = masked[:, None, None, :].to(queries.dtype)
-    scores = normalise(queries) @ normalise(keys).transpose(-2, -1)
-    # A softmax ignores what all keys share. Where every key is masked, lambda / T would only leave its rounding errors,
-    # times lambda / T^2, in the gradient of T.
-    constant = masked_score * (m - m.amin(-1, keepdim=True))
-    if masked_score_scaled:
-        constant = constant * scale
-    return torch.softmax(scores * (1 - m) * scale + constant, -1) @ values
+    weights = attention_weights(queries, keys, masked, temperatures, masked_score, masked_score_scaled)
+    return weights @ values  # Eq. 11
 
 
 def fused_attention(
@@ -76,21 +59,19 @@ def fused_attention(
     Masked keys are multiplied by 0, one more dimension carries lambda to the keys and 1 to the queries, and the
     temperature divides the other components of the queries. Exact, not an approximation.
     """
-    scale = 1 / temperatures[:, :, None, None]
-    m = masked[:, None, :, None].to(queries.dtype)
     value_dim = values.shape[-1]
     # One width, a multiple of 8, for all three: with a narrower value torch silently takes the path that holds the
     # whole score matrix.
     width = -(-max(queries.shape[-1] + 1, value_dim) // 8) * 8
-    # Where every key is masked, lambda is the same for all of them and the softmax ignores it. Leaving it out there
-    # keeps the kernel's log-sum-exp small: near -10000 its float32 rounding would cost three digits of the gradient.
-    weight = masked_score * (m - m.amin(2, keepdim=True))
     device = values.device.type
     # The flash kernel of CUDA takes half precision only.
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else values.dtype
+    query_factor, key_factor = score_factors(queries, keys, masked, temperatures)
+    constant = masked_constant(masked.to(queries.dtype), masked_score)[:, None, :, None]
+    scale = 1 / temperatures[:, :, None, None]
     carrier = scale if masked_score_scaled else torch.ones_like(scale)
-    queries = _laid_out(queries, _inverse_length(queries) * scale, carrier, width, dtype)
-    keys = _laid_out(keys, _inverse_length(keys) * (1 - m), weight, width, dtype)
+    queries = _laid_out(queries, query_factor, carrier, width, dtype)
+    keys = _laid_out(keys, key_factor, constant, width, dtype)
     values = F.pad(values.to(dtype), (0, width - value_dim))
     return F.scaled_dot_product_attention(queries, keys, values, scale=1.0)[..., :value_dim]
 
@@ -107,22 +88,6 @@ def _laid_out(patches: Tensor, factor: Tensor, carrier: Tensor, width: int, dtyp
     result[..., dim : dim + 1] = carrier
     result[..., dim + 1 :] = 0
     return result
-
-
-class Memory(NamedTuple):
-    """What all queries of a batch share.
-
-    Attributes:
-        per_head: (B * heads, c, h, w), the projected map.
-        keys: (B, heads, M, d).
-        values: (B, heads, M, d) or, with an extra map, (B, heads, M, d + E).
-        masked: (B, M), 1 = the key touches the hole.
-    """
-
-    per_head: Tensor
-    keys: Tensor
-    values: Tensor
-    masked: Tensor
 
 
 class MHTMA(nn.Module):
@@ -193,7 +158,7 @@ class MHTMA(nn.Module):
         mask: Tensor,
         temperatures: Tensor | None = None,
         extra: Tensor | None = None,
-        needed: Tensor | None = None,
+        avoid: Tensor | None = None,
     ) -> tuple[Tensor, Tensor | None]:
         """Like ``forward``, and carries another map along the same attention weights.
 
@@ -202,49 +167,42 @@ class MHTMA(nn.Module):
             mask: (B, 1, H, W), 1 = missing.
             temperatures: (B, heads) or None.
             extra: (B, E, h, w) or None; each key carries its value at the patch's centre cell.
-            needed: (B, 1, h, w), 1 = the result matters at this cell; None for all. Patches that touch no such cell in
-                any image of the batch are not matched, and the result elsewhere has no meaning.
+            avoid: (B, 1, H, W), 1 = known, but nothing is copied from here; None for nowhere.
 
         Returns:
             (B, C, h, w) refined features, and (B, heads, E, h, w) carried maps or None.
         """
         if temperatures is None:
             temperatures = self.temperatures(features)
-        memory = self.memorise(features, mask, extra)
-        if is_plain_inference():
-            memory = self.known_only(memory)
-        return self.look_up(memory, temperatures, needed=needed)
+        memory = self.memorise(features, mask, extra, avoid, weighty_only=is_plain_inference())
+        return self.look_up(memory, temperatures)
 
-    def memorise(self, features: Tensor, mask: Tensor, extra: Tensor | None = None) -> Memory:
-        """What all queries of a batch share: the projected map, its keys and values; arguments as for ``attend``."""
+    def memorise(
+        self,
+        features: Tensor,
+        mask: Tensor,
+        extra: Tensor | None = None,
+        avoid: Tensor | None = None,
+        weighty_only: bool = False,
+    ) -> Memory:
+        """What all queries of a batch share: the projected map, its keys and values; arguments as for ``attend``.
+
+        Args:
+            features: (B, C, h, w).
+            mask: (B, 1, H, W), 1 = missing.
+            extra: (B, E, h, w) or None.
+            avoid: (B, 1, H, W) or None.
+            weighty_only: leave out the keys without weight, which takes less time; their number depends on the mask.
+        """
         embedded = self.project_in(features)
         with torch.autocast(features.device.type, enabled=False):
             # Similarities and their normalisation stay in float32, like the temperatures.
             embedded = embedded.to(self.temperature.linear.weight.dtype)
-            batch, _, height, width = embedded.shape
-            per_head = embedded.reshape(batch * self.heads, -1, height, width)
-            keys = unroll_keys(pad_to_patch(per_head, self.patch_size), self.patch_size, self.key_stride)
-            small_mask = pad_to_patch(reduce_mask(mask, (height, width)).to(embedded.dtype), self.patch_size)
-            masked = key_mask(small_mask, self.patch_size, self.key_stride)
-        keys = keys.reshape(batch, self.heads, *keys.shape[1:])
-        if extra is None:
-            return Memory(per_head, keys, keys, masked)
-        carried = self._centres(extra.to(keys.dtype))[:, None].expand(-1, self.heads, -1, -1)
-        return Memory(per_head, keys, torch.cat([keys, carried], -1), masked)
-
-    def known_only(self, memory: Memory) -> Memory:
-        """The memory without the keys that touch the hole of every image: they have no weight, and cost time.
-
-        Their weight underflows to nothing beside any key of the known part, unless the masked score is divided by the
-        temperature; a memory without a key of the known part stays as it is.
-        """
-        known = (memory.masked.amin(0) < 0.5).nonzero().squeeze(1)
-        some = (memory.masked < 0.5).any(1).all()
-        if self.masked_score_scaled or self.masked_score > -1000 or not some:
+            masks = [mask] if avoid is None else [mask, avoid]
+            memory = lookup.memorise(embedded, masks, extra, self.heads, self.patch_size, self.key_stride)
+        if not weighty_only:
             return memory
-        keys = memory.keys[:, :, known]
-        values = keys if memory.values is memory.keys else memory.values[:, :, known]
-        return Memory(memory.per_head, keys, values, memory.masked[:, known])
+        return memory.only(weighty_keys(memory.masked, self.masked_score, self.masked_score_scaled))
 
     def look_up(
         self, memory: Memory, temperatures: Tensor, box: Box | None = None, needed: Tensor | None = None
@@ -255,66 +213,38 @@ class MHTMA(nn.Module):
             memory: from ``memorise``.
             temperatures: (B, heads).
             box: top, left, bottom, right of the part in cells; None for the whole map.
-            needed: as for ``attend``.
+            needed: (B, 1, h, w), 1 = the result matters at this cell; None for all. Patches that touch no such cell
+                in any image of the batch are not matched, and the result elsewhere has no meaning.
 
         Returns:
             Of the part, (B, C, height, width) refined features, and (B, heads, E, height, width) carried maps or None.
         """
-        top, left, bottom, right = box = box or (0, 0, *memory.per_head.shape[2:])
-        if self.max_queries is None or torch.is_grad_enabled() or (bottom - top) * (right - left) <= self.max_queries:
-            return self._look_up(memory, temperatures, box, needed)
-        rows = max(self.max_queries // (right - left), 1)
-        strips = [(row, left, min(row + rows, bottom), right) for row in range(top, bottom, rows)]
-        found = [self._look_up(memory, temperatures, strip, needed) for strip in strips]
-        refined, carried = zip(*found, strict=True)
-        return torch.cat(refined, 2), None if carried[0] is None else torch.cat(carried, 3)
 
-    def _look_up(
-        self, memory: Memory, temperatures: Tensor, box: Box, needed: Tensor | None
-    ) -> tuple[Tensor, Tensor | None]:
-        """``look_up`` in one piece."""
-        size = tuple(memory.per_head.shape[2:])
-        top, left, bottom, right = box
-        # Every patch that covers a cell of the box.
-        first = [max(low - self.patch_size // 2, 0) for low in (top, left)]
-        last = [min(high + (self.patch_size - 1) // 2, side) for high, side in zip((bottom, right), size, strict=True)]
-        rows, columns = slice(first[0], last[0]), slice(first[1], last[1])
-        index: slice | Tensor = slice(None)
-        if needed is not None:
-            index = self._needed_patches(needed, rows, columns)
-        batch, patch_dim = temperatures.shape[0], memory.keys.shape[-1]
-        with torch.autocast(memory.per_head.device.type, enabled=False):
-            queries = unroll_queries(memory.per_head, self.patch_size, rows, columns).reshape(
-                batch, self.heads, -1, patch_dim
-            )
-        result = self.attention(
-            queries[:, :, index],
-            memory.keys,
-            memory.values,
-            memory.masked,
-            temperatures,
-            self.masked_score,
-            self.masked_score_scaled,
-        )
-        if needed is not None:
-            found, result = result, result.new_zeros(*queries.shape[:3], result.shape[-1])
-            result[:, :, index] = found
-        part = (last[0] - first[0], last[1] - first[1])
-        inner = (..., slice(top - first[0], bottom - first[0]), slice(left - first[1], right - first[1]))
-        # The average over overlapping patches is taken in float32; the maps then go on in the network's precision.
-        rolled = roll(result[..., :patch_dim].flatten(0, 1).to(queries.dtype), part, self.patch_size)[inner]
-        refined = self.project_out(rolled.reshape(batch, -1, *rolled.shape[2:]))
-        if result.shape[-1] == patch_dim:
-            return refined, None
-        return refined, result[..., patch_dim:].transpose(-2, -1).unflatten(-1, part)[inner]
+        def attend(queries: Tensor, keys: Tensor, values: Tensor, masked: Tensor) -> Tensor:
+            options = (self.masked_score, self.masked_score_scaled)
+            return self.attention(queries, keys, values, masked, temperatures, *options)
 
-    def matches(
+        top, left, bottom, right = box or (0, 0, *memory.per_head.shape[2:])
+        rows = bottom - top
+        if self.max_queries is not None and not torch.is_grad_enabled():
+            rows = min(max(self.max_queries // (right - left), 1), rows)
+        refined, carried = [], []
+        for row in range(top, bottom, rows):
+            rolled, maps = lookup.look_up(memory, attend, (row, left, min(row + rows, bottom), right), needed)
+            refined.append(self.project_out(rolled))
+            carried.append(maps)
+        if len(refined) == 1:
+            return refined[0], carried[0]
+        maps_of_strips = [maps for maps in carried if maps is not None]
+        return torch.cat(refined, 2), torch.cat(maps_of_strips, 3) if maps_of_strips else None
+
+    def sources(
         self, memory: Memory, temperatures: Tensor, queries: Tensor, top: int, chunk: int = 2**24
     ) -> tuple[Tensor, Tensor]:
         """The keys that chosen queries copy from, with the weights of the softmax over all keys (Eq. 10).
 
         Args:
-            memory: from ``memorise``.
+            memory: from ``memorise``, with all keys.
             temperatures: (B, heads).
             queries: (N,) numbers of the query cells, row by row.
             top: largest weights to give, at most as many as there are keys.
@@ -324,38 +254,9 @@ class MHTMA(nn.Module):
             Weights (B, heads, N, top), largest first, and the centre cells of the keys (same shape), numbered row by
             row.
         """
-        batch, heads, number, patch_dim = memory.keys.shape
-        side = self.patch_size
-        width = max(memory.per_head.shape[3], side)
-        keys = normalise(memory.keys)
-        patches = unroll_queries(memory.per_head, side).reshape(batch, heads, -1, patch_dim)
-        masked = memory.masked[:, None, None, :].to(keys.dtype)
-        found = []
-        for part in queries.split(max(chunk // (batch * heads * number), 1)):
-            scores = normalise(patches[:, :, part]) @ keys.transpose(-2, -1) * (1 - masked)
-            scores = scores / temperatures[:, :, None, None]
-            constant = self.masked_score * (masked - masked.amin(-1, keepdim=True))
-            if self.masked_score_scaled:
-                constant = constant / temperatures[:, :, None, None]
-            found.append(torch.softmax(scores + constant, -1).topk(min(top, number), -1))
-        weights, index = (torch.cat(list(x), 2) for x in zip(*found, strict=True))
-        columns, before = (width - side) // self.key_stride + 1, (side - 1) // 2
-        rows, columns_of = index // columns * self.key_stride + before, index % columns * self.key_stride + before
-        last_row, last_column = (length - 1 for length in memory.per_head.shape[2:])
-        return weights, rows.clamp(max=last_row) * (last_column + 1) + columns_of.clamp(max=last_column)
 
-    def _needed_patches(self, needed: Tensor, rows: slice, columns: slice) -> Tensor:
-        """Indices, within a part, of the query patches that cover a needed cell of any image; at least one."""
-        before, after = (self.patch_size - 1) // 2, self.patch_size // 2
-        padded = F.pad(needed.amax(0, keepdim=True), (before, after, before, after))
-        touched = F.max_pool2d(padded, self.patch_size, 1)[:, :, rows, columns]
-        index = touched.flatten().nonzero().squeeze(1)
-        return index if len(index) else index.new_zeros(1)
+        def weigh(patches: Tensor) -> Tensor:
+            options = (self.masked_score, self.masked_score_scaled)
+            return attention_weights(patches, memory.keys, memory.masked, temperatures, *options)
 
-    def _centres(self, extra: Tensor) -> Tensor:
-        """(B, E, h, w) to (B, M, E): the value at the centre cell of every key patch."""
-        extra = pad_to_patch(extra, self.patch_size)
-        before, after = (self.patch_size - 1) // 2, self.patch_size // 2
-        height, width = extra.shape[2:]
-        inner = extra[:, :, before : height - after : self.key_stride, before : width - after : self.key_stride]
-        return inner.flatten(2).transpose(1, 2)
+        return lookup.sources(memory, weigh, queries, top, self.key_stride, chunk)

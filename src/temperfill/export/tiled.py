@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from temperfill.attention.mhtma import normalise
+from temperfill.attention.scores import masked_constant, score_factors, weighty_keys
 
 if TYPE_CHECKING:
     import onnx
@@ -104,24 +104,15 @@ def tiled_attention(
     Returns:
         (B, heads, N, e).
     """
-    scale = 1 / temperatures[:, :, None, None]
-    m = masked[:, None, None, :].to(queries.dtype)
-    constant = masked_score * (m - m.amin(-1, keepdim=True))
+    query_factor, key_factor = score_factors(queries, keys, masked, temperatures)
+    constant = masked_constant(masked.to(queries.dtype), masked_score)[:, None, None, :]
     if masked_score_scaled:
-        constant = constant * scale
-    scaled, hidden = normalise(queries) * scale, normalise(keys) * (1 - m).transpose(-2, -1)
-    inputs = (scaled, hidden, values, constant, needed, _kept(masked, masked_score, masked_score_scaled))
+        constant = constant / temperatures[:, :, None, None]
+    kept = weighty_keys(masked, masked_score, masked_score_scaled)
+    inputs = (queries * query_factor, keys * key_factor, values, constant, needed, kept)
     shape = (*queries.shape[:3], values.shape[-1])
     result: Tensor = torch.onnx.ops.symbolic("temperfill::attend", inputs, dtype=queries.dtype, shape=shape, version=1)
     return result
-
-
-def _kept(masked: Tensor, masked_score: float, masked_score_scaled: bool) -> Tensor:
-    """(M,) bool, the keys with weight: as ``MHTMA.known_only``, without a branch."""
-    known = masked < 0.5
-    if masked_score_scaled or masked_score > -1000:
-        return torch.ones_like(known[0])
-    return known.any(0) | ~known.any(1).all()
 
 
 def resolve(model: "onnx.ModelProto", scores: int = SCORES) -> "onnx.ModelProto":

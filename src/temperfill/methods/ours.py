@@ -8,7 +8,7 @@ from torch import Tensor
 
 from temperfill import methods, regions
 from temperfill.attention import MHTMA
-from temperfill.nets.generator import Generator, Matches
+from temperfill.nets.generator import CellSources, Generator
 from temperfill.tensors import Box, SizeRule
 from temperfill.weights_files import load_generator
 
@@ -45,9 +45,8 @@ class Ours:
         self.name = name
         self.size_rule = SizeRule(multiple=Generator.SIZE_MULTIPLE, minimum=Generator.SIZE_MULTIPLE)
         self.takes_sketch = generator.config.sketch
-        attends = generator.config.attention_branch
-        self.takes_temperature = attends and generator.config.attention != "none"
-        self.has_matches = attends and generator.config.attention == "mhtma"
+        self.takes_temperature = generator.has_temperatures
+        self.has_matches = generator.has_sources
 
     @torch.inference_mode()
     def __call__(
@@ -87,11 +86,11 @@ class Ours:
         cells: Tensor | None = None,
         top: int = 4,
         coarse: Tensor | None = None,
-    ) -> Matches:
-        """Where the cells of a hole are copied from; as :meth:`temperfill.nets.generator.Generator.matches`."""
+    ) -> CellSources:
+        """Where the cells of a hole are copied from; as :meth:`temperfill.nets.generator.Generator.sources`."""
         holes = _boxes(mask)
         image, mask, sketch, coarse = (self._own(plane) for plane in (image, mask, sketch, coarse))
-        return self.generator.matches(image, mask, sketch, temperature, holes, cells, top, coarse)
+        return self.generator.sources(image, mask, sketch, temperature, holes, cells, top, coarse)
 
     def lighten(self) -> bool:
         """Takes less memory from now on; False if nothing is left to do.

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from temperfill.attention import MHTMA
+from temperfill.attention import MHTMA, Tempered
 from temperfill.attention.patches import reduce_mask
 from temperfill.config import GeneratorConfig
 from temperfill.nets.layers import GatedConv2d, UpGatedConv2d, encoder, plain_output
@@ -37,7 +37,7 @@ class GeneratorOutput(NamedTuple):
     temperatures: Tensor
 
 
-class Matches(NamedTuple):
+class CellSources(NamedTuple):
     """Where cells of one picture are copied from; cells are numbered row by row.
 
     Attributes:
@@ -94,6 +94,18 @@ class Generator(nn.Module):
         self.refinement = RefinementNetwork(in_channels, config)
         self.register_buffer("hole_colour", torch.tensor(HOLE_COLOUR).view(1, 3, 1, 1), persistent=False)
 
+    @property
+    def has_temperatures(self) -> bool:
+        """Whether the attention has temperatures, learned or not."""
+        branch = self.refinement.attention_branch
+        return branch is not None and isinstance(branch.attention, Tempered)
+
+    @property
+    def has_sources(self) -> bool:
+        """Whether ``sources`` can tell where the attention copies from, and ``avoid`` be given."""
+        branch = self.refinement.attention_branch
+        return branch is not None and isinstance(branch.attention, MHTMA)
+
     def forward(
         self,
         image: Tensor,
@@ -101,7 +113,8 @@ class Generator(nn.Module):
         sketch: Tensor | None = None,
         temperature_scale: float = 1.0,
         holes: Sequence[Box] | None = None,
-        coarse: Tensor | None = None,
+        start: Tensor | None = None,
+        avoid: Tensor | None = None,
     ) -> GeneratorOutput:
         """Completes images.
 
@@ -113,21 +126,25 @@ class Generator(nn.Module):
             holes: boxes that together hold every missing pixel of the batch. Only what the pixels of the hole depend on
                 is computed, each box by itself: the composite is the same and takes less time; ``coarse`` and
                 ``refined`` have no meaning outside the hole. None computes all.
-            coarse: (B, 3, H, W) in [0, 1], a coarse image instead of the coarse network's, such as the completed
-                picture at half the size, enlarged; it counts inside the hole only.
+            start: (B, 3, H, W) in [0, 1], from which the refinement begins instead of the coarse network's image, such
+                as the completed picture at half the size, enlarged; it counts inside the hole only.
+            avoid: (B, 1, H, W), 1 = known, but the attention copies nothing from here; None for nowhere. It counts
+                outside the hole only; where it leaves nothing to copy from, the attention does as if all were hole.
 
         Raises:
-            ValueError: a sketch for a generator that takes none, or a size that is no multiple of SIZE_MULTIPLE.
+            ValueError: a sketch for a generator that takes none, a size that is no multiple of SIZE_MULTIPLE, or
+                something to avoid for a generator without MHTMA.
         """
-        x, coarse = self._paste(image, mask, sketch, holes, coarse)
+        x, coarse = self._paste(image, mask, sketch, holes, start)
         size = (image.shape[2], image.shape[3])
         surroundings = self.refinement.surroundings
         parts = None if holes is None else [surround(hole, surroundings, size, STRIDE) for hole in holes]
-        refined, temperatures = self.refinement(x, self._small(mask), temperature_scale, parts)
+        small_avoid = None if avoid is None else self._small(avoid)
+        refined, temperatures = self.refinement(x, self._small(mask), temperature_scale, parts, small_avoid)
         coarse, refined = ((x.to(image.dtype) + 1) / 2 for x in (coarse, refined))
         return GeneratorOutput(coarse, refined.clamp(0, 1) if not self.training else refined, temperatures)
 
-    def matches(
+    def sources(
         self,
         image: Tensor,
         mask: Tensor,
@@ -136,8 +153,9 @@ class Generator(nn.Module):
         holes: Sequence[Box] | None = None,
         cells: Tensor | None = None,
         top: int = 4,
-        coarse: Tensor | None = None,
-    ) -> Matches:
+        start: Tensor | None = None,
+        avoid: Tensor | None = None,
+    ) -> CellSources:
         """Where the attention of a single picture copies from.
 
         Args:
@@ -148,26 +166,28 @@ class Generator(nn.Module):
             holes: as for ``forward``.
             cells: (N,) cells asked for, numbered row by row; None for those of the hole.
             top: sources of each.
-            coarse: as for ``forward``.
+            start: as for ``forward``.
+            avoid: as for ``forward``.
 
         Raises:
             ValueError: as ``forward``, a batch of several pictures, or a generator without MHTMA.
         """
         branch = self.refinement.attention_branch
         if branch is None or not isinstance(branch.attention, MHTMA) or len(image) != 1:
-            raise ValueError("matches are those of one picture and a generator with the attention mhtma")
+            raise ValueError("sources are those of one picture and a generator with the attention mhtma")
         attention = branch.attention
-        x, _ = self._paste(image, mask, sketch, holes, coarse)
+        x, _ = self._paste(image, mask, sketch, holes, start)
         small_mask = self._small(mask)
         features = branch.before(x)
         temperatures = attention.temperatures(features) * temperature_scale
         if cells is None:
             cells = small_mask.flatten().nonzero().squeeze(1)
-        weights, sources = attention.matches(attention.memorise(features, small_mask), temperatures, cells, top)
-        return Matches(cells, weights[0], sources[0], temperatures[0], STRIDE, attention.patch_size)
+        memory = attention.memorise(features, small_mask, avoid=None if avoid is None else self._small(avoid))
+        weights, sources = attention.sources(memory, temperatures, cells, top)
+        return CellSources(cells, weights[0], sources[0], temperatures[0], STRIDE, attention.patch_size)
 
     def _small(self, mask: Tensor) -> Tensor:
-        """The mask at feature size."""
+        """A mask at feature size."""
         return reduce_mask(mask, (mask.shape[2] // STRIDE, mask.shape[3] // STRIDE))
 
     def _paste(

@@ -6,7 +6,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from temperfill.attention import ATMA, MHTMA, ContextualAttention
+from temperfill.attention import ATMA, MHTMA, ContextualAttention, Tempered
 from temperfill.config import GeneratorConfig
 from temperfill.nets.layers import GatedConv2d, UpGatedConv2d, encoder, plain_output
 from temperfill.nets.parts import Interval, Part, crop, inputs_of
@@ -33,11 +33,23 @@ class AttentionBranch(nn.Module):
             GatedConv2d(4 * w, 4 * w),
             GatedConv2d(4 * w, 4 * w),
         )
-        self.attention = _attention(config)
+        self.attention = ATTENTIONS[config.attention](config)
         self.after = nn.Sequential(GatedConv2d(4 * w, 4 * w), GatedConv2d(4 * w, 4 * w))
 
+    def temperatures(self, features: Tensor) -> Tensor:
+        """(B, heads) of features (B, 4w, h, w); (B, 0) where the attention has none."""
+        if isinstance(self.attention, Tempered):
+            return self.attention.temperatures(features)
+        return features.new_zeros(features.shape[0], 0)
+
     def attended(
-        self, features: Tensor, mask: Tensor, temperatures: Tensor, detail: Tensor | None, known_only: bool
+        self,
+        features: Tensor,
+        mask: Tensor,
+        temperatures: Tensor,
+        detail: Tensor | None,
+        avoid: Tensor | None,
+        weighty_only: bool,
     ) -> Attended:
         """The attention's result, to be had part by part.
 
@@ -46,34 +58,46 @@ class AttentionBranch(nn.Module):
             mask: (B, 1, h, w), 1 = missing.
             temperatures: (B, heads).
             detail: (B, E, h, w) to carry along the attention's weights, or None.
-            known_only: leave out keys without weight.
+            avoid: (B, 1, h, w), 1 = known, but nothing is copied from here; or None.
+            weighty_only: leave out keys without weight.
+
+        Raises:
+            ValueError: something to avoid for an attention other than MHTMA.
         """
         attention = self.attention
         if isinstance(attention, MHTMA):
-            memory = attention.memorise(features, mask, detail)
-            memory = attention.known_only(memory) if known_only else memory
+            memory = attention.memorise(features, mask, detail, avoid, weighty_only)
             return lambda box, needed: attention.look_up(memory, temperatures, box, needed)
-        result = features if attention is None else attention(features, mask, temperatures)
+        if avoid is not None:
+            raise ValueError("only a generator with the attention mhtma can avoid a part of the picture")
+        if isinstance(attention, Tempered):
+            result = attention(features, mask, temperatures)
+        else:
+            result = features if attention is None else attention(features, mask)
         return lambda box, needed: (result if box is None else crop(result, box), None)
 
 
-def _attention(config: GeneratorConfig) -> MHTMA | ATMA | ContextualAttention | None:
-    channels = 4 * config.width
-    if config.attention == "mhtma":
-        return MHTMA(
-            channels,
-            config.heads,
-            config.head_dim,
-            config.patch_size,
-            config.key_stride,
-            config.masked_score,
-            config.masked_score_scaled,
-            config.temperature_init,
-            config.temperature_floor,
-        )
-    if config.attention == "atma":
-        return ATMA(channels, config.heads, config.temperature_init)
-    return ContextualAttention() if config.attention == "contextual" else None
+def _mhtma(config: GeneratorConfig) -> MHTMA:
+    return MHTMA(
+        4 * config.width,
+        config.heads,
+        config.head_dim,
+        config.patch_size,
+        config.key_stride,
+        config.masked_score,
+        config.masked_score_scaled,
+        config.temperature_init,
+        config.temperature_floor,
+    )
+
+
+ATTENTIONS: dict[str, Callable[[GeneratorConfig], nn.Module | None]] = {
+    "mhtma": _mhtma,
+    "atma": lambda config: ATMA(4 * config.width, config.heads, config.temperature_init),
+    "contextual": lambda config: ContextualAttention(),
+    "none": lambda config: None,
+}
+"""How each value of ``GeneratorConfig.attention`` is built, for features of 4 * width channels."""
 
 
 class Decoder(nn.Module):
@@ -119,7 +143,12 @@ class RefinementNetwork(nn.Module):
         self.detail = config.detail
 
     def forward(
-        self, x: Tensor, mask: Tensor, temperature_scale: float, parts: list[Part] | None
+        self,
+        x: Tensor,
+        mask: Tensor,
+        temperature_scale: float,
+        parts: list[Part] | None,
+        avoid: Tensor | None = None,
     ) -> tuple[Tensor, Tensor]:
         """Refines the pasted picture.
 
@@ -128,6 +157,7 @@ class RefinementNetwork(nn.Module):
             mask: (B, 1, h, w) at feature size.
             temperature_scale: factor on the learned temperatures.
             parts: what is wanted, as from ``parts``; None for the whole picture.
+            avoid: (B, 1, h, w) at feature size, 1 = known, but the attention copies nothing from here; or None.
 
         Returns:
             The refined image in [-1, 1], without meaning outside the holes of the parts, and (B, heads) temperatures.
@@ -135,12 +165,15 @@ class RefinementNetwork(nn.Module):
         temperatures, attended = x.new_zeros(x.shape[0], 0), None
         if self.attention_branch is not None:
             features = self.attention_branch.before(x)
-            if self.attention_branch.attention is not None:
-                temperatures = self.attention_branch.attention.temperatures(features)
+            temperatures = self.attention_branch.temperatures(features)
             # Detached: only known pixels are carried, which have no gradient.
             detail = F.pixel_unshuffle(high_frequencies(x[:, :3].detach()), STRIDE) if self.detail else None
-            heat, known_only = temperatures * temperature_scale, parts is not None
-            attended = self.attention_branch.attended(features, mask, heat, detail, known_only)
+            heat = temperatures * temperature_scale
+            # A whole picture is computed without looking at values, so that it can be recorded and exported.
+            weighty_only = parts is not None
+            attended = self.attention_branch.attended(features, mask, heat, detail, avoid, weighty_only)
+        elif avoid is not None:
+            raise ValueError("only a generator with the attention mhtma can avoid a part of the picture")
         if parts is None:
             return self._decode(x, attended, None, None), temperatures
         refined = torch.zeros_like(x[:, :3])

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from temperfill.attention import TemperatureNetwork
 from temperfill.nets.generator import Generator
 
 SWITCHES = {
@@ -44,7 +45,8 @@ def switch(generator: Generator, name: str) -> None:
 
         refinement.decoder.register_forward_pre_hook(silence)
     elif name.endswith("-temperature"):
-        network = getattr(branch.attention, "temperature", None)
+        parts = [] if branch.attention is None else branch.attention.modules()
+        network = next((part for part in parts if isinstance(part, TemperatureNetwork)), None)
         if network is None:
             raise ValueError(f"the attention {generator.config.attention} has no learned temperatures")
         highest = name == "high-temperature"
