@@ -96,12 +96,20 @@ def test_examples_and_tools_run(path: Path, workplace: Path, monkeypatch: pytest
     assert any(out.iterdir())
 
 
+def anchors(page: Path) -> set[str]:
+    """Names by which headings of a page are linked to."""
+    lines = page.read_text(encoding="utf-8").splitlines()
+    heads = [line.lstrip("#").strip().lower() for line in lines if line.startswith("#")]
+    return {re.sub(r"[^\w\- ]", "", head).replace(" ", "-") for head in heads}
+
+
 def test_relative_links_of_documents_exist() -> None:
     for document in PAGES:
-        text = document.read_text(encoding="utf-8")
-        for target in re.findall(r"\]\(([^)#]+?)(?:#[^)]*)?\)", text):
+        for target, _, anchor in re.findall(r"\]\(([^)#\s]*)(#([^)\s]*))?\)", document.read_text(encoding="utf-8")):
             if "://" not in target:
-                assert (document.parent / target).exists(), f"{document.name} links to {target}"
+                path = document.parent / target if target else document
+                assert path.exists(), f"{document.name} links to {target}"
+                assert not anchor or anchor in anchors(path), f"{document.name} links to {target}#{anchor}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda path: str(path.relative_to(ROOT)))
