@@ -23,8 +23,9 @@ import torch
 from temperfill import images, regions
 from temperfill.config import JudgeConfig
 from temperfill.evaluate import Judge
-from temperfill.inpainter import Inpainter, Strategy, load_method
+from temperfill.inpainter import Inpainter, load_method
 from temperfill.methods.catalogue import ABOUT
+from temperfill.options import FillOptions, Strategy
 from temperfill.report import contact_sheet
 
 
@@ -85,9 +86,8 @@ def main() -> None:
             whole = name == "network" or name in ABOUT
             strategy = "full" if whole else "multiscale" if name in classes else name
             strategy = strategy if strategy in get_args(Strategy) else "auto"
-            wishes: dict[str, Any] = {"strategy": strategy}
-            wishes["context"] = "full" if name == "context" else "auto"
-            filled = plain.get(name, usual).complete(picture, hole, **wishes)
+            options = FillOptions(strategy=strategy, context="full" if name == "context" else "auto")
+            filled = plain.get(name, usual).complete(picture, hole, None, options)
             seconds = time.perf_counter() - start
             result = images.to_rgb(filled)
             columns[name].append(to_bytes(result[around]))

@@ -27,6 +27,7 @@ from temperfill.config import GeneratorConfig
 from temperfill.inpainter import Inpainter, choose_device, fill, load_method, plan
 from temperfill.methods.ours import Ours
 from temperfill.nets.generator import CellSources, Generator
+from temperfill.options import FillOptions
 from temperfill.tensors import SizeRule
 from temperfill.weights_files import save_generator
 
@@ -461,7 +462,7 @@ def test_a_blob_on_a_long_line_does_not_make_the_line_coarse(radius: int) -> Non
     rows, columns = np.ogrid[:1500, :4000]
     hole |= (rows - 700) ** 2 + (columns - 2000) ** 2 < radius**2
     count = np.zeros(hole.shape, int)
-    for part in plan.divide(hole, plan.Wishes()):
+    for part in plan.divide(hole, FillOptions()):
         top, left, bottom, right = part.box
         count[top:bottom, left:right] += part.hole
         if radius == 51:
@@ -486,7 +487,7 @@ def test_small_pictures_of_any_aspect_are_filled_at_their_size() -> None:
 def test_scratches_are_filled_at_full_size(length: int) -> None:
     hole = np.zeros((2000, 1000), bool)
     hole[701 : 701 + length, 500:510] = True
-    assert [part.factor for part in plan.divide(hole, plan.Wishes()) if part.factor > 1] == []
+    assert [part.factor for part in plan.divide(hole, FillOptions()) if part.factor > 1] == []
 
 
 @pytest.mark.parametrize("shape", [(300, 400), (61, 7), (1, 1)])
@@ -745,7 +746,7 @@ def test_temperature_scales_the_learned_one(inpainter: Inpainter) -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "text"),
+    ("option", "text"),
     [
         ({"temperature": 0.0}, "0.1 to 10"),
         ({"temperature": float("nan")}, "0.1 to 10"),
@@ -753,9 +754,9 @@ def test_temperature_scales_the_learned_one(inpainter: Inpainter) -> None:
         ({"context": "some"}, "auto, full"),
     ],
 )
-def test_wishes_out_of_range_are_refused(inpainter: Inpainter, wish: dict[str, Any], text: str) -> None:
+def test_options_out_of_range_are_refused(inpainter: Inpainter, option: dict[str, Any], text: str) -> None:
     with pytest.raises(ValueError, match=text):
-        inpainter(picture(20, 20), np.eye(20) > 0, **wish)
+        inpainter(picture(20, 20), np.eye(20) > 0, **option)
 
 
 def test_sources_lie_in_the_known_part_and_weigh_at_most_one(inpainter: Inpainter) -> None:
@@ -773,14 +774,14 @@ def test_sources_lie_in_the_known_part_and_weigh_at_most_one(inpainter: Inpainte
             top, left, bottom, right = match.box
             assert (bottom - top, right - left) == (12, 12)
             assert not hole[top:bottom, left:right].any()
-    warm = inpainter.sources(source, hole, 120, 1510, temperature=10.0)
+    warm = inpainter.sources(source, hole, 120, 1510, None, FillOptions(temperature=10.0))
     assert [h.temperature for h in warm] == pytest.approx([10 * h.temperature for h in heads])
     with pytest.raises(ValueError, match="not in the hole"):
         inpainter.sources(source, hole, 10, 10)
-    grown = inpainter.sources(source, hole, 98, 1510, mask_dilate=3)
+    grown = inpainter.sources(source, hole, 98, 1510, None, FillOptions(mask_dilate=3))
     assert grown == inpainter.sources(source, regions.dilate(hole, 3), 98, 1510)
     with pytest.raises(ValueError, match="not in the hole"):
-        inpainter.sources(source, hole, 98, 1510, mask_dilate=1)
+        inpainter.sources(source, hole, 98, 1510, None, FillOptions(mask_dilate=1))
     with pytest.raises(ValueError, match="cannot tell"):
         Inpainter(Stub(grey), "cpu").sources(source, hole, 120, 1510)
 

@@ -26,6 +26,7 @@ from temperfill.bulk.work import read_mask
 from temperfill.config import GeneratorConfig
 from temperfill.inpainter import Inpainter
 from temperfill.nets.generator import Generator
+from temperfill.options import FillOptions
 from temperfill.progress import Display
 from temperfill.weights_files import save_generator
 
@@ -114,10 +115,11 @@ def test_only_what_changed_is_made_again(request_: bulk.Request) -> None:
     assert {k: v for k, v in results(request_.output).items() if k[0] != "b"} == {
         k: v for k, v in before.items() if k[0] != "b"
     }
-    assert counts(replace(request_, settings=replace(request_.settings, feather=1))) == (6, 0, 0)
+    settings = replace(request_.settings, filling=FillOptions(feather=1))
+    assert counts(replace(request_, settings=settings)) == (6, 0, 0)
     # A model by its content: another name of the same file changes nothing.
     other = shutil.copy(request_.settings.model, Path(request_.output).parent / "other.safetensors")
-    settings = replace(request_.settings, feather=1, model=str(other))
+    settings = replace(settings, model=str(other))
     assert counts(replace(request_, settings=settings)) == (0, 6, 0)
 
 

@@ -7,9 +7,10 @@ import pytest
 import torch
 
 from temperfill.errors import MemoryShortage
-from temperfill.inpainter import Wishes, memory
+from temperfill.inpainter import memory
 from temperfill.inpainter.memory import Scale
 from temperfill.inpainter.plan import ScaledWindow
+from temperfill.options import FillOptions
 from temperfill.tensors import SizeRule
 
 
@@ -37,27 +38,27 @@ def window(side: int, factor: int) -> ScaledWindow:
     return ScaledWindow((0, 0, side, side), hole, factor)
 
 
-def scales(method: Filler, side: int, factor: int, wishes: Wishes) -> list[Scale]:
+def scales(method: Filler, side: int, factor: int, options: FillOptions) -> list[Scale]:
     """Those that are tried, one after another, until nothing is left."""
     tried = [Scale(factor)]
     with contextlib.suppress(MemoryShortage):
         while True:
-            tried.append(memory.smaller(method, window(side, factor), tried[-1], wishes, torch.device("cpu")))
+            tried.append(memory.smaller(method, window(side, factor), tried[-1], options, torch.device("cpu")))
     return tried
 
 
 def test_first_smaller_parts_then_a_coarser_refinement_then_a_smaller_window() -> None:
-    found = scales(Filler(lighter=1, refines=True), 400, 2, Wishes())
+    found = scales(Filler(lighter=1, refines=True), 400, 2, FillOptions())
     assert found == [Scale(2), Scale(2), Scale(2, 2), Scale(4, 2), Scale(4, 4)]
 
 
 def test_without_refinement_the_window_is_halved_while_it_is_large_enough() -> None:
-    assert scales(Filler(), 900, 1, Wishes()) == [Scale(1), Scale(2), Scale(4), Scale(8)]
+    assert scales(Filler(), 900, 1, FillOptions()) == [Scale(1), Scale(2), Scale(4), Scale(8)]
 
 
 @pytest.mark.parametrize("strategy", ["full", "crop"])
 def test_a_size_that_was_asked_for_is_kept(strategy: str) -> None:
-    assert scales(Filler(), 900, 1, Wishes(strategy=strategy)) == [Scale(1)]  # type: ignore[arg-type]
+    assert scales(Filler(), 900, 1, FillOptions(strategy=strategy)) == [Scale(1)]  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(
@@ -85,6 +86,6 @@ def test_shortages_of_torch_get_a_type_of_their_own() -> None:
 def test_the_message_names_part_and_remedy() -> None:
     device = torch.device("cpu")
     with pytest.raises(MemoryShortage, match="on cpu for a part of 300x300 pixels; use strategy auto, close other"):
-        memory.smaller(Filler(), window(300, 1), Scale(1), Wishes(strategy="full"), device)
+        memory.smaller(Filler(), window(300, 1), Scale(1), FillOptions(strategy="full"), device)
     with pytest.raises(MemoryShortage, match="on cpu for a part of 100x100 pixels; close other programs, or"):
-        memory.smaller(Filler(), window(100, 1), Scale(1), Wishes(), device)
+        memory.smaller(Filler(), window(100, 1), Scale(1), FillOptions(), device)

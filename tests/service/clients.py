@@ -44,7 +44,12 @@ class Held:
     error: BaseException | None = None
 
     def complete(
-        self, picture: Any, hole: Any, sketch: Any = None, on_progress: Callable[[int, int], None] = print, **_: Any
+        self,
+        picture: Any,
+        hole: Any,
+        sketch: Any = None,
+        options: Any = None,
+        on_progress: Callable[[int, int], None] = print,
     ) -> Any:
         if hole.shape != (HEIGHT, WIDTH):  # the call that warms the model
             return picture

@@ -20,6 +20,7 @@ import temperfill
 from heic import make as heic
 from service.clients import HEIGHT, WIDTH, Held, code, decode, encode, form, hole, pixels, running, tiny
 from temperfill import images, regions
+from temperfill.options import FillOptions
 from temperfill.service.app import PAGE, PAGE_TYPES, create_app
 from temperfill.service.forms import FILES, INPAINT_FIELDS, PREVIEW_FILES, SOURCES_FIELDS
 from temperfill.service.settings import Settings
@@ -84,15 +85,15 @@ def test_lossy_answers_keep_format_and_size(kind: str) -> None:
 
 
 def test_answer_is_what_the_inpainter_gives() -> None:
-    wishes: dict[str, Any] = {"mask_dilate": 2, "feather": 3, "temperature": 2.5}
+    options: dict[str, Any] = {"mask_dilate": 2, "feather": 3, "temperature": 2.5}
 
     async def main() -> bytes:
         async with running() as (client, _):
-            response = await client.post("/v1/inpaint", files=form(), data=wishes)
+            response = await client.post("/v1/inpaint", files=form(), data=options)
             assert float(response.headers["x-seconds"]) >= 0
             return response.content
 
-    expected = tiny().complete(images.open_picture(pixels()), hole() > 0, **wishes)
+    expected = tiny().complete(images.open_picture(pixels()), hole() > 0, None, FillOptions(**options))
     assert np.array_equal(np.asarray(decode(asyncio.run(main()))), expected.pixels)
 
 
@@ -302,7 +303,7 @@ def test_sources_are_those_of_the_inpainter() -> None:
             return response.json()["heads"]
 
     heads = asyncio.run(main())
-    expected = tiny().sources(images.open_picture(pixels()), hole() > 0, 12, 15, temperature=0.5)
+    expected = tiny().sources(images.open_picture(pixels()), hole() > 0, 12, 15, None, FillOptions(temperature=0.5))
     assert [head["temperature"] for head in heads] == pytest.approx([head.temperature for head in expected])
     for head, wanted in zip(heads, expected, strict=True):
         assert [match["box"] for match in head["matches"]] == [list(match.box) for match in wanted.matches]

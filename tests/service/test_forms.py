@@ -210,7 +210,7 @@ def test_sketch_reaches_a_model_that_takes_one() -> None:
     seen: list[Any] = []
 
     class Drawing(Held):
-        def complete(self, picture: Any, hole: Any, sketch: Any = None, **options: Any) -> Any:
+        def complete(self, picture: Any, hole: Any, sketch: Any = None, *others: Any) -> Any:
             seen.append((hole, sketch))
             return picture
 

@@ -15,7 +15,7 @@ import contextlib
 import json
 import threading
 from collections.abc import Generator
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import Any, Literal
 
@@ -27,7 +27,7 @@ from temperfill.bulk.summary import Summary
 from temperfill.bulk.work import Job, Outcome, Settings, one_line
 from temperfill.files import remove_partial
 from temperfill.images import check_suffix
-from temperfill.inpainter import Wishes, choose_device
+from temperfill.inpainter import choose_device
 from temperfill.progress import Display
 from temperfill.stopping import stop_on_signal
 
@@ -69,7 +69,6 @@ class Request:
 
     def __post_init__(self) -> None:
         """Raises ValueError for a value out of range."""
-        Wishes(self.settings.temperature, self.settings.strategy, self.settings.context)
         if self.suffix is not None:
             check_suffix(self.suffix, "the results' format")
         if self.workers < 0:
@@ -241,7 +240,7 @@ def _report(request: Request, job: Job, summary: Summary) -> bytes:
         "engine": request.engine,
         "workers": request.workers,
         "device": request.device,
-        "parameters": asdict(request.settings) | {"suffix": request.suffix},
+        "parameters": request.settings.parameters() | {"suffix": request.suffix},
         "model_sha256_or_name": job.deciding["model"],
     }
     # ASCII, so that names that are no Unicode survive.

@@ -44,7 +44,7 @@ def at_once(inpainter: Inpainter, job: Job, asked: int) -> int:
     if asked:
         return asked
     # Where all of a large picture is computed, one call may need all memory.
-    heavy = "full" in (job.settings.strategy, job.settings.context)
+    heavy = "full" in (job.settings.filling.strategy, job.settings.filling.context)
     return 1 if heavy or inpainter.device.type != "cpu" else min(torch.get_num_threads(), MOST_AT_ONCE)
 
 

@@ -21,13 +21,16 @@ from temperfill import __version__, images, methods
 from temperfill.bulk.manifest import checksum, key_of
 from temperfill.bulk.matching import Task
 from temperfill.bulk.places import Place
-from temperfill.images import MaskChannel, Picture
-from temperfill.inpainter import Inpainter, Strategy
+from temperfill.images import Picture
+from temperfill.inpainter import Inpainter
 from temperfill.methods.ours import DEFAULT
+from temperfill.options import FillOptions, MaskOptions
 
 Status = Literal["filled", "skipped", "failed"]
 FAILURES = (ValueError, OSError, MemoryError, RuntimeError)
 """What one picture may raise without the others being given up; torch raises RuntimeError."""
+# Options of a filling whose value is always part of the key.
+_FIRST_OPTIONS = ("mask_dilate", "feather", "temperature", "strategy", "context")
 # No other result can be written either.
 _FULL = frozenset({errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
@@ -39,38 +42,40 @@ class Settings:
     Attributes:
         model: name, or path of weights.
         precision: as for :class:`temperfill.inpainter.Inpainter`.
-        invert_mask: black = fill.
-        mask_channel: luminance or alpha.
+        mask_reading: how masks are read.
+        filling: how holes are filled.
         resize_mask: bring a mask of another size to that of its picture, by nearest neighbour.
-        mask_dilate: pixels by which the hole grows.
-        feather: pixels over which the rim of the hole fades.
-        temperature: factor on the learned temperatures.
-        strategy: as for :class:`temperfill.inpainter.Wishes`.
-        context: likewise.
         quality: of lossy formats.
         max_pixels: largest width times height.
     """
 
     model: str = DEFAULT
     precision: Literal["auto", "fp32", "bf16"] = "auto"
-    invert_mask: bool = False
-    mask_channel: MaskChannel = "luminance"
+    mask_reading: MaskOptions = field(default_factory=MaskOptions)
+    filling: FillOptions = field(default_factory=FillOptions)
     resize_mask: bool = False
-    mask_dilate: int = 0
-    feather: int = 0
-    temperature: float = 1.0
-    strategy: Strategy = "auto"
-    context: Literal["auto", "full"] = "auto"
     quality: int = images.QUALITY
     max_pixels: int = images.MAX_PIXELS
+
+    def parameters(self) -> dict[str, Any]:
+        """Plain values of all options by their names."""
+        own = asdict(self)
+        nested = own.pop("mask_reading") | own.pop("filling")
+        return own | nested
 
     def deciding(self) -> dict[str, Any]:
         """Plain values that differ whenever results may: weights by their checksum, and the version of the package.
 
+        An option that came later has none at its default, so that results of earlier versions keep their keys.
+
         Raises:
             OSError: weights cannot be read.
         """
-        own = {name: value for name, value in asdict(self).items() if name != "max_pixels"}
+        later = asdict(type(self.filling)())
+        for name in _FIRST_OPTIONS:
+            del later[name]
+        own = {name: value for name, value in self.parameters().items() if (name, value) not in later.items()}
+        del own["max_pixels"]
         weights = weights_file(self.model)
         model = self.model if weights is None else checksum(weights.read_bytes())
         return own | {"model": model, "version": __version__}
@@ -194,10 +199,10 @@ class Work:
         Raises:
             ValueError: unreadable, a mask of another size, or a picture that the output's format cannot hold.
         """
-        wishes, task = self.job.settings, files.task
-        picture = images.open_picture(io.BytesIO(files.picture), wishes.max_pixels, task.picture)
+        settings, task = self.job.settings, files.task
+        picture = images.open_picture(io.BytesIO(files.picture), settings.max_pixels, task.picture)
         images.storable(picture, Path(task.output))
-        return picture, read_mask(files.mask, picture.size, wishes, f"the mask {task.mask}")
+        return picture, read_mask(files.mask, picture.size, settings, f"the mask {task.mask}")
 
     def fill(
         self,
@@ -207,17 +212,7 @@ class Work:
         on_progress: Callable[[int, int], None] | None = None,
     ) -> Picture:
         """The filled picture; raises as :meth:`temperfill.inpainter.Inpainter.complete`."""
-        wishes = self.job.settings
-        return inpainter.complete(
-            picture,
-            hole,
-            mask_dilate=wishes.mask_dilate,
-            feather=wishes.feather,
-            temperature=wishes.temperature,
-            strategy=wishes.strategy,
-            context=wishes.context,
-            on_progress=on_progress,
-        )
+        return inpainter.complete(picture, hole, None, self.job.settings.filling, on_progress)
 
     def write(self, files: Files, result: Picture, notes: tuple[str, ...] = ()) -> Outcome:
         """Encodes and writes a result.
@@ -269,11 +264,12 @@ def read_mask(data: bytes, size: tuple[int, int], settings: Settings, name: str)
     Returns:
         (H, W), True = missing.
     """
-    wishes: dict[str, Any] = {"invert": settings.invert_mask, "channel": settings.mask_channel, "name": name}
+    options = settings.mask_reading
+    reading: dict[str, Any] = {"invert": options.invert_mask, "channel": options.mask_channel, "name": name}
     if not settings.resize_mask:
-        return images.to_mask(io.BytesIO(data), size, max_pixels=settings.max_pixels, **wishes)
+        return images.to_mask(io.BytesIO(data), size, max_pixels=settings.max_pixels, **reading)
     picture = images.open_picture(io.BytesIO(data), settings.max_pixels, name)
-    hole = images.to_mask(picture.to_image(), picture.size, **wishes)
+    hole = images.to_mask(picture.to_image(), picture.size, **reading)
     # The pixel in whose area the middle of the wanted one lies.
     rows, columns = ((2 * np.arange(n) + 1) * own // (2 * n) for n, own in zip(size, hole.shape, strict=True))
     return hole[rows[:, None], columns]

@@ -2,13 +2,14 @@
 
 import shlex
 import time
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import parse, require, say
+from temperfill.options import FillOptions, MaskOptions
 
 _FAILED = 1
 _FOLDERS_ONLY = ("resize_mask", "format", "unmasked", "shard", "engine", "workers")
@@ -32,21 +33,8 @@ class InpaintOptions:
     sketch: str | None = None
     """One picture: picture of the same size with white lines, of any width, that the fill is to follow in the hole; for
     models that take sketches."""
-    invert_mask: bool = False
-    """Black marks what to fill."""
-    mask_channel: Literal["luminance", "alpha"] = "luminance"
-    """Part of the mask to look at; alpha: opaque marks what to fill."""
-    mask_dilate: int = 0
-    """Pixels by which the hole grows on all sides."""
-    feather: int = 0
-    """Pixels inside the rim of the hole over which the nearest known pixel fades into the result."""
-    temperature: float = 1.0
-    """Factor on the learned temperatures, 0.1 to 10: above 1 blends more, below 1 copies more."""
-    strategy: Literal["auto", "full", "crop", "multiscale"] = "auto"
-    """auto chooses by the size of picture and hole; full: the whole picture at its own size; crop: windows around the
-    holes at theirs; multiscale: structure from a smaller picture, detail copied at full size."""
-    context: Literal["auto", "full"] = "auto"
-    """auto lets large pictures be seen in windows around their holes, full lets all of them be seen."""
+    mask_reading: MaskOptions = field(default_factory=MaskOptions)
+    filling: FillOptions = field(default_factory=FillOptions)
     model: str = "base"
     """Name of a model or method (see temperfill models), or path of a .safetensors file."""
     device: str = "auto"
@@ -75,11 +63,8 @@ class InpaintOptions:
 
 def run(words: list[str]) -> None:
     """Runs the command on the words after its name."""
-    options = parse(InpaintOptions, "inpaint", words)
+    options = parse(InpaintOptions, "inpaint", words, flat=True)
     require(1 <= options.quality <= 100, f"--quality must lie in 1 to 100, got {options.quality}")
-    for flag, value in (("--mask-dilate", options.mask_dilate), ("--feather", options.feather)):
-        require(value >= 0, f"{flag} must not be negative, got {value}")
-    require(0.1 <= options.temperature <= 10, f"--temperature must lie in 0.1 to 10, got {options.temperature}")
     if "://" in options.image or Path(options.image).is_dir():
         require(options.sketch is None, f"--sketch applies to one picture only, and {options.image} is a folder")
         _fill_folder(options, shlex.join(["temperfill", "inpaint", *words]))
@@ -103,35 +88,25 @@ def _fill_picture(options: InpaintOptions, image: Path, mask: Path, output: Path
     hole = images.to_mask(
         mask,
         picture.size,
-        invert=options.invert_mask,
-        channel=options.mask_channel,
+        invert=options.mask_reading.invert_mask,
+        channel=options.mask_reading.mask_channel,
         max_pixels=options.max_pixels,
     )
     lines = None
     if options.sketch is not None:
         lines = images.to_mask(options.sketch, picture.size, max_pixels=options.max_pixels, name="the sketch")
     start = time.monotonic()
-    from temperfill.inpainter import Inpainter, Wishes, sees_all
+    from temperfill.inpainter import Inpainter, sees_all
     from temperfill.progress import reported
 
     inpainter = Inpainter.from_pretrained(options.model, options.device, options.precision)
     if lines is not None and hole.any() and not (lines & hole).any():
         say(f"the sketch {options.sketch} has no white line inside the hole")
     say(f"filling {hole.mean():.1%} of {image} ({picture.size[1]}x{picture.size[0]}) with {options.model}")
-    if hole.any() and not sees_all(picture.size, Wishes(strategy=options.strategy, context=options.context)):
+    if hole.any() and not sees_all(picture.size, options.filling):
         say("only the surroundings of each hole are copied from; --context full copies from all of the picture")
     with reported("filling") as on_progress:
-        result = inpainter.complete(
-            picture,
-            hole,
-            lines,
-            mask_dilate=options.mask_dilate,
-            feather=options.feather,
-            temperature=options.temperature,
-            strategy=options.strategy,
-            context=options.context,
-            on_progress=on_progress,
-        )
+        result = inpainter.complete(picture, hole, lines, options.filling, on_progress)
     images.save_picture(output, result, options.quality)
     say(f"wrote {output} after {time.monotonic() - start:.1f} s")
 

@@ -39,8 +39,10 @@ def parse(options: type[T], command: str, words: list[str], default: T | None = 
 
 def _one_line(box: str) -> str:
     """What tyro says in its box, without the frame, its title, and the help that it repeats."""
-    text = " ".join(re.sub(r"[^\x00-\x7f]", " ", " ".join(box.splitlines()[1:])).split())
-    return re.split(r" For full helptext| Argument helptext", text)[0].rstrip(" .")
+    text = " ".join(re.sub(r"[^\x00-\x7f]|-{4,}", " ", " ".join(box.splitlines()[1:])).split())
+    text = re.split(r" For full helptext| Argument helptext", text)[0].rstrip(" .")
+    # A configuration names its field; here that is a flag.
+    return re.sub(r"^Error parsing [\w.-]+: (\w+) must", lambda m: f"--{m[1].replace('_', '-')} must", text)
 
 
 def require(condition: bool, message: str) -> None:

@@ -9,7 +9,6 @@ from temperfill.images.formats import FORMATS, SUFFIXES, WRITTEN, Header, read_h
 from temperfill.images.picture import Picture, paste, to_rgb
 from temperfill.images.reading import (
     MAX_PIXELS,
-    MaskChannel,
     Source,
     open_picture,
     read_rgb,
@@ -25,7 +24,6 @@ __all__ = [
     "SUFFIXES",
     "WRITTEN",
     "Header",
-    "MaskChannel",
     "Picture",
     "Source",
     "check_output",

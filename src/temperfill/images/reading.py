@@ -3,7 +3,7 @@
 import io
 import warnings
 from pathlib import Path
-from typing import Any, BinaryIO, Literal, cast
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,9 +11,9 @@ from PIL import ExifTags, Image, ImageOps, JpegImagePlugin
 
 from temperfill.images.formats import DECODER_ERRORS, depth, has_frames, identify, one_line, stored_size
 from temperfill.images.picture import MODES, Array, Picture, luminance, to_bytes, to_rgb
+from temperfill.options import MaskChannel
 
 Source = str | Path | BinaryIO | Image.Image | Array
-MaskChannel = Literal["luminance", "alpha"]
 
 MAX_PIXELS = 256_000_000
 """Default limit on width times height; files above it are refused before decoding."""

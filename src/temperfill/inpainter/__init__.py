@@ -2,13 +2,11 @@
 
 from temperfill.inpainter.calling import Method, choose_device, choose_precision, fill, load_method
 from temperfill.inpainter.inpainter import Inpainter
-from temperfill.inpainter.plan import Strategy, Wishes, sees_all
+from temperfill.inpainter.plan import sees_all
 
 __all__ = [
     "Inpainter",
     "Method",
-    "Strategy",
-    "Wishes",
     "choose_device",
     "choose_precision",
     "fill",

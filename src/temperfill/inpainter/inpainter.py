@@ -3,7 +3,7 @@
 import warnings
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 import numpy as np
 import torch
@@ -11,14 +11,15 @@ from numpy.typing import NDArray
 
 from temperfill import images, regions
 from temperfill.errors import InputError
-from temperfill.images import MAX_PIXELS, MaskChannel, Picture, Source
+from temperfill.images import MAX_PIXELS, Picture, Source
 from temperfill.inpainter.calling import Method, Precision, check_takes, choose_device, choose_precision, load_method
 from temperfill.inpainter.memory import shortages
-from temperfill.inpainter.plan import Context, Strategy, Wishes, divide
+from temperfill.inpainter.plan import divide
 from temperfill.inpainter.planes import HoledPicture
 from temperfill.inpainter.progress import FillProgress, OnProgress
 from temperfill.inpainter.sources import Head
 from temperfill.inpainter.window_filler import WindowFiller
+from temperfill.options import FillKeywords, FillOptions, MaskChannel
 
 OutputType = Literal["pil", "np", "pt"]
 
@@ -68,14 +69,10 @@ class Inpainter:
         sketch: Source | Sequence[Source] | None = None,
         invert_mask: bool = False,
         mask_channel: MaskChannel = "luminance",
-        mask_dilate: int = 0,
-        feather: int = 0,
-        temperature: float = 1.0,
-        strategy: Strategy = "auto",
-        context: Context = "auto",
         on_progress: OnProgress | None = None,
         output_type: OutputType = "pil",
         max_pixels: int = MAX_PIXELS,
+        **options: Unpack[FillKeywords],
     ) -> Any:
         """Fills one picture, or a list of them.
 
@@ -85,15 +82,12 @@ class Inpainter:
             sketch: likewise; white = line, of any width. For models that take sketches.
             invert_mask: black = fill.
             mask_channel: alpha takes the mask from its opacity.
-            mask_dilate: pixels by which the hole grows.
-            feather: pixels inside the rim of the hole over which the nearest known pixel fades into the result.
-            temperature: factor on the learned temperatures, 0.1 to 10: above 1 blends more, below 1 copies more.
-            strategy: auto chooses by the size of picture and hole; full, crop and multiscale force one.
-            context: auto lets large pictures be seen in windows around their holes; full lets all of them be seen.
             on_progress: called with the steps done and their number; what it raises ends the work.
             output_type: pil gives a Pillow image in the mode of the input, np an array in its mode and depth, pt a
                 tensor (3, H, W) in [0, 1].
             max_pixels: largest width times height of a file.
+            options: fields of :class:`temperfill.options.FillOptions`: mask_dilate, feather, temperature, strategy and
+                context.
 
         Returns:
             The filled picture, upright; a list for a list.
@@ -104,8 +98,7 @@ class Inpainter:
         """
         if output_type not in ("pil", "np", "pt"):
             raise ValueError(f"output_type must be pil, np or pt, got {output_type!r}")
-        wishes = Wishes(temperature, strategy, context)
-        _check_pixels(mask_dilate=mask_dilate, feather=feather)
+        asked = FillOptions(**options)
         pictures: list[Any] = list(image) if isinstance(image, list | tuple) else [image]
         masks, sketches = _one_each(mask, len(pictures), "mask"), _one_each(sketch, len(pictures), "sketch")
         results = []
@@ -113,7 +106,7 @@ class Inpainter:
             picture = images.open_picture(source, max_pixels)
             hole = images.to_mask(white, picture.size, invert=invert_mask, channel=mask_channel, max_pixels=max_pixels)
             sketched = None if lines is None else images.to_mask(lines, picture.size, max_pixels=max_pixels)
-            filled = self._complete(picture, hole, sketched, mask_dilate, feather, wishes, on_progress)
+            filled = self._complete(picture, hole, sketched, asked, on_progress)
             results.append(_convert(filled, output_type))
         return results if isinstance(image, list | tuple) else results[0]
 
@@ -122,12 +115,7 @@ class Inpainter:
         picture: Picture,
         hole: NDArray[np.bool_],
         sketch: NDArray[np.bool_] | None = None,
-        mask_dilate: int = 0,
-        feather: int = 0,
-        *,
-        temperature: float = 1.0,
-        strategy: Strategy = "auto",
-        context: Context = "auto",
+        options: FillOptions = FillOptions(),  # noqa: B008 - frozen
         on_progress: OnProgress | None = None,
     ) -> Picture:
         """Fills an opened picture.
@@ -136,47 +124,39 @@ class Inpainter:
             picture: from ``images.open_picture``.
             hole: (H, W), True = missing.
             sketch: (H, W), True = line, or None.
-            mask_dilate: as for calls.
-            feather: as for calls.
-            temperature: as for calls.
-            strategy: as for calls.
-            context: as for calls.
+            options: how it is filled.
             on_progress: as for calls.
 
         Raises:
-            InputError: an option out of range, or a sketch or temperature for a method that takes none.
+            InputError: a sketch or temperature for a method that takes none.
             MemoryShortage: too little memory.
             ValueError: a method that fails.
         """
-        wishes = Wishes(temperature, strategy, context)
-        _check_pixels(mask_dilate=mask_dilate, feather=feather)
-        return self._complete(picture, hole, sketch, mask_dilate, feather, wishes, on_progress)
+        return self._complete(picture, hole, sketch, options, on_progress)
 
     def _complete(
         self,
         picture: Picture,
         hole: NDArray[np.bool_],
         sketch: NDArray[np.bool_] | None,
-        mask_dilate: int,
-        feather: int,
-        wishes: Wishes,
+        options: FillOptions,
         on_progress: OnProgress | None,
     ) -> Picture:
-        hole = regions.dilate(hole, mask_dilate)
+        hole = regions.dilate(hole, options.mask_dilate)
         _warn_of(hole)
         if not hole.any():
             return picture
-        check_takes(self.method, sketch is not None, wishes.temperature)
+        check_takes(self.method, sketch is not None, options.temperature)
         rgb = images.to_rgb(picture)
         with shortages():
             canvas = HoledPicture(rgb.copy(), hole.copy(), sketch)
-            windows = divide(hole, wishes)
+            windows = divide(hole, options)
             progress = FillProgress(on_progress, sum(map(self._filler.steps, windows)))
             for window in windows:
                 progress.begin(self._filler.steps(window))
-                canvas.paste(window, self._filler.fill(canvas, window, wishes, progress))
+                canvas.paste(window, self._filler.fill(canvas, window, options, progress))
             progress.end()
-        return images.paste(picture, regions.feather(canvas.rgb, rgb, hole, feather), hole)
+        return images.paste(picture, regions.feather(canvas.rgb, rgb, hole, options.feather), hole)
 
     def sources(
         self,
@@ -185,9 +165,7 @@ class Inpainter:
         row: int,
         column: int,
         sketch: NDArray[np.bool_] | None = None,
-        mask_dilate: int = 0,
-        *,
-        temperature: float = 1.0,
+        options: FillOptions = FillOptions(),  # noqa: B008 - frozen
         top: int = 8,
     ) -> list[Head]:
         """Where a filled place was copied from; in a thick hole, where its structure in the small picture was.
@@ -198,28 +176,25 @@ class Inpainter:
             row: of a pixel in the grown hole, from the top.
             column: from the left.
             sketch: (H, W), True = line, or None.
-            mask_dilate: as for calls.
-            temperature: as for calls.
+            options: how it is filled.
             top: patches for each head.
 
         Raises:
-            InputError: the pixel is not in the hole, an option out of range, a sketch or temperature for a method
-                that takes none, or the method has no attention that could tell.
+            InputError: the pixel is not in the hole, a sketch or temperature for a method that takes none, or the
+                method has no attention that could tell.
             MemoryShortage: too little memory.
         """
-        _check_pixels(mask_dilate=mask_dilate)
-        hole = regions.dilate(hole, mask_dilate)
+        hole = regions.dilate(hole, options.mask_dilate)
         height, width = hole.shape
         if not (0 <= row < height and 0 <= column < width and hole[row, column]):
             raise InputError(f"pixel at row {row}, column {column} is not in the hole")
         if not getattr(self.method, "has_matches", False):
             raise InputError(f"method {self.method.name} cannot tell where it copies from")
-        check_takes(self.method, sketch is not None, temperature)
-        wishes = Wishes(temperature)
-        window = next(window for window in divide(hole, wishes) if window.holds((row, column)))
+        check_takes(self.method, sketch is not None, options.temperature)
+        window = next(window for window in divide(hole, options) if window.holds((row, column)))
         with shortages():
             shown = HoledPicture(images.to_rgb(picture), hole, sketch)
-            return self._filler.sources(shown, window, (row, column), wishes, top)
+            return self._filler.sources(shown, window, (row, column), options, top)
 
 
 def _warn_of(hole: NDArray[np.bool_]) -> None:
@@ -233,12 +208,6 @@ def _warn_of(hole: NDArray[np.bool_]) -> None:
     else:
         return
     warnings.warn(text, UserWarning, stacklevel=4)  # where ``complete`` or the inpainter was called
-
-
-def _check_pixels(**lengths: int) -> None:
-    for name, value in lengths.items():
-        if value < 0 or value != int(value):
-            raise InputError(f"{name} must be a whole number of pixels, 0 or more, got {value!r}")
 
 
 def _one_each(value: Any, number: int, name: str) -> list[Any]:

@@ -12,7 +12,8 @@ import torch
 
 from temperfill.errors import MemoryShortage
 from temperfill.inpainter.calling import Method
-from temperfill.inpainter.plan import ScaledWindow, Wishes
+from temperfill.inpainter.plan import ScaledWindow
+from temperfill.options import FillOptions
 
 SMALLEST_SIDE = 96
 """Side, in pixels, below which a window is not shrunk further."""
@@ -54,14 +55,14 @@ def shortages() -> Iterator[None]:
         raise MemoryShortage(f"not enough memory ({str(error).splitlines()[0]})") from None
 
 
-def smaller(method: Method, window: ScaledWindow, scale: Scale, wishes: Wishes, device: torch.device) -> Scale:
+def smaller(method: Method, window: ScaledWindow, scale: Scale, options: FillOptions, device: torch.device) -> Scale:
     """The scale at which to try again after memory ran out; the method may have been told to take less of it.
 
     Args:
         method: that ran out of memory.
         window: that it was to fill.
         scale: at which it was.
-        wishes: of the caller.
+        options: of the caller.
         device: of the tensors.
 
     Raises:
@@ -72,7 +73,7 @@ def smaller(method: Method, window: ScaledWindow, scale: Scale, wishes: Wishes, 
     if getattr(method, "takes_coarse", False) and (sizes := window.sizes(scale.factor, scale.finest)):
         return replace(scale, finest=2 * sizes[-1])  # the refinement sees the largest picture
     factor, (height, width) = 2 * scale.factor, window.hole.shape
-    fixed = wishes.strategy in ("full", "crop")
+    fixed = options.strategy in ("full", "crop")
     if fixed or max(height, width) < SMALLEST_SIDE * factor:
         remedy = "use strategy auto, " if fixed else ""
         raise MemoryShortage(

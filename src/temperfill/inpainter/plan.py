@@ -13,17 +13,13 @@ strategy       what is done
 import math
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
 from temperfill import regions
-from temperfill.errors import InputError
-
-Strategy = Literal["auto", "full", "crop", "multiscale"]
-Context = Literal["auto", "full"]
+from temperfill.options import FillOptions
 
 WHOLE_PIXELS = 640 * 640
 """Pictures up to this many pixels are filled whole, larger ones in windows around their holes."""
@@ -39,30 +35,6 @@ CELL = 4
 """Side of a cell of features, pixels; shrunk windows have sides of whole cells, so that cells at both sizes agree."""
 
 Hole = NDArray[np.bool_]
-
-
-@dataclass(frozen=True)
-class Wishes:
-    """What a caller may ask of the work; checked when built.
-
-    Attributes:
-        temperature: factor on the learned temperatures, 0.1 to 10.
-        strategy: see the head of this module.
-        context: full lets everything known be copied from, whatever the size of the picture.
-    """
-
-    temperature: float = 1.0
-    strategy: Strategy = "auto"
-    context: Context = "auto"
-
-    def __post_init__(self) -> None:
-        """Raises InputError for a value out of range."""
-        if not 0.1 <= self.temperature <= 10:
-            raise InputError(f"temperature must lie in 0.1 to 10, got {self.temperature!r}; 1 is the learned one")
-        for name, kinds in (("strategy", Strategy), ("context", Context)):
-            value = getattr(self, name)
-            if value not in get_args(kinds):
-                raise InputError(f"{name} must be one of {', '.join(get_args(kinds))}, got {value!r}")
 
 
 @dataclass(frozen=True)
@@ -106,21 +78,21 @@ class ScaledWindow(regions.Window):
         return max(math.ceil((pairs / MATCHED) ** (1 / 4)), math.ceil((hole.size / REFINED) ** (1 / 2)))
 
 
-def sees_all(size: tuple[int, int], wishes: Wishes) -> bool:
+def sees_all(size: tuple[int, int], options: FillOptions) -> bool:
     """Whether all of a picture of this height and width can be copied from, and not windows around its holes alone."""
     small = size[0] * size[1] <= WHOLE_PIXELS and max(size) <= 2 * regions.LIMIT
-    return small or wishes.strategy == "full" or wishes.context == "full"
+    return small or options.strategy == "full" or options.context == "full"
 
 
-def divide(hole: Hole, wishes: Wishes) -> list[ScaledWindow]:
-    """Divides the hole of a picture (H, W) into parts that are filled one after the other, as the wishes say."""
+def divide(hole: Hole, options: FillOptions) -> list[ScaledWindow]:
+    """Divides the hole of a picture (H, W) into parts that are filled one after the other, as the options say."""
     height, width = hole.shape
-    if sees_all((height, width), wishes):
-        return [ScaledWindow((0, 0, height, width), hole, _factor(hole, wishes))]
+    if sees_all((height, width), options):
+        return [ScaledWindow((0, 0, height, width), hole, _factor(hole, options))]
     found = []
     for window in regions.windows(hole):
-        factor = _factor(window.hole, wishes)
-        if wishes.strategy != "crop":  # a window that is itself too large for one call
+        factor = _factor(window.hole, options)
+        if options.strategy != "crop":  # a window that is itself too large for one call
             factor = max(factor, math.ceil(max(window.hole.shape) / (regions.LIMIT + CELL)))
         if factor > 1:  # a shrunk window can afford more context
             window = regions.widen(window, hole.shape, regions.WINDOW * factor, CELL)
@@ -128,10 +100,10 @@ def divide(hole: Hole, wishes: Wishes) -> list[ScaledWindow]:
     return found
 
 
-def _factor(hole: Hole, wishes: Wishes) -> int:
+def _factor(hole: Hole, options: FillOptions) -> int:
     """By how much a window is shrunk for the thickness of the hole that is to be filled in it."""
-    if wishes.strategy in ("full", "crop"):
+    if options.strategy in ("full", "crop"):
         return 1
     across = 2 * ndimage.distance_transform_edt(np.pad(hole, 1)).max()
     factor = math.ceil(across / SHRUNK) if across > THICK else 1
-    return max(factor, 2) if wishes.strategy == "multiscale" else max(factor, 1)
+    return max(factor, 2) if options.strategy == "multiscale" else max(factor, 1)

@@ -9,11 +9,12 @@ from temperfill.inpainter import memory
 from temperfill.inpainter.calling import Method, arithmetic, fill
 from temperfill.inpainter.detail import enlarge_with_detail
 from temperfill.inpainter.memory import Scale
-from temperfill.inpainter.plan import ScaledWindow, Wishes
+from temperfill.inpainter.plan import ScaledWindow
 from temperfill.inpainter.planes import Array, HoledPicture, Planes, enlarge, shrink_image
 from temperfill.inpainter.progress import FillProgress
 from temperfill.inpainter.sources import Head, heads_at
 from temperfill.inpainter.tone import match_tone
+from temperfill.options import FillOptions
 
 
 class WindowFiller:
@@ -39,13 +40,13 @@ class WindowFiller:
         """Calls of the method for a window, if memory suffices."""
         return 1 + len(self._sizes(window, Scale(window.factor)))
 
-    def fill(self, picture: HoledPicture, window: ScaledWindow, wishes: Wishes, progress: FillProgress) -> Array:
+    def fill(self, picture: HoledPicture, window: ScaledWindow, options: FillOptions, progress: FillProgress) -> Array:
         """Fills a window of a picture.
 
         Args:
             picture: as it is now; not changed.
             window: to fill; other holes in it stay hidden from the method.
-            wishes: what the caller asks for.
+            options: what the caller asks for.
             progress: of the picture; is told of every call of the method but the last.
 
         Returns:
@@ -59,13 +60,13 @@ class WindowFiller:
         while True:
             try:
                 with arithmetic(self.device, self.precision):
-                    filled = self._fill(planes, window, scale, wishes.temperature, progress)
+                    filled = self._fill(planes, window, scale, options.temperature, progress)
                 break
             except (RuntimeError, MemoryError) as error:
                 if not memory.is_shortage(error):
                     raise
             # Here the error is gone, with all tensors that it held.
-            scale = memory.smaller(self.method, window, scale, wishes, self.device)
+            scale = memory.smaller(self.method, window, scale, options, self.device)
         result: Array = filled[0].permute(1, 2, 0).cpu().numpy()
         if getattr(self.method, "tone_drifts", False):
             top, left, bottom, right = window.box
@@ -73,12 +74,12 @@ class WindowFiller:
         return result
 
     def sources(
-        self, picture: HoledPicture, window: ScaledWindow, point: tuple[int, int], wishes: Wishes, top: int
+        self, picture: HoledPicture, window: ScaledWindow, point: tuple[int, int], options: FillOptions, top: int
     ) -> list[Head]:
         """Where the filler would copy a pixel of a window's hole from; see :func:`temperfill.inpainter.sources`."""
         planes = picture.planes(window.box, self.device).shrunk(window.factor)
         with arithmetic(self.device, self.precision):
-            return heads_at(self.method, planes, window, point, picture.hole.shape, wishes.temperature, top)
+            return heads_at(self.method, planes, window, point, picture.hole.shape, options.temperature, top)
 
     def _sizes(self, window: ScaledWindow, scale: Scale) -> list[int]:
         """By how much a window is shrunk at each size of its refinement."""

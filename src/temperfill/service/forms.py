@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from temperfill import images
+from temperfill.options import SERVED, FillOptions, Option
 from temperfill.service.refusals import Refusal
 
 FILES = ("image", "mask", "sketch")
@@ -22,8 +23,6 @@ PREVIEW_FILES = ("image",)
 """Parts of a request for a preview."""
 FORMATS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
 """Formats that a client may ask for, and their suffixes."""
-LARGEST_GROWTH = 1024
-"""Largest mask_dilate and feather, pixels."""
 _FIELD_BYTES = 1000
 _SUFFIXES = {kind: suffix for suffix, kind in reversed(images.WRITTEN.items())}
 
@@ -58,6 +57,11 @@ class Form:
     def sketch(self) -> BinaryIO | None:
         """File of its lines, if there is one."""
         return self.files.get("sketch")
+
+    @property
+    def options(self) -> FillOptions:
+        """Of the filling, as far as the form has them."""
+        return FillOptions(**{o.name: self.fields[o.name] for o in SERVED if o.name in self.fields})
 
     @property
     def suffix(self) -> str:
@@ -101,11 +105,19 @@ def choice(values: Mapping[str, Any]) -> Parser:
     return parse
 
 
+def parser_of(option: Option) -> Parser:
+    """The parser of an option's text."""
+    if option.choices:
+        return choice({word: word for word in option.choices})
+    if option.kind is int:
+        return whole(int(option.low), int(option.most_served))
+    return real(option.low, option.most_served)
+
+
 # Each with its default; None for a field that must be given.
+_FILL_FIELDS: dict[str, tuple[Parser, Any]] = {option.name: (parser_of(option), option.default) for option in SERVED}
 INPAINT_FIELDS: dict[str, tuple[Parser, Any]] = {
-    "feather": (whole(0, LARGEST_GROWTH), 0),
-    "mask_dilate": (whole(0, LARGEST_GROWTH), 0),
-    "temperature": (real(0.1, 10), 1.0),
+    **_FILL_FIELDS,
     "format": (choice(FORMATS), ""),
     "quality": (whole(1, 100), images.QUALITY),
 }
@@ -113,8 +125,7 @@ INPAINT_FIELDS: dict[str, tuple[Parser, Any]] = {
 SOURCES_FIELDS: dict[str, tuple[Parser, Any]] = {
     "row": (whole(0, 10**9 - 1), None),
     "column": (whole(0, 10**9 - 1), None),
-    "mask_dilate": (whole(0, LARGEST_GROWTH), 0),
-    "temperature": (real(0.1, 10), 1.0),
+    **{name: _FILL_FIELDS[name] for name in ("mask_dilate", "temperature")},
 }
 """Fields of a request for sources."""
 

@@ -2,12 +2,10 @@
 
 from typing import Any
 
-from temperfill.service.forms import FORMATS, LARGEST_GROWTH
+from temperfill.options import SERVED, Option
+from temperfill.service.forms import FORMATS
 
 _FILE = {"type": "string", "format": "binary"}
-_GROWTH = {"type": "integer", "minimum": 0, "maximum": LARGEST_GROWTH, "default": 0}
-_DILATION = {**_GROWTH, "description": "Pixels by which the hole grows."}
-_TEMPERATURE = {"type": "number", "minimum": 0.1, "maximum": 10, "default": 1.0}
 _OWN_FORMAT = "Default: the image's; JPEG for HEIC, or PNG where it has an alpha channel."
 _PLACE = {"type": "integer", "minimum": 0}
 _ERROR = {
@@ -29,6 +27,17 @@ _JOB = {
     "schema": {"type": "string", "pattern": "^[A-Za-z0-9-]{8,64}$"},
 }
 
+
+def _schema(option: Option) -> dict[str, Any]:
+    if option.choices:
+        values: dict[str, Any] = {"type": "string", "enum": list(option.choices)}
+    else:
+        kind = "integer" if option.kind is int else "number"
+        values = {"type": kind, "minimum": option.low, "maximum": option.most_served}
+    return values | {"default": option.default, "description": option.help}
+
+
+_OPTIONS = {option.name: _schema(option) for option in SERVED}
 ERRORS: dict[int | str, dict[str, Any]] = {
     "default": {"description": "An error.", "content": {"application/json": {"schema": _ERROR}}}
 }
@@ -53,9 +62,7 @@ INPAINT: dict[str, Any] = {
             ["image", "mask"],
             {
                 **_FILES,
-                "feather": {**_GROWTH, "description": "Pixels inside the rim over which known pixels fade in."},
-                "mask_dilate": _DILATION,
-                "temperature": {**_TEMPERATURE, "description": "Factor on the learned temperatures."},
+                **_OPTIONS,
                 "format": {"type": "string", "enum": list(FORMATS), "description": _OWN_FORMAT},
                 "quality": {"type": "integer", "minimum": 1, "maximum": 100, "default": 95},
             },
@@ -90,7 +97,8 @@ SOURCES: dict[str, Any] = {
         "parameters": [_JOB],
         "requestBody": _form(
             ["image", "mask", "row", "column"],
-            {**_FILES, "row": _PLACE, "column": _PLACE, "mask_dilate": _DILATION, "temperature": _TEMPERATURE},
+            {**_FILES, "row": _PLACE, "column": _PLACE}
+            | {name: _OPTIONS[name] for name in ("mask_dilate", "temperature")},
         ),
     },
     "responses": {200: {"description": "Temperature and matches of each head.", "content": {"application/json": {}}}},

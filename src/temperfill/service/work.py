@@ -48,8 +48,7 @@ def fill(
         path = Path(f"the result{suffix}")
         with _invalid_input():
             images.storable(picture, path)  # before the work
-        wishes = {name: fields[name] for name in ("mask_dilate", "feather", "temperature")}
-        filled = inpainter.complete(picture, hole, sketch, **wishes, on_progress=on_progress)
+        filled = inpainter.complete(picture, hole, sketch, form.options, on_progress)
         return images.encode_picture(filled if keep_metadata else _plain(filled), path, fields["quality"])
 
 
@@ -83,11 +82,10 @@ def sources(inpainter: "Inpainter", form: Form, max_pixels: int) -> dict[str, An
     Raises:
         Refusal: as ``fill``, a place outside the hole, or a model that cannot tell (422).
     """
-    row, column, temperature = (form.fields[name] for name in ("row", "column", "temperature"))
+    row, column = form.fields["row"], form.fields["column"]
     with _refusals():
         picture, hole, sketch = _pictures(form, max_pixels)
-        dilation = form.fields["mask_dilate"]
-        found = inpainter.sources(picture, hole, row, column, sketch, dilation, temperature=temperature)
+        found = inpainter.sources(picture, hole, row, column, sketch, form.options)
     heads = [
         {
             "temperature": head.temperature,

@@ -1,0 +1,138 @@
+"""What a caller may ask of a filling: the one place for names, ranges, defaults and help of all options.
+
+The command line, Python, folders, the forms of the service and its OpenAPI description read the fields of
+``FillOptions``: a new option is a field here, and a line where it is used.
+"""
+
+import ast
+import inspect
+import math
+from dataclasses import dataclass, field, fields
+from functools import cache
+from itertools import pairwise
+from typing import Any, Literal, TypedDict, get_args, get_type_hints
+
+from temperfill.errors import InputError
+
+Strategy = Literal["auto", "full", "crop", "multiscale"]
+Context = Literal["auto", "full"]
+MaskChannel = Literal["luminance", "alpha"]
+
+
+@dataclass(frozen=True)
+class MaskOptions:
+    """How a mask is read."""
+
+    invert_mask: bool = False
+    """Black marks what to fill."""
+    mask_channel: MaskChannel = "luminance"
+    """Part of the mask to look at; alpha: opaque marks what to fill."""
+
+
+@dataclass(frozen=True)
+class FillOptions:
+    """How a hole is filled."""
+
+    mask_dilate: int = field(default=0, metadata={"low": 0, "most_served": 1024})
+    """Pixels by which the hole grows on all sides."""
+    feather: int = field(default=0, metadata={"low": 0, "most_served": 1024})
+    """Pixels inside the rim of the hole over which the nearest known pixel fades into the result."""
+    temperature: float = field(default=1.0, metadata={"low": 0.1, "high": 10})
+    """Factor on the learned temperatures, 0.1 to 10: above 1 blends more, below 1 copies more."""
+    # These two decide how much memory one picture takes, which a service does not leave to strangers.
+    strategy: Strategy = field(default="auto", metadata={"is_served": False})
+    """auto chooses by the size of picture and hole; full: the whole picture at its own size; crop: windows around the
+    holes at theirs; multiscale: structure from a smaller picture, detail copied at full size."""
+    context: Context = field(default="auto", metadata={"is_served": False})
+    """auto lets large pictures be seen in windows around their holes, full lets all of them be seen."""
+
+    def __post_init__(self) -> None:
+        """Raises InputError for a value out of range."""
+        for option in OPTIONS:
+            option.check(getattr(self, option.name))
+
+
+class FillKeywords(TypedDict, total=False):
+    """The fields of ``FillOptions`` as keywords of a call."""
+
+    mask_dilate: int
+    feather: int
+    temperature: float
+    strategy: Strategy
+    context: Context
+
+
+@dataclass(frozen=True)
+class Option:
+    """What a door needs to know of one option.
+
+    Attributes:
+        name: of the field.
+        kind: int or float, or str for a choice.
+        default: its value where none is given.
+        choices: words to choose from; empty for numbers.
+        low: smallest number.
+        high: largest number.
+        most_served: largest number that a service takes.
+        is_served: whether a service takes it at all.
+    """
+
+    name: str
+    kind: type
+    default: Any
+    choices: tuple[str, ...]
+    low: float
+    high: float
+    most_served: float
+    is_served: bool
+
+    @property
+    def help(self) -> str:
+        """What it does, in one line: the text below the field, where the command line finds it too."""
+        return _texts().get(self.name, "")
+
+    def check(self, value: Any) -> None:
+        """Raises InputError for a value out of range."""
+        if self.choices:
+            if value not in self.choices:
+                raise InputError(f"{self.name} must be one of {', '.join(self.choices)}, got {value!r}")
+            return
+        fits = self.low <= value <= self.high  # as NaN is not
+        if self.kind is int and not (fits and float(value).is_integer()):
+            bounds = f"{self.low} or more" if self.high == math.inf else f"{self.low} to {self.high}"
+            raise InputError(f"{self.name} must be a whole number, {bounds}, got {value!r}")
+        if not fits:
+            raise InputError(f"{self.name} must lie in {self.low:g} to {self.high:g}, got {value!r}")
+
+
+@cache
+def _texts() -> dict[str, str]:
+    """The text below each field of ``FillOptions``, in one line; where sources are not installed, there is none."""
+    try:
+        source = inspect.getsource(FillOptions)
+    except OSError:
+        return {}
+    texts = {}
+    (found,) = ast.parse(source).body
+    for entry, after in pairwise(found.body if isinstance(found, ast.ClassDef) else []):
+        if isinstance(entry, ast.AnnAssign) and isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
+            texts[ast.unparse(entry.target)] = " ".join(str(after.value.value).split())
+    return texts
+
+
+def _options() -> tuple[Option, ...]:
+    hints = get_type_hints(FillOptions)
+    found = []
+    for entry in fields(FillOptions):
+        choices = get_args(hints[entry.name])
+        low, high = entry.metadata.get("low", -math.inf), entry.metadata.get("high", math.inf)
+        most, is_served = entry.metadata.get("most_served", high), entry.metadata.get("is_served", True)
+        kind = str if choices else hints[entry.name]
+        found.append(Option(entry.name, kind, entry.default, choices, low, high, most, is_served))
+    return tuple(found)
+
+
+OPTIONS = _options()
+"""Every field of ``FillOptions``, in order."""
+SERVED = tuple(option for option in OPTIONS if option.is_served)
+"""Those that a service takes."""
