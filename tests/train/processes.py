@@ -156,12 +156,12 @@ def main_killed_at_3(rank: int) -> None:
 
 def main_fails_to_save(rank: int) -> None:
     """Rank 0 finds the disk full."""
-    import temperfill.train
+    import temperfill.train.loop
 
     def save(*_: Any) -> None:
         raise OSError(28, "No space left on device", "state.pt")
 
-    temperfill.train.save_state = save  # type: ignore[attr-defined]
+    temperfill.train.loop.save_state = save  # type: ignore[attr-defined]
 
 
 def stuck_at_3(rank: int) -> None:

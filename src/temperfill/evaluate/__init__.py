@@ -6,8 +6,9 @@ Pictures become squares (centre crop, Lanczos), composites are PNG with untouche
 
 from temperfill.evaluate.contest import Contestant, checkpoint_of, contestants
 from temperfill.evaluate.inputs import FREE_FORM_SQUARE
-from temperfill.evaluate.judge import LINES_TOLERANCE, Judge, validation_score
+from temperfill.evaluate.judge import LINES_TOLERANCE, Judge
 from temperfill.evaluate.protocol import Stage, measure, prepare, prepare_with, run
+from temperfill.evaluate.validation import validation_score
 
 __all__ = [
     "FREE_FORM_SQUARE",
