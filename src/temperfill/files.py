@@ -1,4 +1,4 @@
-"""Writing files so that a reader finds the old content or the new one, and never a part; and what is behind a URL."""
+"""Writing files so that a reader finds the old content or the new one, and never a part."""
 
 import contextlib
 import os
@@ -6,7 +6,7 @@ import secrets
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 try:
     import fcntl
@@ -102,24 +102,3 @@ def exclusive(folder: Path) -> Iterator[None]:
             except OSError:  # a file system without locks
                 pass
         yield
-
-
-def behind_url(url: str, **options: Any) -> tuple[Any, str]:
-    """The file system of a URL that fsspec reaches, and the path that the URL has in it, without a slash at its end.
-
-    Args:
-        url: such as s3://bucket/folder, or several joined by ``::`` as fsspec has it.
-        options: of the file system.
-
-    Raises:
-        ValueError: a URL of an unknown kind, or of one that needs a package that is missing.
-        ModuleNotFoundError: fsspec itself is missing.
-        OSError: cannot be reached.
-    """
-    from fsspec.core import url_to_fs
-
-    try:
-        system, path = url_to_fs(url, **options)
-    except ImportError as error:
-        raise ValueError(f"{url} cannot be opened: {error}") from None
-    return system, path.rstrip("/")

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from temperfill.bulk.manifest import key_of, open_manifest, read_done
-from temperfill.bulk.places import LocalFolder, RemoteFolder
+from temperfill.places import LocalFolder, RemoteFolder
 
 
 def record(name: str, **changes: Any) -> dict[str, Any]:

@@ -20,13 +20,14 @@ import pytest
 import torch
 from PIL import Image
 
-from temperfill import bulk, images
-from temperfill.bulk import manifest, places, threads
+from temperfill import bulk, images, places
+from temperfill.bulk import manifest, threads
 from temperfill.bulk.work import read_mask
 from temperfill.config import GeneratorConfig
 from temperfill.inpainter import Inpainter
 from temperfill.nets.generator import Generator
 from temperfill.options import FillOptions
+from temperfill.places import local
 from temperfill.progress import Display
 from temperfill.weights_files import save_generator
 
@@ -163,7 +164,7 @@ def test_urls_are_read_and_written(request_: bulk.Request) -> None:
         store.write(path.relative_to(request_.pictures).as_posix(), path.read_bytes())
     remote = replace(request_, pictures=store.url, output=store.url.replace("/in", "/out"))
     assert bulk.run(remote).counts == {"filled": 6}
-    out = places.open_place(remote.output)
+    out = places.open_folder(remote.output)
     assert bulk.run(remote).counts == {"skipped": 6}
     assert [name for name in out.names() if name != "report.json"] == sorted(NAMES)
     bulk.run(request_)
@@ -204,7 +205,7 @@ def test_a_signal_ends_and_the_same_request_goes_on(
 
 @pytest.mark.parametrize("of_manifest", [False, True])
 def test_a_full_disk_ends_the_job(of_manifest: bool, request_: bulk.Request, monkeypatch: pytest.MonkeyPatch) -> None:
-    write = places.atomic_write
+    write = local.atomic_write
     is_full = threading.Event()
 
     def full_after(path: Path, fill: Callable[[Any], object]) -> None:
@@ -220,7 +221,7 @@ def test_a_full_disk_ends_the_job(of_manifest: bool, request_: bulk.Request, mon
     def refuse(*_: Any) -> None:
         raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC), "manifest")
 
-    monkeypatch.setattr(places, "atomic_write", full_after)
+    monkeypatch.setattr(local, "atomic_write", full_after)
     if of_manifest:
         monkeypatch.setattr(manifest.LocalManifest, "add", refuse)
     summary = bulk.run(replace(request_, workers=1))

@@ -1,9 +1,12 @@
 """Samples: a function of seed and number alone, whatever the workers; corrupt pictures; folders."""
 
 import random
+import threading
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import replace
+from functools import partial
+from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from itertools import islice
 from pathlib import Path
 
@@ -289,3 +292,32 @@ class TestSketches:
             PictureFolders(config, seed=1)
         with pytest.raises(ValueError, match="one folder for each of the 1"):
             replace(config, sketches=(tmp_path, tmp_path))
+
+    def test_sketches_behind_http_are_those_of_their_pictures(self, tmp_path: Path) -> None:
+        """Names with a space, '#' or '%', which are written otherwise in a URL."""
+        pytest.importorskip("aiohttp")
+        write_pictures(tmp_path / "pictures", 3)
+        for path, name in zip(sorted((tmp_path / "pictures").iterdir()), ("a b#1", "ü 50%", "c"), strict=True):
+            path.rename(path.with_stem(name))
+        write_sketches(tmp_path / "lines", tmp_path / "pictures")
+
+        class Quiet(SimpleHTTPRequestHandler):
+            def log_message(self, *_: object) -> None:
+                pass
+
+        def samples(where: Path | str, lines: Path | str) -> list[Batch]:
+            data = DataConfig((where,), resize=40, crop_size=32, sketches=(lines,), sketch_share=1.0)
+            dataset = PictureFolders(data, 1)
+            assert sorted(map(dataset.pictures.label, range(3))) == ["a b#1.png", "c.png", "ü 50%.png"]
+            return [dataset[number] for number in range(3)]
+
+        with ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=str(tmp_path))) as server:
+            thread = threading.Thread(target=server.serve_forever)
+            thread.start()
+            try:
+                url = f"http://127.0.0.1:{server.server_address[1]}"
+                found = samples(f"{url}/pictures", f"{url}/lines")
+            finally:
+                server.shutdown()
+                thread.join()
+        assert same(found, samples(tmp_path / "pictures", tmp_path / "lines"))

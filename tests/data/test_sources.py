@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from temperfill.data import list_pictures, places
+from temperfill.data import list_pictures
 from temperfill.data.packing import PackSettings, pack
-from temperfill.data.places import open_place, walk_pictures
+from temperfill.data.pictures import open_pictures, walk_pictures
 from temperfill.data.sources import Joined, Names, Source, open_source
 from temperfill.data.tars import write_shard
+from temperfill.places import local
 
 
 @pytest.fixture
@@ -184,7 +185,7 @@ def test_a_place_that_does_not_answer_is_tried_again_and_no_fault_of_the_picture
 
 
 def test_files_of_many_shards_are_not_all_kept_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(places, "_MAX_OPEN", 2)
+    monkeypatch.setattr(local, "_MAX_OPEN", 2)
     for i in range(5):
         shard(tmp_path / f"{i}.tar", f"{i}.png")
     source = open_source(tmp_path)
@@ -196,7 +197,7 @@ def test_files_of_many_shards_are_not_all_kept_open(tmp_path: Path, monkeypatch:
 def test_no_local_access_needs_fsspec(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.split(".")[0] == "fsspec"]:
         monkeypatch.setitem(sys.modules, name, None)
-    assert len(list(walk_pictures(open_place(tree)))) == 4
+    assert len(list(walk_pictures(open_pictures(tree)))) == 4
     (tmp_path / "shards").mkdir()
     shard(tmp_path / "shards" / "0.tar", "a.png")
     assert contents(open_source(str(tmp_path / "shards"))) == ["a.png"]

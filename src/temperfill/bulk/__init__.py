@@ -2,7 +2,6 @@
 
 ============  ========================================================================================================
 ``job``       a request from its first look at the folders to its report
-``places``    folders here and at URLs; atomic writes that stay in their folder
 ``matching``  which mask is whose, names of results, parts of a job
 ``manifest``  what is done already
 ``work``      what is done to one picture

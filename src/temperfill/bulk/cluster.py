@@ -16,8 +16,8 @@ from typing import Any
 
 from temperfill.bulk.manifest import Done
 from temperfill.bulk.matching import Task
-from temperfill.bulk.places import LocalFolder, Place
 from temperfill.bulk.work import FAILURES, Job, Notes, Outcome, Work, failure
+from temperfill.places import Folder, LocalFolder
 
 TOGETHER = 4
 """Tasks that are handed to a worker, and reported by it, at a time; with a worker that dies they are done again."""
@@ -141,7 +141,7 @@ class _Worker:
 def _absolute(job: Job) -> Job:
     """The job with paths that mean the same in a process with another current folder."""
 
-    def absolute(place: Place) -> Place:
+    def absolute(place: Folder) -> Folder:
         return LocalFolder(place.root.absolute()) if isinstance(place, LocalFolder) else place
 
     path = Path(job.settings.model)

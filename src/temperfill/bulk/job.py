@@ -11,12 +11,12 @@ from typing import Any, Literal
 from temperfill.bulk import cluster, threads
 from temperfill.bulk.manifest import Done, Manifest, open_manifest, read_done
 from temperfill.bulk.matching import Plan, is_picture, match, one_mask
-from temperfill.bulk.places import LocalFolder, Place, inside, open_place
 from temperfill.bulk.summary import Summary
 from temperfill.bulk.work import Job, Outcome, Settings, one_line
 from temperfill.files import remove_partial
 from temperfill.images import check_suffix
 from temperfill.inpainter import choose_device
+from temperfill.places import Folder, LocalFolder, inside, open_folder
 from temperfill.progress import Display
 from temperfill.stopping import stop_on_signal
 
@@ -129,7 +129,7 @@ def _note_done(manifest: Manifest, outcome: Outcome, summary: Summary) -> None:
 
 def _prepare(request: Request) -> tuple[Plan, Job]:
     """Everything that can be refused before the work starts, in the order of its cost."""
-    pictures, output = open_place(request.pictures), open_place(request.output)
+    pictures, output = open_folder(request.pictures), open_folder(request.output)
     masks, mask = _open_masks(request.masks)
     if inside(output, pictures) == "":
         raise ValueError(f"{request.output} is the folder of the pictures; choose another --output")
@@ -152,16 +152,16 @@ def _prepare(request: Request) -> tuple[Plan, Job]:
     return plan.share(*request.shard) if request.shard[1] > 1 else plan, job
 
 
-def _open_masks(where: str) -> tuple[Place, str | None]:
+def _open_masks(where: str) -> tuple[Folder, str | None]:
     """The folder of masks and None, or the folder and name of the one mask."""
-    place = open_place(where)
+    place = open_folder(where)
     if isinstance(place, LocalFolder):
         path = place.root
         one = path.is_file() or (is_picture(path.name) and not path.is_dir())
         return (LocalFolder(path.parent), path.name) if one else (place, None)
     if is_picture(where):
         folder, _, name = where.rpartition("/")
-        return open_place(folder), name
+        return open_folder(folder), name
     return place, None
 
 
@@ -170,7 +170,7 @@ def _without(names: list[str], folder: str | None) -> list[str]:
     return [name for name in names if not name.startswith(folder + "/")] if folder else names
 
 
-def _refuse_overwriting(plan: Plan, pictures: Place, masks: Place, output: Place) -> None:
+def _refuse_overwriting(plan: Plan, pictures: Folder, masks: Folder, output: Folder) -> None:
     """Refuses results that would take the place of a picture or mask, which the folders may have in common."""
     sources = {f"{pictures.base}/{task.picture}" for task in plan.tasks}
     sources |= {f"{masks.base}/{task.mask}" for task in plan.tasks}
@@ -194,7 +194,7 @@ def _outcomes(
     yield from threads.outcomes(job, inpainter, plan.tasks, done, fillers, stop)
 
 
-def _confirmed(outcome: Outcome, output: Place) -> Outcome:
+def _confirmed(outcome: Outcome, output: Folder) -> Outcome:
     if outcome.status != "filled" or output.size(outcome.task.output) == outcome.size:
         return outcome
     reason = "a worker wrote it, but it is not in the folder of results; do all workers see the same folder?"
@@ -210,7 +210,7 @@ def _announce(plan: Plan, display: Display) -> None:
         display.note(f"temperfill: {len(plan.unused)} masks without a picture, such as {plan.unused[0]}")
 
 
-def _remove_stale(plan: Plan, output: Place) -> None:
+def _remove_stale(plan: Plan, output: Folder) -> None:
     """Removes what killed writers left in the folders of results; what another part writes just now stays."""
     if isinstance(output, LocalFolder):
         for folder in {(output.root / task.output).parent for task in plan.tasks}:

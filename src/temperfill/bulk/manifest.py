@@ -18,8 +18,8 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any
 
-from temperfill.bulk.places import LocalFolder, Place
 from temperfill.files import exclusive
+from temperfill.places import Folder, LocalFolder
 
 FOLDER = ".temperfill"
 """Folder of manifests, in the folder of results."""
@@ -46,7 +46,7 @@ def checksum(data: bytes) -> str:
     return hashlib.sha256(data).hexdigest()
 
 
-def read_done(output: Place, wanted: Collection[str]) -> Done:
+def read_done(output: Folder, wanted: Collection[str]) -> Done:
     """What the manifests below a folder say of some results.
 
     Args:
@@ -67,7 +67,7 @@ def read_done(output: Place, wanted: Collection[str]) -> Done:
     return done
 
 
-def open_manifest(output: Place, writer: str) -> "Manifest":
+def open_manifest(output: Folder, writer: str) -> "Manifest":
     """The manifest of one writer, to be entered."""
     return LocalManifest(output, writer) if isinstance(output, LocalFolder) else PartManifest(output, writer)
 
@@ -120,7 +120,7 @@ class PartManifest:
         writer: name of this writer.
     """
 
-    def __init__(self, output: Place, writer: str) -> None:
+    def __init__(self, output: Folder, writer: str) -> None:
         self.output = output
         self.stem = f"{FOLDER}/{writer}/{time.time_ns()}-{secrets.token_hex(4)}"
         self.lines: list[bytes] = []

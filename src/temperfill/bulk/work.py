@@ -3,7 +3,6 @@
 Nothing here knows how many pictures are worked on at once, or where.
 """
 
-import errno
 import io
 import threading
 import time
@@ -20,19 +19,17 @@ from numpy.typing import NDArray
 from temperfill import __version__, images, methods
 from temperfill.bulk.manifest import checksum, key_of
 from temperfill.bulk.matching import Task
-from temperfill.bulk.places import Place
 from temperfill.images import Picture
 from temperfill.inpainter import Inpainter
 from temperfill.methods.ours import DEFAULT
 from temperfill.options import FillOptions, MaskOptions
+from temperfill.places import FULL, Folder
 
 Status = Literal["filled", "skipped", "failed"]
 FAILURES = (ValueError, OSError, MemoryError, RuntimeError)
 """What one picture may raise without the others being given up; torch raises RuntimeError."""
 # Options of a filling whose value is always part of the key.
 _FIRST_OPTIONS = ("mask_dilate", "feather", "temperature", "strategy", "context")
-# No other result can be written either.
-_FULL = frozenset({errno.ENOSPC, errno.EROFS, getattr(errno, "EDQUOT", errno.ENOSPC)})
 
 
 @dataclass(frozen=True)
@@ -94,9 +91,9 @@ class Job:
         device: of the network.
     """
 
-    pictures: Place
-    masks: Place
-    output: Place
+    pictures: Folder
+    masks: Folder
+    output: Folder
     settings: Settings
     deciding: dict[str, Any] = field(default_factory=dict)
     device: str = "auto"
@@ -226,7 +223,7 @@ class Work:
         try:
             self.job.output.write(task.output, encoded)
         except OSError as error:
-            if error.errno in _FULL:
+            if error.errno in FULL:
                 return Outcome(task, "failed", one_line(error), notes, is_last=True)
             raise
         key, picture, mask = self._sums(files)

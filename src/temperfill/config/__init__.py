@@ -25,7 +25,7 @@ from temperfill.config.baselines import (
 from temperfill.config.evaluation import LEAST_SIZE, RATIO_BINS, EvaluationConfig, JudgeConfig, StudyConfig
 from temperfill.config.ours import DiscriminatorConfig, GeneratorConfig, LossConfig, TrainConfig
 from temperfill.config.run import DataConfig, MachineConfig, RunConfig
-from temperfill.config.values import differences, from_json, is_url, load_json, read_json, to_json
+from temperfill.config.values import differences, from_json, load_json, read_json, to_json
 
 __all__ = [
     "GENERATORS",
@@ -57,7 +57,6 @@ __all__ = [
     "WaveFillRun",
     "differences",
     "from_json",
-    "is_url",
     "load_json",
     "load_run",
     "method_of",

@@ -2,22 +2,15 @@
 
 import dataclasses
 import json
-import re
 import sys
 import types
 import typing
 from pathlib import Path
 from typing import Any, Literal, TypeVar
 
+from temperfill.places import is_url
+
 T = TypeVar("T")
-
-
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::|://)")
-
-
-def is_url(entry: str | Path) -> bool:
-    """Whether a place is a URL, such as s3://bucket/shards, and not a local path; a URL is text."""
-    return isinstance(entry, str) and _URL.match(entry) is not None
 
 
 def require(condition: bool, message: str) -> None:

@@ -1,13 +1,14 @@
 """Training pictures to batches: folders and shards, here or behind a URL; endless, seeded, and in a fixed order.
 
-``places`` knows where files lie, ``tars`` what a shard is, ``sources`` gives the pictures of one place by number,
-``samples`` makes training samples of them, ``loading`` batches of these, ``packing`` writes shards, and ``published``
-knows how public data sets are laid out.
+``pictures`` knows which files are pictures, ``tars`` what a shard is, ``sources`` gives the pictures of one folder by
+number, ``samples`` makes training samples of them, ``loading`` batches of these, ``packing`` writes shards, and
+``published`` knows how public data sets are laid out.
 """
 
 from typing import TYPE_CHECKING, Any
 
-from temperfill.data.places import list_pictures, local_path
+from temperfill.data.pictures import list_pictures
+from temperfill.places import local_path
 
 if TYPE_CHECKING:
     from temperfill.data.loading import batches, lost_workers_named

@@ -21,10 +21,10 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from temperfill import images
-from temperfill.data.places import LocalPlace, local_path
 from temperfill.data.sources import FORMAT, MANIFEST, Joined, open_source, read_manifest
 from temperfill.data.tars import index_name, write_shard
 from temperfill.files import atomic_write, exclusive, remove_partial
+from temperfill.places import LocalFolder, local_path
 
 Left = list[tuple[str, str]]
 """Pictures that were left out, and why."""
@@ -142,7 +142,7 @@ class _State:
         }
         self.done: dict[str, dict[str, Any]] = {}
         if (output / MANIFEST).exists():
-            self._take_over(read_manifest(LocalPlace(output)))
+            self._take_over(read_manifest(LocalFolder(output)))
         else:
             others = sorted(path.name for path in output.iterdir() if not path.name.startswith("."))
             if others:

@@ -12,7 +12,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from temperfill.data.places import LocalPlace, list_pictures, walk_pictures
+from temperfill.data.pictures import list_pictures, open_pictures, walk_pictures
 
 Split = Path | list[Path]
 """A whole folder, or some of its pictures."""
@@ -66,7 +66,7 @@ def splits_of(name: str, root: Path, draw: Draw) -> dict[str, Split]:
 
 def count(split: Split) -> int:
     """Pictures of a split."""
-    return len(split) if isinstance(split, list) else sum(1 for _ in walk_pictures(LocalPlace(split)))
+    return len(split) if isinstance(split, list) else sum(1 for _ in walk_pictures(open_pictures(split)))
 
 
 def write_splits(splits: dict[str, Split], output: Path) -> None:

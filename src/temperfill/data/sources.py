@@ -16,8 +16,9 @@ from typing import Any, Protocol, cast
 
 import numpy as np
 
-from temperfill.data.places import Place, is_picture, no_pictures, open_place, walk_pictures
+from temperfill.data.pictures import is_picture, no_pictures, open_pictures, walk_pictures
 from temperfill.data.tars import index_name, parse_index, scan
+from temperfill.places import Folder
 
 MANIFEST = "pack.json"
 """What was packed and how; stands beside the shards of ``temperfill pack``."""
@@ -64,7 +65,7 @@ def open_source(entry: str | Path) -> Source:
         OSError: no such folder, or it cannot be read.
         ValueError: no pictures; shards that are damaged, unfinished or lie among other pictures; an unknown URL.
     """
-    place = open_place(entry)
+    place = open_pictures(entry)
     top = place.entries("")
     shards = sorted(name for name, is_folder in top if not is_folder and name.endswith(".tar") and name[0] != ".")
     if not shards:
@@ -115,7 +116,7 @@ class Loose:
         ValueError: there are none.
     """
 
-    def __init__(self, place: Place) -> None:
+    def __init__(self, place: Folder) -> None:
         self.place = place
         self.names = Names(walk_pictures(place))
         if not len(self.names):
@@ -154,7 +155,7 @@ class Shards:
         ValueError: unfinished, damaged, or without pictures.
     """
 
-    def __init__(self, place: Place, shards: list[str]) -> None:
+    def __init__(self, place: Folder, shards: list[str]) -> None:
         self.place = place
         self.shards = shards
         present = {name for name, _ in place.entries("")}
@@ -244,7 +245,7 @@ class Joined:
         )
 
 
-def _check_manifest(place: Place, shards: list[str]) -> None:
+def _check_manifest(place: Folder, shards: list[str]) -> None:
     """Raises ValueError for shards of which some are missing."""
     manifest = read_manifest(place)
     expected, done = int(manifest["num_shards"]), cast(dict[str, Any], manifest["shards"])
@@ -257,7 +258,7 @@ def _check_manifest(place: Place, shards: list[str]) -> None:
         )
 
 
-def read_manifest(place: Place) -> dict[str, Any]:
+def read_manifest(place: Folder) -> dict[str, Any]:
     """What was packed and how.
 
     Raises:

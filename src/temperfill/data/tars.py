@@ -13,8 +13,9 @@ from typing import Any, BinaryIO
 import numpy as np
 from numpy.typing import NDArray
 
-from temperfill.data.places import LocalPlace, Place, is_picture
+from temperfill.data.pictures import is_picture
 from temperfill.files import atomic_write
+from temperfill.places import Folder, LocalFolder
 
 MEMBER = np.dtype([("start", "<i8"), ("size", "<u4"), ("crc", "<u4")])
 """A picture of a shard: where its bytes start in the tar file, how many they are, and their CRC-32 (0: not known).
@@ -28,7 +29,7 @@ def index_name(shard: str) -> str:
     return shard.removesuffix(".tar") + ".npy"
 
 
-def parse_index(content: bytes, place: Place, shard: str) -> NDArray[Any]:
+def parse_index(content: bytes, place: Folder, shard: str) -> NDArray[Any]:
     """The index of a shard from the bytes of its file.
 
     Raises:
@@ -42,26 +43,26 @@ def parse_index(content: bytes, place: Place, shard: str) -> NDArray[Any]:
         raise ValueError(f"{where} is damaged ({error}); pack the shard again, or remove the file") from None
     if members.dtype != MEMBER or members.ndim != 1:
         raise ValueError(f"{where} is no index of a shard; remove it")
-    if len(members) and int(members["start"][-1]) + int(members["size"][-1]) > place.size(shard):
+    if len(members) and int(members["start"][-1]) + int(members["size"][-1]) > (place.size(shard) or 0):
         raise ValueError(f"{place.path(shard)} is shorter than its index says; copy or pack it again")
     return members
 
 
-def scan(place: Place, shard: str) -> NDArray[Any]:
+def scan(place: Folder, shard: str) -> NDArray[Any]:
     """The index of a local shard that has none, from the headers of its members; their CRC stays unknown.
 
     Raises:
         ValueError: damaged, or remote, where reading every header would take a request each.
     """
-    if not isinstance(place, LocalPlace):
+    if not isinstance(place, LocalFolder):
         raise ValueError(
             f"{place.path(shard)} has no index beside it ({index_name(shard)}); shards behind a URL need one, as "
             "temperfill pack writes it"
         )
     try:
-        with (place.folder / shard).open("rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
+        with (place.root / shard).open("rb") as file, tarfile.open(fileobj=file, mode="r:") as archive:
             rows = [(m.offset_data, m.size, 0) for m in _pictures(archive)]
-        if place.size(shard) % tarfile.BLOCKSIZE:  # tarfile takes half a header for the end
+        if (place.size(shard) or 0) % tarfile.BLOCKSIZE:  # tarfile takes half a header for the end
             raise tarfile.ReadError("it ends within a block")
     except tarfile.TarError as error:
         raise ValueError(f"{place.path(shard)} is damaged or no plain tar file: {error}") from None

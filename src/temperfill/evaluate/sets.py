@@ -12,7 +12,7 @@ from temperfill import metrics, report
 ALL_MASKS = "all masks"
 """Name of the group that pools all masks."""
 
-Place = tuple[str, str, str]
+ResultKey = tuple[str, str, str]
 """Method, run, group."""
 
 
@@ -30,8 +30,8 @@ class SetFigures:
         self.names = names
         self.truth_moments = metrics.Moments(0)
         self.truth_vectors: list[Tensor] = []
-        self.moments: dict[Place, metrics.Moments] = {}
-        self.vectors: dict[Place, list[Tensor]] = {}
+        self.moments: dict[ResultKey, metrics.Moments] = {}
+        self.vectors: dict[ResultKey, list[Tensor]] = {}
 
     def add_truth(self, vectors: dict[str, Tensor]) -> None:
         """Adds a picture: (1, d) for each figure."""
