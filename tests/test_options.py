@@ -26,7 +26,7 @@ def other(option: Option) -> Any:
 
 
 def key(options: FillOptions, **settings: Any) -> str:
-    chosen = bulk.Settings(model="telea", filling=options, **settings)
+    chosen = bulk.BulkOptions(model="telea", filling=options, **settings)
     return key_of("p", "m", chosen.deciding() | {"suffix": ".png"})
 
 
@@ -49,7 +49,7 @@ def test_every_door_has_every_option(option: Option, capsys: pytest.CaptureFixtu
     assert inspect.signature(Inpainter.__call__).parameters["options"].kind is inspect.Parameter.VAR_KEYWORD
     changed = FillOptions(**{option.name: other(option)})
     assert key(changed) != key(FillOptions())
-    assert bulk.Settings(filling=changed).parameters()[option.name] == other(option)
+    assert bulk.BulkOptions(filling=changed).parameters()[option.name] == other(option)
 
 
 def test_a_service_takes_every_option_but_those_that_it_keeps_to_itself() -> None:
@@ -115,8 +115,8 @@ def test_an_option_that_came_later_changes_no_key_at_its_default() -> None:
 
 
 def test_settings_are_told_flat_by_the_names_of_their_flags() -> None:
-    told = bulk.Settings().parameters()
+    told = bulk.BulkOptions().parameters()
     assert json.loads(json.dumps(told)) == told
-    names = {f.name for cls in (FillOptions, MaskOptions, bulk.Settings) for f in fields(cls)}
+    names = {f.name for cls in (FillOptions, MaskOptions, bulk.BulkOptions) for f in fields(cls)}
     assert told.keys() == names - {"mask_reading", "filling"}
     assert asdict(replace(FillOptions(), feather=4)).items() <= told.items() ^ {("feather", 0), ("feather", 4)}

@@ -56,7 +56,7 @@ def request_(tmp_path: Path, weights: Path) -> bulk.Request:
         hole = np.zeros((height, width), np.uint8)
         hole[5 : 12 + number, 6:20] = 255
         Image.fromarray(hole).save(mask)
-    settings = bulk.Settings(model=str(weights), precision="fp32")
+    settings = bulk.BulkOptions(model=str(weights), precision="fp32")
     folders = (str(tmp_path / name) for name in ("in", "masks", "out"))
     return bulk.Request(*folders, settings, device="cpu", workers=2, command="temperfill inpaint ...")
 
@@ -307,7 +307,7 @@ def test_room_is_never_overdrawn_and_large_pictures_get_in() -> None:
 def test_masks_are_resized_by_nearest_neighbour() -> None:
     data = io.BytesIO()
     Image.fromarray(np.array([[0, 255], [255, 0]], np.uint8)).save(data, "PNG")
-    found = read_mask(data.getvalue(), (6, 5), bulk.Settings(resize_mask=True), "m.png")
+    found = read_mask(data.getvalue(), (6, 5), bulk.BulkOptions(resize_mask=True), "m.png")
     expected = np.zeros((6, 5), bool)
     expected[:3, 2:], expected[3:, :2] = True, True
     assert np.array_equal(found, expected)

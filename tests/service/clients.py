@@ -18,7 +18,7 @@ from temperfill.inpainter import Inpainter
 from temperfill.methods.ours import Ours
 from temperfill.nets.generator import Generator
 from temperfill.service.app import Service, create_app
-from temperfill.service.settings import Settings
+from temperfill.service.settings import ServiceLimits
 
 Files = dict[str, tuple[str, bytes]]
 HEIGHT, WIDTH = 40, 56
@@ -104,7 +104,7 @@ def form(image: bytes | None = None, mask: bytes | None = None, **more: bytes) -
 @contextlib.asynccontextmanager
 async def running(
     load: Callable[[], Any] = tiny,
-    settings: Settings | None = None,
+    settings: ServiceLimits | None = None,
     headers: dict[str, str] | None = None,
     **options: Any,
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Service]]:

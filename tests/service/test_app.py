@@ -23,7 +23,7 @@ from temperfill import images, regions
 from temperfill.options import FillOptions
 from temperfill.service.app import PAGE, PAGE_TYPES, create_app
 from temperfill.service.forms import FILES, INPAINT_FIELDS, PREVIEW_FILES, SOURCES_FIELDS
-from temperfill.service.settings import Settings
+from temperfill.service.settings import ServiceLimits
 
 ROOT = Path(__file__).parents[2]
 KNOWN = hole() == 0
@@ -162,7 +162,7 @@ def test_metadata_is_kept_where_the_settings_say_so_and_the_picture_is_upright(k
     turned = encode(np.rot90(pixels()), kind, exif=exif, dpi=(300, 300))
 
     async def main() -> bytes:
-        async with running(settings=Settings(keep_metadata=True)) as (client, _):
+        async with running(settings=ServiceLimits(keep_metadata=True)) as (client, _):
             return (await client.post("/v1/inpaint", files=form(turned))).content
 
     after = decode(asyncio.run(main()))
@@ -215,7 +215,10 @@ def test_previews_have_the_limits_of_fills() -> None:
     whole = encode(pixels(), "TIFF")
 
     async def main() -> None:
-        async with running(lambda: held, Settings(queue=0, max_pixels=HEIGHT * WIDTH, max_bytes=20_000)) as (client, _):
+        async with running(lambda: held, ServiceLimits(queue=0, max_pixels=HEIGHT * WIDTH, max_bytes=20_000)) as (
+            client,
+            _,
+        ):
             large = encode(np.zeros((HEIGHT, WIDTH + 1), np.uint8), "TIFF")
             bad = {"unsupported_picture": b"II*\0" + bytes(64), "invalid": whole[: len(whole) // 2], "animated": many}
             for said, content in (bad | {"too_large": large}).items():
@@ -444,7 +447,7 @@ def test_page_of_the_documentation_names_every_code_part_and_option() -> None:
     codes = set(re.findall(r'Refusal\(\s*\d+, "(\w+)"', source)) - {"gone", "failed"}  # told to nobody
     assert len(codes) > 10
     names = codes | set(FILES) | set(INPAINT_FIELDS) | set(SOURCES_FIELDS)
-    options = {f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(Settings)} - {
+    options = {f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(ServiceLimits)} - {
         "--hosts",
         "--keep-metadata",
     }

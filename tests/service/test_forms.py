@@ -13,7 +13,7 @@ from PIL import Image, ImageFile, WebPImagePlugin
 
 from service.clients import HEIGHT, WIDTH, Files, Held, code, decode, encode, form, hole, pixels, running
 from temperfill.errors import MemoryShortage
-from temperfill.service.settings import Settings
+from temperfill.service.settings import ServiceLimits
 
 GOOD = encode(pixels())
 MASK = encode(hole())
@@ -82,7 +82,7 @@ def test_size_is_refused_from_the_header_before_decoding(kind: str, monkeypatch:
         monkeypatch.setattr(plugin, "load", lambda self: loaded.append(self))
 
     async def main() -> None:
-        async with running(Held, Settings(max_pixels=600 * 600 - 1)) as (client, _):
+        async with running(Held, ServiceLimits(max_pixels=600 * 600 - 1)) as (client, _):
             response = await client.post("/v1/inpaint", files=files)
             assert (response.status_code, code(response)) == (413, "too_large")
 

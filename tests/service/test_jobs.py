@@ -12,7 +12,7 @@ from starlette.types import Message
 from service.clients import Held, code, form, running, tiny
 from temperfill.service.app import Service
 from temperfill.service.jobs import REMEMBERED, Jobs
-from temperfill.service.settings import Settings
+from temperfill.service.settings import ServiceLimits
 
 
 async def until(condition: Callable[[], Any], seconds: float = 30) -> None:
@@ -36,7 +36,7 @@ def test_of_many_requests_one_is_worked_on_some_wait_and_the_rest_is_turned_away
     held = Held()
 
     async def main() -> None:
-        async with running(lambda: held, Settings(queue=5)) as (client, service):
+        async with running(lambda: held, ServiceLimits(queue=5)) as (client, service):
             waiting = [post(client) for _ in range(40)]
             await until(lambda: sum(request.done() for request in waiting) == 34)
             for request in (request for request in waiting if request.done()):
@@ -83,7 +83,7 @@ def test_jobs_are_cancelled_where_they_run_and_where_they_wait() -> None:
     held = Held()
 
     async def main() -> None:
-        async with running(lambda: held, Settings(queue=1)) as (client, service):
+        async with running(lambda: held, ServiceLimits(queue=1)) as (client, service):
             runs = post(client, "job-that-runs")
             await until(held.started.is_set)
             waits = post(client, "job-that-waits")
@@ -106,7 +106,7 @@ def test_place_of_a_job_that_was_cancelled_while_it_waited_is_free_at_once() -> 
     held = Held()
 
     async def main() -> None:
-        async with running(lambda: held, Settings(queue=1)) as (client, service):
+        async with running(lambda: held, ServiceLimits(queue=1)) as (client, service):
             runs = post(client)
             await until(held.started.is_set)
             for number in range(5):
@@ -125,7 +125,7 @@ def test_work_beyond_the_time_limit_is_ended_and_waiting_does_not_count() -> Non
     held = Held()
 
     async def main() -> None:
-        async with running(lambda: held, Settings(timeout=0.3)) as (client, service):
+        async with running(lambda: held, ServiceLimits(timeout=0.3)) as (client, service):
             requests = [post(client, f"job-number-{number}") for number in range(3)]
             for request in requests:
                 response = await asyncio.wait_for(request, 20)
@@ -208,7 +208,7 @@ def test_sources_wait_in_the_same_queue() -> None:
     held = Held()
 
     async def main() -> None:
-        async with running(lambda: held, Settings(queue=0)) as (client, _):
+        async with running(lambda: held, ServiceLimits(queue=0)) as (client, _):
             request = post(client)
             await until(held.started.is_set)
             response = await client.post("/v1/sources", files=form(), data={"row": "1", "column": "1"})

@@ -11,7 +11,7 @@ from starlette.types import Message, Receive, Scope, Send
 from service.clients import Held, code, form, running
 from temperfill.service import limits
 from temperfill.service.limits import SECURITY_HEADERS, BodyLimit
-from temperfill.service.settings import Settings
+from temperfill.service.settings import ServiceLimits
 
 LIMIT = 200_000
 
@@ -24,7 +24,7 @@ def test_declared_length_above_the_limit_is_refused_unread() -> None:
         yield bytes(LIMIT + 1)
 
     async def main() -> None:
-        async with running(Held, Settings(max_bytes=LIMIT)) as (client, service):
+        async with running(Held, ServiceLimits(max_bytes=LIMIT)) as (client, service):
             headers = {"Content-Length": str(LIMIT + 1), "Content-Type": "multipart/form-data; boundary=X"}
             response = await client.post("/v1/inpaint", content=body(), headers=headers | {"Expect": "100-continue"})
             assert (response.status_code, code(response)) == (413, "too_large")
@@ -47,7 +47,7 @@ def test_chunked_body_is_refused_once_it_passes_the_limit(path: str, monkeypatch
             await asyncio.sleep(0.01)
 
     async def main() -> None:
-        async with running(Held, Settings(max_bytes=LIMIT)) as (client, service):
+        async with running(Held, ServiceLimits(max_bytes=LIMIT)) as (client, service):
             headers = {"Content-Type": "multipart/form-data; boundary=X"}
             response = await client.post(path, content=body(), headers=headers)
             assert (response.status_code, code(response)) == (413, "too_large")
@@ -100,7 +100,7 @@ def test_slow_upload_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
             await asyncio.sleep(0.02)
 
     async def main() -> None:
-        async with running(Held, Settings(upload_timeout=0.3)) as (client, service):
+        async with running(Held, ServiceLimits(upload_timeout=0.3)) as (client, service):
             headers = {"Content-Type": "multipart/form-data; boundary=X"}
             response = await client.post("/v1/inpaint", content=body(), headers=headers)
             assert (response.status_code, code(response)) == (408, "slow_upload")
@@ -118,7 +118,7 @@ def test_slow_upload_is_ended(monkeypatch: pytest.MonkeyPatch) -> None:
 )
 def test_host_names_that_are_not_ours_are_refused(host: str, is_known: bool) -> None:
     async def main() -> None:
-        async with running(Held, Settings(hosts=("Fill.Example",)), headers={"Host": host}) as (client, _):
+        async with running(Held, ServiceLimits(hosts=("Fill.Example",)), headers={"Host": host}) as (client, _):
             for path in ("/healthz", "/", "/start", "/v1/models"):
                 response = await client.get(path)
                 assert (response.status_code == 200) == is_known
@@ -138,7 +138,7 @@ def test_host_names_that_are_not_ours_are_refused(host: str, is_known: bool) -> 
 )
 def test_hosts_can_be_widened(hosts: tuple[str, ...], host: str, is_known: bool) -> None:
     async def main() -> int:
-        async with running(Held, Settings(hosts=hosts), headers={"Host": host}) as (client, _):
+        async with running(Held, ServiceLimits(hosts=hosts), headers={"Host": host}) as (client, _):
             return (await client.get("/healthz")).status_code
 
     assert (asyncio.run(main()) == 200) == is_known
@@ -166,7 +166,7 @@ def test_token_guards_all_but_the_page_and_health() -> None:
     async def main() -> None:
         held = Held()
         held.let_go.set()
-        async with running(lambda: held, Settings(token="s3cret-token")) as (client, _):
+        async with running(lambda: held, ServiceLimits(token="s3cret-token")) as (client, _):
             assert (await client.get("/")).status_code == 200
             assert (await client.get("/healthz")).status_code == 200
             calls: list[tuple[str, str]] = [("GET", path) for path in ("/start", "/start/image", "/v1/models")]
@@ -225,4 +225,4 @@ def test_every_answer_has_the_security_headers() -> None:
 )
 def test_settings_out_of_range_are_refused(wrong: dict[str, Any]) -> None:
     with pytest.raises(ValueError, match=next(iter(wrong))):
-        Settings(**wrong)
+        ServiceLimits(**wrong)

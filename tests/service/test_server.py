@@ -34,7 +34,7 @@ HELD = """
 import sys, time
 from service.clients import Held
 from temperfill.service import app, server
-from temperfill.service.settings import Settings
+from temperfill.service.settings import ServiceLimits
 
 server.STALL_SECONDS = 0.5
 app.SECONDS_TO_CLOSE = 0.5
@@ -43,7 +43,7 @@ if "deaf" in sys.argv:
     held.let_go.wait = lambda seconds: time.sleep(600)
 listener = server.listen("127.0.0.1", 0)
 print(server.address_of(listener), file=sys.stderr, flush=True)
-settings = Settings(max_bytes=2_000_000, queue=2)
+settings = ServiceLimits(max_bytes=2_000_000, queue=2)
 server.serve(app.create_app(lambda: held, "held", settings), listener, grace=0.3)
 """
 

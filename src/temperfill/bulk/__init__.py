@@ -13,6 +13,6 @@
 
 from temperfill.bulk.job import Request, parse_shard, run
 from temperfill.bulk.summary import Summary
-from temperfill.bulk.work import Settings
+from temperfill.bulk.work import BulkOptions
 
-__all__ = ["Request", "Settings", "Summary", "parse_shard", "run"]
+__all__ = ["BulkOptions", "Request", "Summary", "parse_shard", "run"]

@@ -16,7 +16,7 @@ from typing import Any
 
 from temperfill.bulk.manifest import Done
 from temperfill.bulk.matching import Task
-from temperfill.bulk.work import FAILURES, Job, Notes, Outcome, Work, failure
+from temperfill.bulk.work import FAILURES, BulkJob, Outcome, WarningsByThread, Work, failure
 from temperfill.places import Folder, LocalFolder
 
 TOGETHER = 4
@@ -25,7 +25,7 @@ _MOST_BLOCKS = 20_000
 
 
 def outcomes(
-    job: Job, tasks: Sequence[Task], done: Done, workers: int, stop: threading.Event
+    job: BulkJob, tasks: Sequence[Task], done: Done, workers: int, stop: threading.Event
 ) -> Generator[Outcome, None, None]:
     """Works through tasks, and gives the outcome of each once, as soon as it is known.
 
@@ -85,7 +85,7 @@ def _start() -> None:
             signal.signal(number, handler)
 
 
-def _dataset(job: Job, tasks: Sequence[Task], done: Done, workers: int) -> Any:
+def _dataset(job: BulkJob, tasks: Sequence[Task], done: Done, workers: int) -> Any:
     """The tasks as a dataset of Ray whose rows become outcomes when it is read."""
     import ray
 
@@ -114,10 +114,10 @@ class _Worker:
         job: what is the same for all.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: BulkJob) -> None:
         self.work = Work(job)
         self.inpainter = job.load()
-        self.notes = Notes()
+        self.notes = WarningsByThread()
 
     def __call__(self, row: dict[str, str]) -> dict[str, str]:
         """A task to its outcome."""
@@ -138,7 +138,7 @@ class _Worker:
             return failure(task, error, self.notes.take())
 
 
-def _absolute(job: Job) -> Job:
+def _absolute(job: BulkJob) -> BulkJob:
     """The job with paths that mean the same in a process with another current folder."""
 
     def absolute(place: Folder) -> Folder:

@@ -12,7 +12,7 @@ from temperfill.bulk import cluster, threads
 from temperfill.bulk.manifest import Done, Manifest, open_manifest, read_done
 from temperfill.bulk.matching import Plan, is_picture, match, one_mask
 from temperfill.bulk.summary import Summary
-from temperfill.bulk.work import Job, Outcome, Settings, one_line
+from temperfill.bulk.work import BulkJob, BulkOptions, Outcome, one_line
 from temperfill.files import remove_partial
 from temperfill.images import check_suffix
 from temperfill.inpainter import choose_device
@@ -45,7 +45,7 @@ class Request:
     pictures: str
     masks: str
     output: str
-    settings: Settings
+    settings: BulkOptions
     suffix: str | None = None
     skip_unmasked: bool = False
     shard: tuple[int, int] = (1, 1)
@@ -127,7 +127,7 @@ def _note_done(manifest: Manifest, outcome: Outcome, summary: Summary) -> None:
         summary.stop(f"the manifest cannot be written: {one_line(error)}")
 
 
-def _prepare(request: Request) -> tuple[Plan, Job]:
+def _prepare(request: Request) -> tuple[Plan, BulkJob]:
     """Everything that can be refused before the work starts, in the order of its cost."""
     pictures, output = open_folder(request.pictures), open_folder(request.output)
     masks, mask = _open_masks(request.masks)
@@ -148,7 +148,7 @@ def _prepare(request: Request) -> tuple[Plan, Job]:
     choose_device(request.device)
     deciding = request.settings.deciding()
     output.check_writable()
-    job = Job(pictures, masks, output, request.settings, deciding, request.device)
+    job = BulkJob(pictures, masks, output, request.settings, deciding, request.device)
     return plan.share(*request.shard) if request.shard[1] > 1 else plan, job
 
 
@@ -180,7 +180,7 @@ def _refuse_overwriting(plan: Plan, pictures: Folder, masks: Folder, output: Fol
 
 
 def _outcomes(
-    request: Request, job: Job, plan: Plan, done: Done, stop: threading.Event
+    request: Request, job: BulkJob, plan: Plan, done: Done, stop: threading.Event
 ) -> Generator[Outcome, None, None]:
     if not plan.tasks:
         return
@@ -217,7 +217,7 @@ def _remove_stale(plan: Plan, output: Folder) -> None:
             remove_partial(folder, _STALE)
 
 
-def _report(request: Request, job: Job, summary: Summary) -> bytes:
+def _report(request: Request, job: BulkJob, summary: Summary) -> bytes:
     told: dict[str, Any] = {
         "command": request.command,
         "pictures": job.pictures.base,

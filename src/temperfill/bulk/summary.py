@@ -62,7 +62,7 @@ class Summary:
             self.stop(outcome.reason)
 
     def stop(self, reason: str) -> None:
-        """Notes why the job cannot go on; the first reason is kept."""
+        """WarningsByThread why the job cannot go on; the first reason is kept."""
         self.stopped = self.stopped or reason
 
     def end(self, interrupted: bool) -> None:

@@ -15,7 +15,7 @@ import torch
 
 from temperfill.bulk.manifest import Done
 from temperfill.bulk.matching import Task
-from temperfill.bulk.work import FAILURES, Job, Notes, Outcome, Work, failure
+from temperfill.bulk.work import FAILURES, BulkJob, Outcome, WarningsByThread, Work, failure
 from temperfill.inpainter import Inpainter
 
 MOST_AT_ONCE = 4
@@ -31,7 +31,7 @@ class Stopped(Exception):
     """The job is to end; the picture at hand is dropped."""
 
 
-def at_once(inpainter: Inpainter, job: Job, asked: int) -> int:
+def at_once(inpainter: Inpainter, job: BulkJob, asked: int) -> int:
     """Pictures that may be in the network at once.
 
     Args:
@@ -49,7 +49,7 @@ def at_once(inpainter: Inpainter, job: Job, asked: int) -> int:
 
 
 def outcomes(
-    job: Job, inpainter: Inpainter, tasks: Sequence[Task], done: Done, fillers: int, stop: threading.Event
+    job: BulkJob, inpainter: Inpainter, tasks: Sequence[Task], done: Done, fillers: int, stop: threading.Event
 ) -> Generator[Outcome, None, None]:
     """Works through tasks, and gives the outcome of each as soon as it is known.
 
@@ -106,7 +106,7 @@ class _Crew:
         self.lock = threading.Lock()
         self.network = threading.Semaphore(fillers)
         self.room = _Room(_PIXELS)
-        self.notes = Notes()
+        self.notes = WarningsByThread()
 
     def work(self, results: "queue.Queue[Outcome | BaseException | None]") -> None:
         """Takes tasks until none is left; None at the end."""

@@ -33,7 +33,7 @@ _FIRST_OPTIONS = ("mask_dilate", "feather", "temperature", "strategy", "context"
 
 
 @dataclass(frozen=True)
-class Settings:
+class BulkOptions:
     """Everything besides picture and mask that affects a result.
 
     Attributes:
@@ -79,7 +79,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Job:
+class BulkJob:
     """What is the same for all pictures.
 
     Attributes:
@@ -94,7 +94,7 @@ class Job:
     pictures: Folder
     masks: Folder
     output: Folder
-    settings: Settings
+    settings: BulkOptions
     deciding: dict[str, Any] = field(default_factory=dict)
     device: str = "auto"
 
@@ -166,7 +166,7 @@ class Work:
         job: what is the same for all.
     """
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: BulkJob) -> None:
         self.job = job
         self._last_mask: tuple[str, bytes] = ("", b"")
 
@@ -249,7 +249,7 @@ class Work:
         return data
 
 
-def read_mask(data: bytes, size: tuple[int, int], settings: Settings, name: str) -> NDArray[np.bool_]:
+def read_mask(data: bytes, size: tuple[int, int], settings: BulkOptions, name: str) -> NDArray[np.bool_]:
     """A mask from the bytes of its file; raises as :func:`temperfill.images.to_mask`.
 
     Args:
@@ -294,7 +294,7 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split()) or type(error).__name__
 
 
-class Notes(threading.local):
+class WarningsByThread(threading.local):
     """Warnings by the thread that gave them, while ``heard`` is entered."""
 
     def __init__(self) -> None:

@@ -39,9 +39,9 @@ def run(words: list[str]) -> None:
     """Runs the command on the words after its name."""
     options = parse(EditOptions, "edit", words)
     require(0 <= options.port <= 65535, f"--port must lie in 0 to 65535, got {options.port}")
-    from temperfill.service.settings import Settings
+    from temperfill.service.settings import ServiceLimits
 
-    settings = Settings(
+    settings = ServiceLimits(
         max_bytes=1_000_000_000, max_pixels=options.max_pixels, timeout=options.timeout, keep_metadata=True
     )
     from temperfill.service.app import create_app

@@ -114,13 +114,13 @@ def _fill_picture(options: InpaintOptions, image: Path, mask: Path, output: Path
 def _fill_folder(options: InpaintOptions, command: str) -> None:
     from temperfill import bulk
 
-    shared = {f.name: getattr(options, f.name) for f in fields(bulk.Settings)}
+    shared = {f.name: getattr(options, f.name) for f in fields(bulk.BulkOptions)}
     suffix = None if options.format is None else f".{options.format.lower().removeprefix('.')}"
     request = bulk.Request(
         pictures=options.image,
         masks=options.mask,
         output=options.output,
-        settings=bulk.Settings(**shared),
+        settings=bulk.BulkOptions(**shared),
         suffix=suffix,
         skip_unmasked=options.unmasked == "skip",
         shard=bulk.parse_shard(options.shard),

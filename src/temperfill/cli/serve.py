@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from temperfill.cli.parsing import parse, require, say
-from temperfill.service.settings import Settings
+from temperfill.service.settings import ServiceLimits
 
 TOKEN_VARIABLE = "TEMPERFILL_TOKEN"
 
@@ -24,15 +24,15 @@ class ServeOptions:
     """auto, cpu, cuda or cuda:N."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
     """Arithmetic of the network; auto takes bf16 where the hardware computes in it."""
-    max_bytes: int = Settings.max_bytes
+    max_bytes: int = ServiceLimits.max_bytes
     """Largest request, bytes."""
-    max_pixels: int = Settings.max_pixels
+    max_pixels: int = ServiceLimits.max_pixels
     """Largest width times height of a picture."""
-    queue: int = Settings.queue
+    queue: int = ServiceLimits.queue
     """Requests that may wait while one is processed; more are refused."""
-    timeout: float = Settings.timeout
+    timeout: float = ServiceLimits.timeout
     """Seconds that the work on one picture may take, without waiting."""
-    upload_timeout: float = Settings.upload_timeout
+    upload_timeout: float = ServiceLimits.upload_timeout
     """Seconds in which a request must arrive."""
     grace: float = 10.0
     """Seconds after SIGTERM or Ctrl-C before the picture in progress is cancelled."""
@@ -54,7 +54,7 @@ def run(words: list[str]) -> None:
     require(0 <= options.grace <= 3600, f"--grace must lie in 0 to 3600, got {options.grace}")
     token = options.token or os.environ.get(TOKEN_VARIABLE, "")
     is_open = options.host in ("0.0.0.0", "::")
-    settings = Settings(
+    settings = ServiceLimits(
         max_bytes=options.max_bytes,
         max_pixels=options.max_pixels,
         queue=options.queue,

@@ -20,7 +20,7 @@ from temperfill.service import forms, openapi, work
 from temperfill.service.jobs import Jobs
 from temperfill.service.limits import SECURITY_HEADERS, BodyLimit, Gate, SecurityHeaders
 from temperfill.service.refusals import Refusal, internal
-from temperfill.service.settings import Settings
+from temperfill.service.settings import ServiceLimits
 
 if TYPE_CHECKING:  # torch is imported while the model is loaded, behind the first answers
     from temperfill.inpainter import Inpainter
@@ -68,7 +68,7 @@ class Service:
     """
 
     def __init__(
-        self, load: "Callable[[], Inpainter]", name: str, settings: Settings, start_image: Path | None, page: Path
+        self, load: "Callable[[], Inpainter]", name: str, settings: ServiceLimits, start_image: Path | None, page: Path
     ) -> None:
         self.load = load
         self.name = name
@@ -218,7 +218,7 @@ class Service:
 def create_app(
     load: "Callable[[], Inpainter]",
     name: str = "base",
-    settings: Settings | None = None,
+    settings: ServiceLimits | None = None,
     *,
     start_image: Path | None = None,
     page: Path = PAGE,
@@ -232,7 +232,7 @@ def create_app(
         start_image: picture that the editor opens at its start.
         page: folder of the editor's page.
     """
-    settings = settings or Settings()
+    settings = settings or ServiceLimits()
     service = Service(load, name, settings, start_image, page)
     app = FastAPI(
         title="temperfill",

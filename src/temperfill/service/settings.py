@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True)
-class Settings:
+class ServiceLimits:
     """Limits and names of a service; checked when built.
 
     Attributes:

@@ -4,7 +4,7 @@
 """
 
 from temperfill.train.loop import Score, train
-from temperfill.train.networks import Progress
+from temperfill.train.networks import RunState
 from temperfill.train.ranks import started_as_main
 
-__all__ = ["Progress", "Score", "started_as_main", "train"]
+__all__ = ["RunState", "Score", "started_as_main", "train"]

@@ -24,8 +24,8 @@ from temperfill.runs.folder import RunFolder, save_state
 from temperfill.runs.record import Interval, describe
 from temperfill.stopping import stop_on_signal
 from temperfill.tensors import composite
-from temperfill.train.networks import Networks, Progress
-from temperfill.train.notes import Silence, count_corrupt, ending, introduction, stale
+from temperfill.train.networks import Networks, RunState
+from temperfill.train.notes import NoDisplay, count_corrupt, ending, introduction, stale
 from temperfill.train.ranks import Ranks, check_started, ranks_of
 from temperfill.train.step import Stepper, learning_rate
 
@@ -40,22 +40,22 @@ Score = Callable[[Any], dict[str, float]]
 """Gives the validation of a generator; ``loss`` (lower is better) is among its values."""
 
 
-def _resume(config: RunConfig, folder: RunFolder, networks: Networks, ranks: Ranks) -> Progress:
+def _resume(config: RunConfig, folder: RunFolder, networks: Networks, ranks: Ranks) -> RunState:
     """Gives the networks the weights that the run goes on from, or starts with."""
     # Rank 0 alone needs to see the run folder.
     state = ranks.share(folder.read(config) if ranks.is_main else None)
     if state is None:
         if config.init_path is not None:
             networks.start_from(config.init_path)
-        return Progress()
+        return RunState()
     networks.load(state["networks"], str(folder.state_path))
     try:
-        return Progress(**state["progress"])
+        return RunState(**state["progress"])
     except TypeError as error:
         raise ValueError(f"{folder.state_path} is of another version ({error}); remove it to start anew") from None
 
 
-def _save(folder: RunFolder, networks: Networks, progress: Progress, keep_best: bool) -> None:
+def _save(folder: RunFolder, networks: Networks, progress: RunState, keep_best: bool) -> None:
     """Saves the state, and the averaged generator unless the best one is kept; never weights that are not finite."""
     networks.check_finite(f"nothing is saved at step {progress.step}, and the last good state is kept")
     save_state(folder.state_path, {"networks": networks.state(), "progress": vars(progress)})
@@ -82,7 +82,7 @@ def _write_samples(path: Path, networks: Networks, batch: Batch) -> None:
     contact_sheet(sheet, path)
 
 
-def train(config: RunConfig, run_dir: Path, score: Score | None = None) -> Progress:
+def train(config: RunConfig, run_dir: Path, score: Score | None = None) -> RunState:
     """Trains until ``num_steps``, ``max_minutes``, or no better validation for ``patience`` of them.
 
     With several ``machine.devices`` or ``nodes``, this call starts the program that it stands in once for each further
@@ -121,7 +121,7 @@ def train(config: RunConfig, run_dir: Path, score: Score | None = None) -> Progr
 
 def _train(  # noqa: C901 - the loop
     config: RunConfig, run_dir: Path, score: Score | None, ranks: Ranks, start: float
-) -> Progress:
+) -> RunState:
     # Whatever can be wrong with the input is found before anything is written.
     fabric, machine = ranks.fabric, config.machine
     dataset = PictureFolders(config.data, config.seed)
@@ -140,7 +140,7 @@ def _train(  # noqa: C901 - the loop
         folder.opened(config, progress.step) if ranks.is_main else nullcontext(),
         stop_on_signal(0.0 if ranks.world == 1 else 1.0) as stop,
         closing(batches(dataset, config.batch_size, progress.step, machine.workers, ranks.rank, ranks.world)) as source,
-        _display(config, progress, deadline) if ranks.is_main else Silence() as display,
+        _display(config, progress, deadline) if ranks.is_main else NoDisplay() as display,
     ):
         for text in introduction(config, run_dir, progress, dataset, networks, fabric.device):
             display.note(text)
@@ -185,7 +185,7 @@ def _train(  # noqa: C901 - the loop
     return progress
 
 
-def _display(config: RunConfig, progress: Progress, deadline: float) -> Display:
+def _display(config: RunConfig, progress: RunState, deadline: float) -> Display:
     return Display("step", config.num_steps, progress.step, deadline=deadline, transient=False)
 
 
@@ -205,13 +205,13 @@ def _check_same(ranks: Ranks, dataset: PictureFolders) -> None:
             raise ValueError(f"rank {rank} sees other training pictures than rank 0; do all machines have the same?")
 
 
-def _count_pictures(dataset: PictureFolders, progress: Progress) -> None:
+def _count_pictures(dataset: PictureFolders, progress: RunState) -> None:
     if progress.pictures not in (0, len(dataset)):
         progress.corrupt.clear()  # indices of other files
     progress.pictures = len(dataset)
 
 
-def _validate(score: Score, networks: Networks, progress: Progress, folder: RunFolder) -> str:
+def _validate(score: Score, networks: Networks, progress: RunState, folder: RunFolder) -> str:
     """Scores the averaged generator, logs it, keeps it if it is the best, and says so."""
     result = score(networks.ema)
     loss = result["loss"]

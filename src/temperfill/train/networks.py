@@ -20,7 +20,7 @@ _AVERAGED_BUFFERS = ("running_mean", "running_var")
 
 
 @dataclass
-class Progress:
+class RunState:
     """How far a run is: all of it that is not a tensor.
 
     Attributes:

@@ -9,10 +9,10 @@ import torch
 
 from temperfill.config import RunConfig
 from temperfill.data import PictureFolders, local_path
-from temperfill.train.networks import Networks, Progress
+from temperfill.train.networks import Networks, RunState
 
 
-class Silence(AbstractContextManager["Silence"]):
+class NoDisplay(AbstractContextManager["NoDisplay"]):
     """The display of a process that leaves speaking to rank 0."""
 
     def __exit__(self, *_: object) -> None: ...
@@ -27,7 +27,7 @@ class Silence(AbstractContextManager["Silence"]):
 def introduction(
     config: RunConfig,
     run_dir: Path,
-    progress: Progress,
+    progress: RunState,
     dataset: PictureFolders,
     networks: Networks,
     device: torch.device,
@@ -61,7 +61,7 @@ def introduction(
         yield f"Warning: {inside[0]} lies inside a training folder, so validation sees training pictures."
 
 
-def ending(config: RunConfig, run_dir: Path, progress: Progress, stopped: bool) -> str:
+def ending(config: RunConfig, run_dir: Path, progress: RunState, stopped: bool) -> str:
     """Why training ended, and what there is now."""
     done = progress.step == config.num_steps
     if stopped:
@@ -82,7 +82,7 @@ def ending(config: RunConfig, run_dir: Path, progress: Progress, stopped: bool) 
     return "; ".join(parts) + "."
 
 
-def stale(config: RunConfig, progress: Progress) -> bool:
+def stale(config: RunConfig, progress: RunState) -> bool:
     """Whether validation has not improved for long enough to stop (paper: 30 epochs)."""
     return 0 < config.patience <= progress.stale_validations
 

@@ -73,11 +73,11 @@ class Stepper:
         )
         self.discriminator: nn.Module | None = None
         if networks.discriminator is not None:
-            judge = networks.discriminator.train()
+            discriminator = networks.discriminator.train()
             # The double backward pass of WGAN-GP does not compile.
             penalised = config.method == "ours" and config.loss.adversarial == "wgan-gp"
             self.discriminator, self.discriminator_optimizer = fabric.setup(
-                judge if penalised else compiled(judge), networks.discriminator_optimizer
+                discriminator if penalised else compiled(discriminator), networks.discriminator_optimizer
             )
         self.distances: nn.Module | None = None
         if vgg is not None:
@@ -100,14 +100,14 @@ class Stepper:
         Raises:
             ValueError: a term is not finite.
         """
-        config, judge = self.config, self.networks.discriminator
+        config, discriminator = self.config, self.networks.discriminator
         rate = learning_rate(config, step) if rate is None else rate
         _set_rate(self.generator_optimizer, rate)
         output = self.generator(*batch.given)
         output = output._replace(coarse=output.coarse.float(), refined=output.refined.float())
         fake = composite(output.refined, batch.image, batch.mask)
         judged: dict[str, Tensor] = {}
-        adversarial = judge is not None and config.loss.adversarial_weight > 0
+        adversarial = discriminator is not None and config.loss.adversarial_weight > 0
         if adversarial:
             _set_rate(self.discriminator_optimizer, rate * config.discriminator_rate)
             judged = self._discriminator_terms(batch, output, fake, step)
