@@ -25,6 +25,7 @@ from temperfill.config import JudgeConfig
 from temperfill.evaluate import Judge
 from temperfill.inpainter import Inpainter, load_method
 from temperfill.methods.catalogue import ABOUT
+from temperfill.methods.contract import Abilities, Method
 from temperfill.options import FillOptions, Strategy
 from temperfill.report import contact_sheet
 
@@ -32,22 +33,20 @@ from temperfill.report import contact_sheet
 class Enlarged:
     """A method that refines nothing and does not tell where it copies from."""
 
-    tone_drifts = True
-
-    def __init__(self, method: Any) -> None:
+    def __init__(self, method: Method) -> None:
         self.method, self.name, self.size_rule = method, method.name, method.size_rule
+        self.abilities = Abilities(tone_drifts=True)
 
-    def __call__(self, *planes: torch.Tensor) -> torch.Tensor:
-        return self.method(*planes)  # type: ignore[no-any-return]
+    def __call__(self, image: torch.Tensor, mask: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+        return self.method(image, mask)
 
 
 class Carried(Enlarged):
     """A method that refines nothing."""
 
-    has_matches = True
-
-    def matches(self, *planes: torch.Tensor, **options: Any) -> Any:
-        return self.method.matches(*planes, **options)
+    def __init__(self, method: Method) -> None:
+        super().__init__(method)
+        self.abilities = Abilities(tone_drifts=True, sources=method.abilities.sources)
 
 
 def main() -> None:

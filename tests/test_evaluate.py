@@ -21,6 +21,7 @@ from temperfill import evaluate, masks, presets
 from temperfill.config import EvaluationConfig, GeneratorConfig, JudgeConfig, TrainConfig
 from temperfill.evaluate import contest, inputs
 from temperfill.inpainter import Inpainter
+from temperfill.methods.contract import Abilities
 from temperfill.nets.generator import Generator
 from temperfill.tensors import SizeRule
 from temperfill.weights_files import save_generator
@@ -303,8 +304,9 @@ def test_methods_see_no_pixel_of_the_hole(
     class Mirror:
         name = "mirror"
         size_rule = SizeRule()
+        abilities = Abilities()
 
-        def __call__(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        def __call__(self, image: torch.Tensor, mask: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
             return image
 
     monkeypatch.setattr(contest, "load_method", lambda name, device: Mirror())

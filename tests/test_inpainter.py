@@ -25,6 +25,7 @@ import temperfill
 from temperfill import images, methods, regions
 from temperfill.config import GeneratorConfig
 from temperfill.inpainter import Inpainter, choose_device, fill, load_method, plan
+from temperfill.methods.contract import Abilities
 from temperfill.methods.ours import Ours
 from temperfill.nets.generator import CellSources, Generator
 from temperfill.options import FillOptions
@@ -37,13 +38,16 @@ log = logging.getLogger(__name__)
 class Stub:
     """A method made of a function, which remembers the sizes it was called with."""
 
+    ABILITIES = Abilities()
+
     def __init__(self, function: Callable[..., Tensor], rule: SizeRule | None = None) -> None:
         self.name = "stub"
         self.function = function
         self.size_rule = rule or SizeRule()
+        self.abilities = self.ABILITIES
         self.sizes: list[tuple[int, ...]] = []
 
-    def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, mask: Tensor, *_: Any, **__: Any) -> Tensor:
         self.sizes.append(tuple(image.shape[2:]))
         return self.function(image, mask)
 
@@ -145,26 +149,26 @@ def test_fill_refuses_another_shape_and_bad_input() -> None:
         fill(Stub(grey), image, mask, mask)
 
 
-def test_fill_gives_a_coarse_picture_to_methods_that_refine_one() -> None:
+def test_fill_gives_a_start_picture_to_methods_that_refine_one() -> None:
     seen: list[Tensor] = []
 
     class Refiner(Stub):
-        takes_coarse = True
+        ABILITIES = Abilities(start=True)
 
-        def __call__(self, image: Tensor, mask: Tensor, coarse: Tensor | None = None) -> Tensor:
-            assert coarse is not None
-            seen.append(coarse)
-            return coarse
+        def __call__(self, image: Tensor, mask: Tensor, *_: Any, start: Tensor | None = None, **__: Any) -> Tensor:
+            assert start is not None
+            seen.append(start)
+            return start
 
-    image, mask, coarse = torch.rand(1, 3, 6, 7), torch.zeros(1, 1, 6, 7), torch.rand(1, 3, 6, 7)
+    image, mask, start = torch.rand(1, 3, 6, 7), torch.zeros(1, 1, 6, 7), torch.rand(1, 3, 6, 7)
     mask[:, :, 2:4, 3:5] = 1
-    filled = fill(Refiner(grey, SizeRule(4)), image, mask, coarse=coarse)
+    filled = fill(Refiner(grey, SizeRule(4)), image, mask, start=start)
     assert seen[0].shape == (1, 3, 8, 8)  # padded as the image is
-    assert torch.equal(filled, torch.where(mask > 0, coarse, image))
+    assert torch.equal(filled, torch.where(mask > 0, start, image))
     with pytest.raises(ValueError, match="cannot start from a given picture"):
-        fill(Stub(grey), image, mask, coarse=coarse)
+        fill(Stub(grey), image, mask, start=start)
     with pytest.raises(ValueError, match=r"must have the image's shape \(1, 3, 6, 7\), got \(1, 3, 3, 7\)"):
-        fill(Refiner(grey), image, mask, coarse=coarse[:, :, :3])
+        fill(Refiner(grey), image, mask, start=start[:, :, :3])
 
 
 def test_fill_gives_the_sketch_inside_the_hole_alone() -> None:
@@ -184,12 +188,12 @@ class Follower:
 
     name = "follower"
     size_rule = SizeRule(4)
-    takes_sketch = True
+    abilities = Abilities(sketch=True)
 
     def __init__(self) -> None:
         self.shown: list[torch.Tensor] = []
 
-    def __call__(self, image: torch.Tensor, mask: torch.Tensor, sketch: torch.Tensor) -> torch.Tensor:
+    def __call__(self, image: torch.Tensor, mask: torch.Tensor, sketch: torch.Tensor, **_: Any) -> torch.Tensor:
         self.shown.append(sketch.clone())
         return (1 - sketch).expand_as(image)
 
@@ -584,16 +588,16 @@ class Copier:
 
     name = "copier"
     size_rule = SizeRule(4)
-    has_matches = True
 
     def __init__(self, away: int) -> None:
+        self.abilities = Abilities(sources=self.sources)
         self.away = away  # pixels to the right at full size
 
-    def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, mask: Tensor, *_: Any, **__: Any) -> Tensor:
         self.width = image.shape[3]
         return torch.roll(image, -self.away * self.width // WIDE, 3)
 
-    def matches(self, image: Tensor, mask: Tensor, *, temperature: float, top: int) -> CellSources:
+    def sources(self, image: Tensor, mask: Tensor, *_: Any, top: int = 4, **__: Any) -> CellSources:
         small = torch.nn.functional.max_pool2d(mask, 4)
         cells = small.flatten().nonzero().squeeze(1)
         sources = (cells + self.away * self.width // WIDE // 4).clamp(max=small.numel() - 1)
@@ -626,18 +630,18 @@ class Painter:
 
     name = "painter"
     size_rule = SizeRule(4)
-    takes_coarse = True
+    abilities = Abilities(start=True)
 
     def __init__(self, most: int = 10**9) -> None:
         self.most = most  # pixels of the largest picture there is memory for
         self.sizes: list[tuple[int, ...]] = []
         self.begun: list[Tensor | None] = []
 
-    def __call__(self, image: Tensor, mask: Tensor, coarse: Tensor | None = None) -> Tensor:
+    def __call__(self, image: Tensor, mask: Tensor, *_: Any, start: Tensor | None = None, **__: Any) -> Tensor:
         if image.shape[2] * image.shape[3] > self.most:
             raise MemoryError
         self.sizes.append(tuple(image.shape[2:]))
-        self.begun.append(None if coarse is None else torch.where(mask > 0.5, coarse, torch.nan))
+        self.begun.append(None if start is None else torch.where(mask > 0.5, start, torch.nan))
         return torch.full_like(image, 0.1 * len(self.sizes))
 
 

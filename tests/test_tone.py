@@ -9,6 +9,7 @@ from torch import Tensor
 
 from temperfill.inpainter import Inpainter, tone
 from temperfill.inpainter.tone import match_tone
+from temperfill.methods.contract import Abilities
 from temperfill.tensors import SizeRule
 
 LEVEL = 1 / 255
@@ -167,9 +168,9 @@ class Dark:
 
     def __init__(self, truth: Any, drifts: bool) -> None:
         self.truth = torch.from_numpy(truth).permute(2, 0, 1)[None]
-        self.tone_drifts = drifts
+        self.abilities = Abilities(tone_drifts=drifts)
 
-    def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
+    def __call__(self, image: Tensor, mask: Tensor, *_: Any, **__: Any) -> Tensor:
         return self.truth - 0.04
 
 

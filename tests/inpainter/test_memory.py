@@ -1,6 +1,7 @@
 """Which errors say that memory ran out, and what is tried next."""
 
 import contextlib
+from typing import Any
 
 import numpy as np
 import pytest
@@ -10,6 +11,7 @@ from temperfill.errors import MemoryShortage
 from temperfill.inpainter import memory
 from temperfill.inpainter.memory import Scale
 from temperfill.inpainter.plan import ScaledWindow
+from temperfill.methods.contract import Abilities
 from temperfill.options import FillOptions
 from temperfill.tensors import SizeRule
 
@@ -22,12 +24,12 @@ class Filler:
 
     def __init__(self, lighter: int = 0, refines: bool = False) -> None:
         self.lighter = lighter
-        self.takes_coarse = refines
+        self.abilities = Abilities(start=refines, use_less_memory=self.use_less_memory)
 
-    def __call__(self, image: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def __call__(self, image: torch.Tensor, mask: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
         return image
 
-    def lighten(self) -> bool:
+    def use_less_memory(self) -> bool:
         self.lighter -= 1
         return self.lighter >= 0
 

@@ -1,6 +1,7 @@
 """The contract of every method through ``fill``: any size, any hole, each image for itself, known pixels kept."""
 
 from collections.abc import Callable
+from dataclasses import fields
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -11,10 +12,14 @@ from torch import Tensor
 
 from temperfill import methods
 from temperfill.config import ATMAConfig, DeepFillV2Config, GeneratorConfig, PartialConvConfig, WaveFillConfig
-from temperfill.inpainter import fill
+from temperfill.errors import InputError
+from temperfill.inpainter import Inpainter, fill
 from temperfill.methods.catalogue import ABOUT, parameters_text
+from temperfill.methods.contract import Abilities, Method, Plain, plain
+from temperfill.methods.ours import Ours
 from temperfill.nets.building import build
 from temperfill.presets import BASELINES, PRESETS
+from temperfill.tensors import SizeRule
 from temperfill.weights_files import save_generator
 
 CONFIGS: dict[str, Any] = {
@@ -108,6 +113,93 @@ def test_each_image_is_filled_for_itself_by_its_own_mask(load: Callable[[str], A
     if name in CONFIGS:  # not a constant, which would be right everywhere above
         change = (fill(method, 1 - image, mask)[:2] - filled[:2]).abs()
         assert change[mask[:2].expand(-1, 3, -1, -1) > 0].max() > 5e-3
+
+
+OURS = {"sketch", "temperature", "start", "sources", "use_less_memory", "tone_drifts"}
+DECLARED = {
+    "ours": OURS - {"sketch"},
+    "ours with sketches": OURS,
+    "ours without attention": {"start", "tone_drifts"},
+} | {name: {"tone_drifts"} for name in methods.TRAINED}
+
+
+def declared(abilities: Abilities) -> set[str]:
+    return {field.name for field in fields(abilities) if getattr(abilities, field.name)}
+
+
+def varied(name: str, load: Callable[[str], Any]) -> Method:
+    """A method of the tables, or our network with another configuration."""
+    if name not in ("ours with sketches", "ours without attention"):
+        return load(name)  # type: ignore[no-any-return]
+    options: dict[str, Any] = {"sketch": True} if name == "ours with sketches" else {"attention_branch": False}
+    return Ours(build(GeneratorConfig(width=4, head_dim=4, **options)).eval())  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("name", [*NAMES, "ours with sketches", "ours without attention"])
+def test_a_method_can_do_what_it_declares_and_no_more(load: Callable[[str], Any], name: str) -> None:
+    method = varied(name, load)
+    assert isinstance(method, Method)
+    abilities = method.abilities
+    assert declared(abilities) == DECLARED.get(name, set())
+    image, mask = (plane[:1] for plane in pictures(64, 64))
+    filled = fill(method, image, mask)
+    asked: dict[str, dict[str, Any]] = {
+        "sketch": {"sketch": mask},
+        "temperature": {"temperature": 3.0},
+        "start": {"start": 1 - image},
+    }
+    for ability, given in asked.items():
+        if not getattr(abilities, ability):
+            with pytest.raises(InputError, match=f"method {method.name} "):
+                fill(method, image, mask, **given)
+        elif ability == "start":
+            assert not torch.equal(fill(method, image, mask, **given), filled)
+        else:
+            assert fill(method, image, mask, **given).isfinite().all()
+    if abilities.sources is not None:
+        found = abilities.sources(image, mask, start=1 - image, top=2)
+        assert found.sources.shape[1:] == (len(found.cells), 2)
+    if abilities.use_less_memory is not None:
+        steps = [abilities.use_less_memory() for _ in range(4)]
+        assert steps == [True, True, True, False]
+        torch.testing.assert_close(fill(method, image, mask), filled, atol=1e-5, rtol=0)
+
+
+@pytest.mark.parametrize("name", ["telea", "partialconv"])
+def test_methods_of_image_and_mask_refuse_more(load: Callable[[str], Any], name: str) -> None:
+    image, mask = pictures(64, 64)
+    for given in ({"sketch": mask}, {"temperature": 2.0}, {"start": image}):
+        with pytest.raises(ValueError, match=f"method {name} takes an image and a mask alone"):
+            load(name)(image, mask, **given)
+
+
+def half(image: Tensor, mask: Tensor) -> Tensor:
+    return torch.full_like(image, 0.5)
+
+
+class Half:
+    def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
+        return half(image, mask)
+
+
+@pytest.mark.parametrize(("function", "name"), [(half, "half"), (Half(), "Half")])
+def test_a_plain_function_is_a_method(function: Plain, name: str) -> None:
+    method = plain(function)
+    assert isinstance(method, Method)
+    assert plain(method) is method
+    assert (method.name, method.size_rule, method.abilities) == (name, SizeRule(), Abilities())
+    image, mask = pictures(9, 5)
+    assert torch.equal(fill(function, image, mask), torch.where(mask > 0, 0.5, image))
+    with pytest.raises(InputError, match=f"method {name} takes no sketch"):
+        fill(function, image, mask, mask)
+
+
+def test_an_inpainter_takes_a_plain_function() -> None:
+    hole = torch.zeros(400, 500, dtype=torch.bool)
+    hole[100:350, 100:400] = True
+    filled = Inpainter(half, "cpu")(torch.zeros(400, 500, 3).numpy(), hole.numpy(), strategy="full", output_type="np")
+    assert (filled[hole.numpy()] == 0.5).all()
+    assert (filled[~hole.numpy()] == 0).all()
 
 
 @pytest.mark.parametrize("name", CONFIGS)

@@ -13,6 +13,7 @@ from PIL import Image, ImageFile, WebPImagePlugin
 
 from service.clients import HEIGHT, WIDTH, Files, Held, code, decode, encode, form, hole, pixels, running
 from temperfill.errors import MemoryShortage
+from temperfill.methods.contract import Abilities
 from temperfill.service.settings import ServiceLimits
 
 GOOD = encode(pixels())
@@ -215,7 +216,7 @@ def test_sketch_reaches_a_model_that_takes_one() -> None:
             return picture
 
     drawing = Drawing()
-    drawing.method = type("Method", (), {"takes_sketch": True})
+    drawing.method = type("Method", (), {"abilities": Abilities(sketch=True)})
     lines = np.zeros((HEIGHT, WIDTH), np.uint8)
     lines[15] = 255
 

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from temperfill import evaluate, sketch, studies
 from temperfill.config import EvaluationConfig, JudgeConfig
+from temperfill.methods.contract import Abilities
 from temperfill.tensors import SizeRule
 
 SIZE = 64
@@ -21,12 +22,12 @@ class Drawer:
 
     name = "drawer"
     size_rule = SizeRule()
-    takes_sketch = True
+    abilities = Abilities(sketch=True)
 
     def __init__(self) -> None:
         self.shown: list[Any] = []
 
-    def __call__(self, image: Tensor, mask: Tensor, sketch: Tensor | None = None) -> Tensor:
+    def __call__(self, image: Tensor, mask: Tensor, sketch: Tensor | None = None, **_: Any) -> Tensor:
         self.shown.append(None if sketch is None else sketch.numpy().copy())
         if sketch is None:
             return torch.ones_like(image)

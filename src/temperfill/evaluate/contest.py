@@ -15,7 +15,8 @@ from torch import Tensor
 from temperfill import __version__, images, methods
 from temperfill.config import load_run
 from temperfill.evaluate.inputs import Bytes, Hole
-from temperfill.inpainter import Inpainter, Method, fill, load_method
+from temperfill.inpainter import Inpainter, fill, load_method
+from temperfill.methods.contract import Method
 from temperfill.methods.ours import DEFAULT
 
 _TAKEN = ("figures", "masks", "runs", "sheets", "truth")  # folders of a report, and a column of its sheets

@@ -1,12 +1,11 @@
 """``fill``, the one guarded call of every method, and ``Inpainter``, for pictures of any size and kind."""
 
-from temperfill.inpainter.calling import Method, choose_device, choose_precision, fill, load_method
+from temperfill.inpainter.calling import choose_device, choose_precision, fill, load_method
 from temperfill.inpainter.inpainter import Inpainter
 from temperfill.inpainter.plan import sees_all
 
 __all__ = [
     "Inpainter",
-    "Method",
     "choose_device",
     "choose_precision",
     "fill",

@@ -4,7 +4,7 @@ import contextlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Literal, Protocol, get_args
+from typing import Any, Literal, get_args
 
 import torch
 import torch.nn.functional as F
@@ -12,30 +12,15 @@ from torch import Tensor
 
 from temperfill.errors import InputError
 from temperfill.methods import load
+from temperfill.methods.contract import Method, Plain, plain
 from temperfill.tensors import SizeRule, check_image_mask, composite
 
 Precision = Literal["auto", "fp32", "bf16"]
 
 
-class Method(Protocol):
-    """A method of inpainting; see :mod:`temperfill.methods`."""
-
-    @property
-    def name(self) -> str:
-        """Short name."""
-
-    @property
-    def size_rule(self) -> SizeRule:
-        """Sizes that calls must have."""
-
-    def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
-        """(B, 3, H, W) in [0, 1] and (B, 1, H, W), 1 = missing, to (B, 3, H, W)."""
-
-
 def load_method(name_or_path: str | Path, device: str = "auto") -> Method:
     """Loads a method by name or path; raises as :func:`temperfill.methods.load` and :func:`choose_device`."""
-    method: Method = load(name_or_path, choose_device(device))
-    return method
+    return load(name_or_path, choose_device(device))
 
 
 def choose_device(device: str = "auto") -> str:
@@ -85,12 +70,12 @@ def arithmetic(device: torch.device, precision: Literal["fp32", "bf16"]) -> Iter
 
 @torch.inference_mode()
 def fill(
-    method: Method,
+    method: Method | Plain,
     image: Tensor,
     mask: Tensor,
     sketch: Tensor | None = None,
     temperature: float = 1.0,
-    coarse: Tensor | None = None,
+    start: Tensor | None = None,
 ) -> Tensor:
     """Calls a method on what it accepts, and returns known pixels bit for bit.
 
@@ -98,30 +83,31 @@ def fill(
         method: sees the picture with a grey hole, padded by edge replication to its size rule.
         image: (B, 3, H, W) in [0, 1].
         mask: (B, 1, H, W), 1 = missing.
-        sketch: (B, 1, H, W), 1 = line, for methods with ``takes_sketch``.
-        temperature: factor on learned temperatures, for methods with ``takes_temperature``.
-        coarse: (B, 3, H, W) in [0, 1], the picture that a method with ``takes_coarse`` is to refine.
+        sketch: (B, 1, H, W), 1 = line, for methods that take one.
+        temperature: factor on learned temperatures, for methods that have them.
+        start: (B, 3, H, W) in [0, 1], the picture from which a method that can is to begin.
 
     Returns:
         The composite, (B, 3, H, W) in [0, 1].
 
     Raises:
-        InputError: a sketch, a temperature or a coarse picture for a method that takes none.
+        InputError: a sketch, a temperature or a start picture for a method that takes none.
         ValueError: arguments as ``check_image_mask`` says, or a result that is not finite or has another shape.
     """
     check_image_mask(image, mask, sketch)
+    method = plain(method)
     check_takes(method, sketch is not None, temperature)
-    options: dict[str, Any] = {} if temperature == 1 else {"temperature": temperature}
-    if coarse is not None:
-        if not getattr(method, "takes_coarse", False):
-            raise InputError(f"method {method.name} cannot start from a given picture; omit coarse")
-        if coarse.shape != image.shape:
-            raise ValueError(f"coarse must have the image's shape {tuple(image.shape)}, got {tuple(coarse.shape)}")
-        options["coarse"] = pad(coarse, method.size_rule)
+    rule = method.size_rule
     height, width = image.shape[2:]
-    hidden = pad(torch.where(mask > 0.5, 0.5, image), method.size_rule)
-    lines = [] if sketch is None else [pad(sketch * mask, method.size_rule)]
-    result = method(hidden, pad(mask, method.size_rule), *lines, **options)
+    hidden, hole = pad(torch.where(mask > 0.5, 0.5, image), rule), pad(mask, rule)
+    lines = None if sketch is None else pad(sketch * mask, rule)
+    if start is not None:
+        if not method.abilities.start:
+            raise InputError(f"method {method.name} cannot start from a given picture; omit start")
+        if start.shape != image.shape:
+            raise ValueError(f"start must have the image's shape {tuple(image.shape)}, got {tuple(start.shape)}")
+        start = pad(start, rule)
+    result = method(hidden, hole, lines, temperature=temperature, start=start)
     if result.shape != hidden.shape:
         raise ValueError(f"method {method.name} gave shape {tuple(result.shape)} for {tuple(hidden.shape)}")
     result = result[:, :, :height, :width]
@@ -132,9 +118,9 @@ def fill(
 
 def check_takes(method: Method, with_sketch: bool, temperature: float) -> None:
     """Raises InputError for a sketch or a temperature that a method has no use for."""
-    if with_sketch and not getattr(method, "takes_sketch", False):
+    if with_sketch and not method.abilities.sketch:
         raise InputError(f"method {method.name} takes no sketch; leave it out, or use a model trained with sketches")
-    if temperature != 1 and not getattr(method, "takes_temperature", False):
+    if temperature != 1 and not method.abilities.temperature:
         raise InputError(f"method {method.name} has no temperatures; leave the temperature at 1")
 
 

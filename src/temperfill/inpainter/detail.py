@@ -1,12 +1,10 @@
 """Detail of the full size for a window that was filled small, copied along the attention of the small picture."""
 
-from typing import Any
-
 from torch import Tensor
 
 from temperfill.attention.transfer import carry_detail
-from temperfill.inpainter.calling import Method
 from temperfill.inpainter.planes import Planes, enlarge, pad_cells
+from temperfill.methods.contract import Method
 
 TOP = 4
 """Patches from which detail is blended."""
@@ -36,12 +34,10 @@ def enlarge_with_detail(
         (1, 3, H, W) of whole cells, not pasted.
     """
     enlarged = enlarge(filled, factor)
-    if not getattr(method, "has_matches", False):
+    find = method.abilities.sources
+    if find is None:
         return enlarged
-    known: Any = method
-    sketch = [] if small.sketch is None else [small.sketch]
-    given = {} if start is None else {"coarse": start}
-    found = known.matches(small.image, small.mask, *sketch, temperature=temperature, top=TOP, **given)
+    found = find(small.image, small.mask, small.sketch, temperature=temperature, top=TOP, start=start)
     lacking = (pad_cells(planes.image, factor) - enlarged) * (1 - pad_cells(planes.mask, factor))
     head = int(found.temperatures.argmin())
     weights, sources = found.weights[head].float(), found.sources[head]

@@ -12,13 +12,14 @@ from numpy.typing import NDArray
 from temperfill import images, regions
 from temperfill.errors import InputError
 from temperfill.images import MAX_PIXELS, Picture, Source
-from temperfill.inpainter.calling import Method, Precision, check_takes, choose_device, choose_precision, load_method
+from temperfill.inpainter.calling import Precision, check_takes, choose_device, choose_precision, load_method
 from temperfill.inpainter.memory import shortages
 from temperfill.inpainter.plan import divide
 from temperfill.inpainter.planes import HoledPicture
 from temperfill.inpainter.progress import FillProgress, OnProgress
 from temperfill.inpainter.sources import Head
 from temperfill.inpainter.window_filler import WindowFiller
+from temperfill.methods.contract import Method, Plain, plain
 from temperfill.options import FillKeywords, FillOptions, MaskChannel
 
 OutputType = Literal["pil", "np", "pt"]
@@ -30,16 +31,16 @@ class Inpainter:
     How large pictures are divided is said in :mod:`temperfill.inpainter.plan`.
 
     Args:
-        method: does the work.
+        method: does the work; a plain function of image and mask will do.
         device: of the tensors that it gets.
         precision: of the network's arithmetic; auto takes bf16 where the hardware computes in it, else fp32.
     """
 
-    def __init__(self, method: Method, device: str = "auto", precision: Precision = "auto") -> None:
-        self.method = method
+    def __init__(self, method: Method | Plain, device: str = "auto", precision: Precision = "auto") -> None:
+        self.method: Method = plain(method)
         self.device = torch.device(choose_device(device))
         self.precision = choose_precision(precision, str(self.device))
-        self._filler = WindowFiller(method, self.device, self.precision)
+        self._filler = WindowFiller(self.method, self.device, self.precision)
 
     @classmethod
     def from_pretrained(
@@ -188,13 +189,14 @@ class Inpainter:
         height, width = hole.shape
         if not (0 <= row < height and 0 <= column < width and hole[row, column]):
             raise InputError(f"pixel at row {row}, column {column} is not in the hole")
-        if not getattr(self.method, "has_matches", False):
+        find = self.method.abilities.sources
+        if find is None:
             raise InputError(f"method {self.method.name} cannot tell where it copies from")
         check_takes(self.method, sketch is not None, options.temperature)
         window = next(window for window in divide(hole, options) if window.holds((row, column)))
         with shortages():
             shown = HoledPicture(images.to_rgb(picture), hole, sketch)
-            return self._filler.sources(shown, window, (row, column), options, top)
+            return self._filler.sources(find, shown, window, (row, column), options, top)
 
 
 def _warn_of(hole: NDArray[np.bool_]) -> None:

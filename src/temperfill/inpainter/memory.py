@@ -11,8 +11,8 @@ from dataclasses import dataclass, replace
 import torch
 
 from temperfill.errors import MemoryShortage
-from temperfill.inpainter.calling import Method
 from temperfill.inpainter.plan import ScaledWindow
+from temperfill.methods.contract import Method
 from temperfill.options import FillOptions
 
 SMALLEST_SIDE = 96
@@ -68,9 +68,10 @@ def smaller(method: Method, window: ScaledWindow, scale: Scale, options: FillOpt
     Raises:
         MemoryShortage: nothing is left to try.
     """
-    if getattr(method, "lighten", bool)():
+    lighten = method.abilities.use_less_memory
+    if lighten is not None and lighten():
         return scale
-    if getattr(method, "takes_coarse", False) and (sizes := window.sizes(scale.factor, scale.finest)):
+    if method.abilities.start and (sizes := window.sizes(scale.factor, scale.finest)):
         return replace(scale, finest=2 * sizes[-1])  # the refinement sees the largest picture
     factor, (height, width) = 2 * scale.factor, window.hole.shape
     fixed = options.strategy in ("full", "crop")

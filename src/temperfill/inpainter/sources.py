@@ -1,14 +1,14 @@
 """Where a filled place was copied from, as the attention of the method tells it."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import torch
 
-from temperfill.inpainter.calling import Method, pad
+from temperfill.inpainter.calling import pad
 from temperfill.inpainter.plan import CELL, ScaledWindow
 from temperfill.inpainter.planes import Planes
-from temperfill.tensors import Box
+from temperfill.methods.contract import FindSources
+from temperfill.tensors import Box, SizeRule
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,8 @@ class Head:
 
 
 def heads_at(
-    method: Method,
+    find: FindSources,
+    rule: SizeRule,
     small: Planes,
     window: ScaledWindow,
     point: tuple[int, int],
@@ -51,7 +52,8 @@ def heads_at(
     Holes of other windows count as missing. A thick hole is looked at in the small picture, before any refinement.
 
     Args:
-        method: whose attention is asked.
+        find: tells where the attention of the method copies from.
+        rule: sizes that the method takes.
         small: planes of the window as the method sees them first, ``window.factor`` times shrunk.
         window: that holds the pixel.
         point: row and column in the picture.
@@ -59,12 +61,12 @@ def heads_at(
         temperature: factor on the learned temperatures.
         top: patches for each head.
     """
-    attention: Any = method
-    planes = [pad(plane, method.size_rule) for plane in (small.image, small.mask, small.sketch) if plane is not None]
-    columns, cell = planes[0].shape[3] // CELL, CELL * window.factor
+    image, mask = pad(small.image, rule), pad(small.mask, rule)
+    sketch = None if small.sketch is None else pad(small.sketch, rule)
+    columns, cell = image.shape[3] // CELL, CELL * window.factor
     asked = (point[0] - window.box[0]) // cell * columns + (point[1] - window.box[1]) // cell
     cells = torch.tensor([asked], device=small.image.device)
-    found = attention.matches(*planes, temperature=temperature, cells=cells, top=top)
+    found = find(image, mask, sketch, temperature=temperature, cells=cells, top=top)
     before, side = (found.patch_size - 1) // 2, found.patch_size * cell
     heads = []
     for heat, weights, sources in zip(found.temperatures, found.weights[:, 0], found.sources[:, 0], strict=True):

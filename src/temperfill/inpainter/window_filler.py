@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from temperfill.inpainter import memory
-from temperfill.inpainter.calling import Method, arithmetic, fill
+from temperfill.inpainter.calling import arithmetic, fill
 from temperfill.inpainter.detail import enlarge_with_detail
 from temperfill.inpainter.memory import Scale
 from temperfill.inpainter.plan import ScaledWindow
@@ -14,6 +14,7 @@ from temperfill.inpainter.planes import Array, HoledPicture, Planes, enlarge, sh
 from temperfill.inpainter.progress import FillProgress
 from temperfill.inpainter.sources import Head, heads_at
 from temperfill.inpainter.tone import match_tone
+from temperfill.methods.contract import FindSources, Method
 from temperfill.options import FillOptions
 
 
@@ -68,22 +69,29 @@ class WindowFiller:
             # Here the error is gone, with all tensors that it held.
             scale = memory.smaller(self.method, window, scale, options, self.device)
         result: Array = filled[0].permute(1, 2, 0).cpu().numpy()
-        if getattr(self.method, "tone_drifts", False):
+        if self.method.abilities.tone_drifts:
             top, left, bottom, right = window.box
             match_tone(result, window.hole, ~picture.hole[top:bottom, left:right])
         return result
 
     def sources(
-        self, picture: HoledPicture, window: ScaledWindow, point: tuple[int, int], options: FillOptions, top: int
+        self,
+        find: FindSources,
+        picture: HoledPicture,
+        window: ScaledWindow,
+        point: tuple[int, int],
+        options: FillOptions,
+        top: int,
     ) -> list[Head]:
         """Where the filler would copy a pixel of a window's hole from; see :func:`temperfill.inpainter.sources`."""
+        rule = self.method.size_rule
         planes = picture.planes(window.box, self.device).shrunk(window.factor)
         with arithmetic(self.device, self.precision):
-            return heads_at(self.method, planes, window, point, picture.hole.shape, options.temperature, top)
+            return heads_at(find, rule, planes, window, point, picture.hole.shape, options.temperature, top)
 
     def _sizes(self, window: ScaledWindow, scale: Scale) -> list[int]:
         """By how much a window is shrunk at each size of its refinement."""
-        if scale.factor == 1 or not getattr(self.method, "takes_coarse", False):
+        if scale.factor == 1 or not self.method.abilities.start:
             return []
         return window.sizes(scale.factor, scale.finest)
 

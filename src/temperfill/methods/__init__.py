@@ -1,14 +1,18 @@
 """Methods of inpainting: our network is one of them, and a table says where each is.
 
-A method is a callable ``(image, mask) -> image`` on tensors ((B, 3, H, W) in [0, 1] and (B, 1, H, W), 1 = missing) with
-the attributes ``name`` and ``size_rule``. Every module of the tables has ``load(device)``, which gives it; those with
-weights have ``load(device, path)``.
+What a method is says :mod:`temperfill.methods.contract`. Every module of the tables has ``load(device)``, which gives
+it; those with weights have ``load(device, path)``.
 """
 
 import difflib
 from importlib import import_module, resources
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:  # torch takes seconds to import, and the tables need none
+    from collections.abc import Callable
+
+    from temperfill.methods.contract import Method
 
 METHODS = {
     "ours": "temperfill.methods.ours:load",
@@ -37,7 +41,7 @@ def bundled() -> dict[str, Path]:
     return {path.stem: path for path in sorted(found)}
 
 
-def load(name_or_path: str | Path, device: str = "cpu") -> Any:
+def load(name_or_path: str | Path, device: str = "cpu") -> "Method":
     """Loads a method.
 
     Args:
@@ -66,6 +70,7 @@ def load(name_or_path: str | Path, device: str = "cpu") -> Any:
     return _function(method_in(path))(device, path)
 
 
-def _function(method: str) -> Any:
+def _function(method: str) -> "Callable[..., Method]":
     module, function = (METHODS | TRAINED)[method].split(":")
-    return getattr(import_module(module), function)
+    load: Callable[..., Method] = getattr(import_module(module), function)
+    return load

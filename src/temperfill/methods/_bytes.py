@@ -1,13 +1,14 @@
 """What the methods that work on one 8-bit picture at a time share: batches, bytes, empty and full holes."""
 
 from collections.abc import Callable
+from functools import partial
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from temperfill.tensors import SizeRule
+from temperfill.methods.contract import PlainMethod
 
 Picture = NDArray[np.uint8]
 Hole = NDArray[np.bool_]
@@ -44,32 +45,11 @@ def fill_each(image: Tensor, mask: Tensor, fill: Callable[[Picture, Hole], Pictu
     return torch.stack(results)
 
 
-class ByteMethod:
-    """A method that fills one 8-bit picture at a time, on the CPU, as a method on batches.
+def byte_method(name: str, fill: Callable[[Picture, Hole], Picture]) -> PlainMethod:
+    """A method that fills one 8-bit picture of any size at a time, on the CPU, as a method on batches.
 
     Args:
         name: of the method.
         fill: as for ``fill_each``.
-
-    Attributes:
-        name: of the method.
-        size_rule: sizes it takes: any.
     """
-
-    size_rule = SizeRule()
-
-    def __init__(self, name: str, fill: Callable[[Picture, Hole], Picture]) -> None:
-        self.name = name
-        self._fill = fill
-
-    def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Fills the holes of a batch.
-
-        Args:
-            image: (B, 3, H, W) in [0, 1].
-            mask: (B, 1, H, W), 1 = missing; each picture has its own.
-
-        Returns:
-            (B, 3, H, W) in [0, 1], not pasted; grey where a picture has no known pixel.
-        """
-        return fill_each(image, mask, self._fill)
+    return PlainMethod(partial(fill_each, fill=fill), name)

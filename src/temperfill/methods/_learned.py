@@ -5,12 +5,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
+from temperfill.methods.contract import PlainMethod
 from temperfill.nets.building import Network
 from temperfill.tensors import SizeRule
 from temperfill.weights_files import load_generator
 
 
-class LearnedMethod:
+class LearnedMethod(PlainMethod):
     """A generator of a method of comparison as a method.
 
     Args:
@@ -19,29 +20,15 @@ class LearnedMethod:
         size_rule: sizes it takes.
 
     Attributes:
-        name: of the method.
-        size_rule: sizes it takes.
-        tone_drifts: that what it fills may be a little lighter or darker than its surroundings.
+        generator: the network.
     """
 
-    tone_drifts = True
-
     def __init__(self, generator: Network, name: str, size_rule: SizeRule) -> None:
+        super().__init__(self._fill, name, size_rule, tone_drifts=True)
         self.generator = generator
-        self.name = name
-        self.size_rule = size_rule
 
     @torch.inference_mode()
-    def __call__(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Fills the holes of a batch.
-
-        Args:
-            image: (B, 3, H, W) in [0, 1], on any device; content of the hole does not matter.
-            mask: (B, 1, H, W), 1 = missing; each picture has its own.
-
-        Returns:
-            (B, 3, H, W) in [0, 1], not pasted, in dtype and on the device of ``image``.
-        """
+    def _fill(self, image: Tensor, mask: Tensor) -> Tensor:
         parameter = next(self.generator.parameters())
         return self.generator(image.to(parameter), mask.to(parameter)).refined.to(image)
 

@@ -7,13 +7,14 @@ levels. ``temperfill.inpainter.fill`` greys the hole before the call, so that no
 
 from typing import Literal
 
-from temperfill.methods._bytes import ByteMethod, Hole, Picture
+from temperfill.methods._bytes import Hole, Picture, byte_method
+from temperfill.methods.contract import PlainMethod
 
 RADIUS = 3
 """Radius of the neighbourhood that a missing pixel is made from, pixels."""
 
 
-def opencv_method(name: str, flag: Literal["INPAINT_TELEA", "INPAINT_NS"]) -> ByteMethod:
+def opencv_method(name: str, flag: Literal["INPAINT_TELEA", "INPAINT_NS"]) -> PlainMethod:
     """One of OpenCV's methods.
 
     Args:
@@ -36,4 +37,4 @@ def opencv_method(name: str, flag: Literal["INPAINT_TELEA", "INPAINT_NS"]) -> By
         filled = cv2.inpaint(picture, hole.astype("uint8") * 255, RADIUS, getattr(cv2, flag))
         return filled.astype("uint8", copy=False)
 
-    return ByteMethod(name, fill)
+    return byte_method(name, fill)

@@ -5,16 +5,17 @@ Time and memory grow faster than the number of missing pixels (one sparse system
 
 import numpy as np
 
-from temperfill.methods._bytes import ByteMethod, Hole, Picture
+from temperfill.methods._bytes import Hole, Picture, byte_method
+from temperfill.methods.contract import PlainMethod
 
 
-def load(device: str = "cpu") -> ByteMethod:
+def load(device: str = "cpu") -> PlainMethod:
     """The method, ready for calls; its results are rounded to 8 bits.
 
     Args:
         device: accepted as for every method; scikit-image computes on the CPU.
     """
-    return ByteMethod("biharmonic", _fill)
+    return byte_method("biharmonic", _fill)
 
 
 def _fill(picture: Picture, hole: Hole) -> Picture:

@@ -1,10 +1,10 @@
 """OpenCV's Navier-Stokes method (Bertalmio et al. 2001): continues lines of equal brightness into the hole."""
 
-from temperfill.methods._bytes import ByteMethod
 from temperfill.methods._opencv import opencv_method
+from temperfill.methods.contract import PlainMethod
 
 
-def load(device: str = "cpu") -> ByteMethod:
+def load(device: str = "cpu") -> PlainMethod:
     """The method, ready for calls.
 
     Args:

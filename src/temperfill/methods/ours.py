@@ -8,6 +8,7 @@ from torch import Tensor
 
 from temperfill import methods, regions
 from temperfill.attention import MHTMA
+from temperfill.methods.contract import Abilities
 from temperfill.nets.generator import CellSources, Generator
 from temperfill.tensors import Box, SizeRule
 from temperfill.weights_files import load_generator
@@ -30,23 +31,21 @@ class Ours:
     Attributes:
         name: of the method.
         size_rule: sizes it takes.
-        takes_sketch: whether a third argument, the sketch, is understood.
-        takes_temperature: whether there are temperatures to scale.
-        takes_coarse: that the refinement can begin from a given picture.
-        tone_drifts: that what it fills may be a little lighter or darker than its surroundings.
-        has_matches: whether ``matches`` can tell where the attention copies from.
+        abilities: a sketch, temperatures and sources as its configuration has them.
     """
-
-    takes_coarse = True
-    tone_drifts = True
 
     def __init__(self, generator: Generator, name: str = "ours") -> None:
         self.generator = generator
         self.name = name
         self.size_rule = SizeRule(multiple=Generator.SIZE_MULTIPLE, minimum=Generator.SIZE_MULTIPLE)
-        self.takes_sketch = generator.config.sketch
-        self.takes_temperature = generator.has_temperatures
-        self.has_matches = generator.has_sources
+        self.abilities = Abilities(
+            sketch=generator.config.sketch,
+            temperature=generator.has_temperatures,
+            start=True,
+            tone_drifts=True,
+            sources=self.sources if generator.has_sources else None,
+            use_less_memory=self.use_less_memory if generator.has_sources else None,
+        )
 
     @torch.inference_mode()
     def __call__(
@@ -56,7 +55,7 @@ class Ours:
         sketch: Tensor | None = None,
         *,
         temperature: float = 1.0,
-        coarse: Tensor | None = None,
+        start: Tensor | None = None,
     ) -> Tensor:
         """Fills the holes of a batch.
 
@@ -65,18 +64,18 @@ class Ours:
             mask: (B, 1, H, W), 1 = missing.
             sketch: (B, 1, H, W), 1 = line, for a generator that takes one.
             temperature: factor on the learned temperatures.
-            coarse: (B, 3, H, W) in [0, 1], from which the refinement begins instead of the coarse network's image.
+            start: (B, 3, H, W) in [0, 1], from which the refinement begins instead of the coarse network's image.
 
         Returns:
             (B, 3, H, W) in [0, 1], not pasted, in dtype and on the device of ``image``; outside the hole it has no
                 meaning.
         """
-        own_image, own_mask, own_sketch, own_coarse = (self._own(plane) for plane in (image, mask, sketch, coarse))
-        output = self.generator(own_image, own_mask, own_sketch, temperature, _boxes(own_mask), own_coarse)
+        own_image, own_mask, own_sketch, own_start = (self._own(plane) for plane in (image, mask, sketch, start))
+        output = self.generator(own_image, own_mask, own_sketch, temperature, _boxes(own_mask), own_start)
         return output.refined.to(image)
 
     @torch.inference_mode()
-    def matches(
+    def sources(
         self,
         image: Tensor,
         mask: Tensor,
@@ -85,19 +84,20 @@ class Ours:
         temperature: float = 1.0,
         cells: Tensor | None = None,
         top: int = 4,
-        coarse: Tensor | None = None,
+        start: Tensor | None = None,
     ) -> CellSources:
         """Where the cells of a hole are copied from; as :meth:`temperfill.nets.generator.Generator.sources`."""
         holes = _boxes(mask)
-        image, mask, sketch, coarse = (self._own(plane) for plane in (image, mask, sketch, coarse))
-        return self.generator.sources(image, mask, sketch, temperature, holes, cells, top, coarse)
+        image, mask, sketch, start = (self._own(plane) for plane in (image, mask, sketch, start))
+        return self.generator.sources(image, mask, sketch, temperature, holes, cells, top, start)
 
-    def lighten(self) -> bool:
+    def use_less_memory(self) -> bool:
         """Takes less memory from now on; False if nothing is left to do.
 
         Fewer queries are matched at once, step by step.
         """
-        attention = getattr(self.generator.refinement.attention_branch, "attention", None)
+        branch = self.generator.refinement.attention_branch
+        attention = None if branch is None else branch.attention
         if not isinstance(attention, MHTMA) or attention.max_queries == QUERY_TILES[-1]:
             return False
         attention.max_queries = next(

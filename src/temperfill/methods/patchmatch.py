@@ -1,6 +1,7 @@
 """PatchMatch (Barnes et al. 2009) as PyPatchMatch has it: randomised nearest patches, voted for from coarse to fine."""
 
-from temperfill.methods._bytes import ByteMethod, Hole, Picture
+from temperfill.methods._bytes import Hole, Picture, byte_method
+from temperfill.methods.contract import PlainMethod
 
 RADIUS = 3
 """Of the compared patches, which are 7 pixels wide."""
@@ -8,7 +9,7 @@ SEED = 0
 """Of the random search; every call starts from it, so equal pictures give equal results."""
 
 
-def load(device: str = "cpu") -> ByteMethod:
+def load(device: str = "cpu") -> PlainMethod:
     """The method, ready for calls.
 
     Args:
@@ -34,4 +35,4 @@ def load(device: str = "cpu") -> ByteMethod:
         filled: Picture = patchmatch.inpaint(picture, hole, patch_size=RADIUS)
         return filled
 
-    return ByteMethod("patchmatch", fill)
+    return byte_method("patchmatch", fill)

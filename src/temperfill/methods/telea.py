@@ -1,10 +1,10 @@
 """OpenCV's fast marching method (Telea 2004): weighted means of known neighbours, from the rim of the hole inwards."""
 
-from temperfill.methods._bytes import ByteMethod
 from temperfill.methods._opencv import opencv_method
+from temperfill.methods.contract import PlainMethod
 
 
-def load(device: str = "cpu") -> ByteMethod:
+def load(device: str = "cpu") -> PlainMethod:
     """The method, ready for calls.
 
     Args:

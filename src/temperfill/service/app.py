@@ -171,12 +171,12 @@ class Service:
             await asyncio.wait({loading}, timeout=SECONDS_TO_LOAD)
             if loading.done() and not loading.cancelled():
                 loading.exception()  # looked at, so that asyncio does not report it as forgotten
-        method = self._ready().method
+        abilities = self._ready().method.abilities
         entry = {
             "name": self.name,
-            "takes_sketch": bool(getattr(method, "takes_sketch", False)),
-            "takes_temperature": bool(getattr(method, "takes_temperature", False)),
-            "has_sources": bool(getattr(method, "has_matches", False)),
+            "takes_sketch": abilities.sketch,
+            "takes_temperature": abilities.temperature,
+            "has_sources": abilities.sources is not None,
             "bundled": self.name in bundled(),
         }
         return {"models": [entry], "current": self.name}

@@ -58,6 +58,6 @@ def guidance(
 
 def _guided(model: str, device: str) -> evaluate.Contestant:
     entrant = evaluate.contestants([model], device)[0]
-    if not getattr(entrant.method, "takes_sketch", False):
+    if not entrant.method.abilities.sketch:
         raise ValueError(f"{model} takes no sketch; give a model that was trained with --generator.sketch")
     return entrant
