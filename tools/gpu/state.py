@@ -14,9 +14,9 @@ from safetensors import safe_open
 from safetensors.torch import save as save_bytes
 from torch import Tensor, nn
 
-from temperfill.checkpoint import load_generator, load_tensors, read_metadata, save_generator
 from temperfill.files import atomic_write
 from temperfill.train.networks import Networks
+from temperfill.weights_files import load_generator, load_tensors, read_metadata, save_generator
 
 LIMIT = int(15.5 * 2**20)
 """Bytes of a file of the state, at most."""

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from temperfill.config import DataConfig, MachineConfig, TrainConfig
-from temperfill.progress import Interval
+from temperfill.runs.record import Interval
 from temperfill.stopping import stop_on_signal
 from temperfill.train.networks import Networks
 from temperfill.train.step import Stepper

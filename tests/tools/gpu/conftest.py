@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from temperfill.checkpoint import save_generator
 from temperfill.config import LossConfig, TrainConfig
 from temperfill.nets.generator import Generator
 from temperfill.presets import PRESETS
+from temperfill.weights_files import save_generator
 from tools.gpu.training import configuration
 
 

@@ -7,10 +7,10 @@ import pytest
 import torch
 from lightning_fabric import Fabric
 
-from temperfill.checkpoint import read_metadata
 from temperfill.config import DataConfig, TrainConfig
 from temperfill.train.networks import Networks
 from temperfill.train.step import Stepper
+from temperfill.weights_files import read_metadata
 from tools.gpu import state
 from tools.gpu.drawing import Draws, to_batch
 

@@ -9,8 +9,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from temperfill.checkpoint import load_generator
 from temperfill.config import TrainConfig
+from temperfill.weights_files import load_generator
 from tools.gpu import training
 from tools.gpu.compiling import pays
 from tools.gpu.training import Settings, choose_batch_size, train
