@@ -77,7 +77,7 @@ def test_what_cannot_be_is_one_line(
 ) -> None:
     words: list[object] = [pictures, "--run-dir", tmp_path / "run", "--model", weights]
     if case == "unknown":
-        words[-1], message = "bass", "no model 'bass', did you mean base?"
+        words[-1], message = "bass", "unknown model 'bass', did you mean base?"
     elif case == "other method":
         save_generator(weights, build(PartialConvConfig(width=4)))
         message = "of the method partialconv"

@@ -21,7 +21,7 @@ from temperfill.bulk.manifest import checksum, key_of
 from temperfill.bulk.matching import Task
 from temperfill.images import Picture
 from temperfill.inpainter import Inpainter
-from temperfill.methods.ours import DEFAULT
+from temperfill.methods.finding import DEFAULT
 from temperfill.options import FillOptions, MaskOptions
 from temperfill.places import FULL, Folder
 
@@ -273,12 +273,8 @@ def read_mask(data: bytes, size: tuple[int, int], settings: BulkOptions, name: s
 
 
 def weights_file(model: str) -> Path | None:
-    """The file of a model; None for methods without one."""
-    bundled = methods.bundled()
-    if model in bundled or model == "ours":
-        return bundled.get(DEFAULT if model == "ours" else model)
-    path = Path(model)
-    return path if model not in methods.METHODS and path.is_file() else None
+    """The file of a model; None for methods without one. Raises as :func:`temperfill.methods.find`."""
+    return methods.find(model, [*methods.METHODS, *methods.TRAINED]).path
 
 
 def failure(task: Task, error: BaseException, notes: tuple[str, ...] = ()) -> Outcome:

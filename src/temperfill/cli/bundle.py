@@ -13,8 +13,8 @@ from temperfill.cli.parsing import parse, require, say
 class BundleOptions:
     """Writes a trained generator in half precision, half the size, to ship or to share."""
 
-    weights: Annotated[Positional[Path], arg(metavar="WEIGHTS")]
-    """The generator.safetensors of a run."""
+    weights: Annotated[Positional[str], arg(metavar="WEIGHTS")]
+    """Name of a bundled model, a weights file, or the folder of a run."""
     output: Path
     """File to write, .safetensors."""
     terms: str = ""
@@ -27,7 +27,10 @@ def run(words: list[str]) -> None:
     """Runs the command on the words after its name."""
     options = parse(BundleOptions, "bundle", words)
     require(options.output.suffix == ".safetensors", f"--output must end in .safetensors, got {options.output}")
+    from temperfill.methods.finding import find
     from temperfill.weights_files import halve_generator
 
-    halve_generator(options.weights, options.output, options.terms)
+    path = find(options.weights).path
+    assert path is not None  # no method can be named here
+    halve_generator(path, options.output, options.terms)
     say(f"wrote {options.output} ({options.output.stat().st_size / 1e6:.1f} MB)")

@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from temperfill.cli.parsing import near, parse, require, say
+from temperfill.cli.parsing import parse, require, say
 
 
 @dataclass(frozen=True)
@@ -75,15 +75,14 @@ def configuration(options: FineTuneOptions) -> Any:
         OSError: the model cannot be read.
         ValueError: unknown model, one of another method, or an option out of range.
     """
-    from temperfill import methods
     from temperfill.config import DataConfig, MachineConfig, TrainConfig
     from temperfill.inpainter import choose_device, choose_precision
+    from temperfill.methods.finding import find
     from temperfill.presets import BASE, PRESETS
     from temperfill.weights_files import load_generator, method_in
 
-    bundled = methods.bundled()
-    path = bundled.get(options.model, Path(options.model))
-    require(path.is_file(), f"no model {options.model!r}{near(options.model, bundled)}: give a name or a path")
+    path = find(options.model).path
+    assert path is not None  # no method can be named here
     method = method_in(path)
     require(method == "ours", f"{path} holds a generator of the method {method}; only ours can be fine-tuned so far")
     generator = load_generator(path).config

@@ -4,7 +4,7 @@ Pictures become squares (centre crop, Lanczos), composites are PNG with untouche
 :mod:`temperfill.metrics` on their bytes, so that anyone can recompute them from the files.
 """
 
-from temperfill.evaluate.contest import Contestant, checkpoint_of, contestants
+from temperfill.evaluate.contest import Contestant, contestants
 from temperfill.evaluate.inputs import FREE_FORM_SQUARE
 from temperfill.evaluate.judge import LINES_TOLERANCE, Judge
 from temperfill.evaluate.protocol import Stage, measure, prepare, prepare_with, run
@@ -16,7 +16,6 @@ __all__ = [
     "Contestant",
     "Judge",
     "Stage",
-    "checkpoint_of",
     "contestants",
     "measure",
     "prepare",

@@ -17,7 +17,7 @@ from temperfill.config import load_run
 from temperfill.evaluate.inputs import Bytes, Hole
 from temperfill.inpainter import Inpainter, fill, load_method
 from temperfill.methods.contract import Method
-from temperfill.methods.ours import DEFAULT
+from temperfill.methods.finding import OURS
 
 _TAKEN = ("figures", "masks", "runs", "sheets", "truth")  # folders of a report, and a column of its sheets
 _LABEL = re.compile(r"[\w.+-]*\w[\w.+-]*")
@@ -88,37 +88,17 @@ def _split(name: str) -> tuple[str, Sequence[str]]:
 
 
 def _contestant(name: str, device: str, label: str) -> Contestant:
-    path = Path(name)
-    if path.is_dir() and name not in methods.METHODS:
-        name = str(checkpoint_of(path))
+    found = methods.find(name, [*methods.METHODS, *methods.TRAINED])
     method = load_method(name, device)
-    version = importlib.metadata.version
-    if name in methods.METHODS and name != "ours":
+    if found.path is None:
+        version = importlib.metadata.version
         libraries = [
             f"{d} {version(d)}" for d in _LIBRARIES if any(True for _ in importlib.metadata.distributions(name=d))
         ]
         return Contestant(label or name, method, name, ", ".join(libraries), baseline=True)
-    bundled = methods.bundled()
-    path = bundled[DEFAULT] if name == "ours" else bundled.get(name, Path(name))
-    if not label:
-        own = path.resolve().parent.name if path.stem == "generator" else path.stem
-        label = name if name in (*bundled, "ours") else own
-    identity = f"sha256 {_sha256(path.read_bytes())}"
-    return Contestant(label, method, str(name), identity, method.name != "ours", trained=True)
-
-
-def checkpoint_of(folder: Path) -> Path:
-    """The weights file in a run folder.
-
-    Raises:
-        FileNotFoundError: there is none.
-    """
-    path = folder / "generator.safetensors"
-    if not path.is_file():
-        raise FileNotFoundError(
-            f"the run folder {folder} has no checkpoint {path.name}; train it, or name another folder"
-        )
-    return path
+    source = str(found.path) if Path(name).is_dir() and name not in (*methods.bundled(), OURS) else name
+    identity = f"sha256 {_sha256(found.path.read_bytes())}"
+    return Contestant(label or found.label, method, source, identity, method.name != OURS, trained=True)
 
 
 def _as_runs(found: list[Contestant]) -> list[Contestant]:

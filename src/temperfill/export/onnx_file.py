@@ -20,7 +20,6 @@ from temperfill.export.network import Completion
 from temperfill.export.parity import TOLERANCE, Difference, compare
 from temperfill.export.tiled import OPSET, resolve
 from temperfill.files import atomic_write
-from temperfill.methods.ours import DEFAULT
 from temperfill.nets.generator import Generator
 from temperfill.weights_files import load_generator, read_metadata
 
@@ -40,7 +39,7 @@ def export_onnx(model: str | Path, output: Path) -> list[Difference]:
     configuration and SHA-256, the smallest size, and the version of this package.
 
     Args:
-        model: name of bundled weights, or path of a .safetensors file.
+        model: name of bundled weights, or path of a .safetensors file or of a run folder.
         output: the .onnx file to write.
 
     Returns:
@@ -180,16 +179,9 @@ def _require(package: str) -> None:
 
 def _weights(model: str | Path) -> Path:
     """The weights file of a model."""
-    bundled = methods.bundled()
-    name = DEFAULT if model == "ours" else str(model)
-    if isinstance(model, str) and name in bundled:
-        return bundled[name]
-    if isinstance(model, str) and name in methods.METHODS:
-        raise ValueError(f"method {name} is not our network and has nothing to export; take base or a weights file")
-    path = Path(model)
-    if path.suffix != methods.SUFFIX and not path.is_file():
-        known = ", ".join(bundled) or "none here"
-        raise ValueError(f"unknown model {name!r}; bundled weights are {known}, or give the path of a weights file")
+    path = methods.find(model, methods.METHODS).path
+    if path is None:
+        raise ValueError(f"method {model} is not our network and has nothing to export; take base or a weights file")
     return path
 
 

@@ -4,10 +4,13 @@ What a method is says :mod:`temperfill.methods.contract`. Every module of the ta
 it; those with weights have ``load(device, path)``.
 """
 
-import difflib
-from importlib import import_module, resources
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from temperfill.methods.finding import SUFFIX, bundled, find
+
+__all__ = ["METHODS", "SUFFIX", "TRAINED", "bundled", "find", "load"]
 
 if TYPE_CHECKING:  # torch takes seconds to import, and the tables need none
     from collections.abc import Callable
@@ -29,45 +32,25 @@ TRAINED = {
     "atma": "temperfill.methods.atma:load",
 }
 """The same for methods without bundled weights, which are loaded by the path of their weights."""
-SUFFIX = ".safetensors"
-
-
-def bundled() -> dict[str, Path]:
-    """Names and files of the weights that come with the package."""
-    folder = resources.files("temperfill") / "weights"
-    if not folder.is_dir():
-        return {}
-    found = (Path(str(entry)) for entry in folder.iterdir() if entry.name.endswith(SUFFIX))
-    return {path.stem: path for path in sorted(found)}
 
 
 def load(name_or_path: str | Path, device: str = "cpu") -> "Method":
     """Loads a method.
 
     Args:
-        name_or_path: a name of METHODS, of bundled weights, or the path of a .safetensors file of any trained method.
+        name_or_path: a name of METHODS, of bundled weights, or the path of a .safetensors file or of a run folder.
         device: such as cpu or cuda:0.
 
     Raises:
         OSError: the file cannot be read.
         ValueError: no such method, a damaged file, or an optional package is missing; says what to do.
     """
-    name = str(name_or_path)
-    if isinstance(name_or_path, str) and name in METHODS | TRAINED:
-        return _function(name)(device)
-    weights = bundled()
-    if isinstance(name_or_path, str) and name in weights:
-        path = weights[name]
-    elif isinstance(name_or_path, Path) or name.endswith(SUFFIX) or Path(name).is_file():
-        path = Path(name_or_path)
-    else:
-        known = [*weights, *METHODS]
-        near = difflib.get_close_matches(name, known, 1)
-        hint = f", did you mean {near[0]}" if near else ""
-        raise ValueError(f"unknown model {name!r}{hint}; known are {', '.join(known)}, and paths of {SUFFIX} files")
+    found = find(name_or_path, [*METHODS, *TRAINED])
+    if found.path is None:
+        return _function(found.method)(device)
     from temperfill.weights_files import method_in
 
-    return _function(method_in(path))(device, path)
+    return _function(method_in(found.path))(device, found.path)
 
 
 def _function(method: str) -> "Callable[..., Method]":

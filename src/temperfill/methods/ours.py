@@ -9,12 +9,11 @@ from torch import Tensor
 from temperfill import methods, regions
 from temperfill.attention import MHTMA
 from temperfill.methods.contract import Abilities
+from temperfill.methods.finding import DEFAULT
 from temperfill.nets.generator import CellSources, Generator
 from temperfill.tensors import Box, SizeRule
 from temperfill.weights_files import load_generator
 
-DEFAULT = "base"
-"""Bundled weights that the method takes when none are named."""
 QUERY_TILES = (16384, 4096, 1024)
 """Queries that are matched at once, from step to step, when memory runs out."""
 MARGIN = 160
