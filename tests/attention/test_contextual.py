@@ -4,6 +4,7 @@ import pytest
 import torch
 import torch.nn.functional as F
 
+from attention import contextual_unfold
 from attention.contextual_loop import ContextualLoop, draw
 from temperfill.attention import ContextualAttention
 from temperfill.attention.contextual import fuse
@@ -39,6 +40,30 @@ def test_fusing_equals_two_convolutions_with_the_identity(size: tuple[int, int])
     image = F.conv2d(image, kernel, padding=1)
     image = image.reshape(3, width, height, width, height).permute(0, 2, 1, 4, 3).reshape(3, count, count)
     torch.testing.assert_close(fuse(scores, size), image, rtol=0, atol=1e-12)
+
+
+@pytest.mark.parametrize(("dtype", "tolerance"), [(torch.float32, 2e-5), (torch.float64, 1e-13)])
+@pytest.mark.parametrize("size", [(2, 2), (6, 4), (16, 12)])
+def test_results_and_gradients_are_those_of_unfold_and_fold(
+    size: tuple[int, int], dtype: torch.dtype, tolerance: float
+) -> None:
+    features, _, mask = draw(4, 5, size)
+    mask = mask.to(dtype)[:, None]
+    towards = torch.randn(4, 5, *size, dtype=dtype, generator=torch.Generator().manual_seed(0))
+    found = []
+    for temperature in (0.1, 0.7):
+        given = torch.full((4,), temperature, dtype=dtype)
+        for attend in (
+            lambda x, t: ContextualAttention()(x, mask, t[:, None]),
+            lambda x, t: contextual_unfold.attend(x, mask, t),
+        ):
+            inputs = [features.to(dtype).requires_grad_(True), given.clone().requires_grad_(True)]
+            result = attend(*inputs)
+            found.append((result.detach(), *torch.autograd.grad(result, inputs, towards)))
+    for ours, theirs in (found[:2], found[2:]):
+        for one, other in zip(ours, theirs, strict=True):
+            scale = max(float(other.abs().max()), 1.0)
+            torch.testing.assert_close(one, other, rtol=0, atol=tolerance * scale)
 
 
 def test_every_image_has_its_own_mask() -> None:

@@ -2,9 +2,18 @@
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
-from temperfill.attention.patches import key_mask, pad_to_patch, reduce_mask, roll, unroll_keys, unroll_queries
+from temperfill.attention.patches import (
+    key_mask,
+    overlap_add,
+    pad_to_patch,
+    reduce_mask,
+    roll,
+    unroll_keys,
+    unroll_queries,
+)
 
 SIZES = [(1, 1), (1, 6), (4, 2), (5, 7), (8, 8)]
 
@@ -74,6 +83,18 @@ def test_overlaps_are_averaged_by_their_actual_count(patch_size: int) -> None:
             columns = [c for c in range(width) if c - before <= x <= c + after]
             covering = [r * width + c for r in rows for c in columns]
             assert rolled[y, x].item() == pytest.approx(sum(covering) / len(covering), abs=1e-12)
+
+
+@pytest.mark.parametrize(("patch_size", "stride"), [(1, 1), (3, 1), (4, 2), (6, 2), (3, 3)])
+@pytest.mark.parametrize("size", [(1, 1), (3, 2)])
+def test_overlapping_patches_are_added(size: tuple[int, int], patch_size: int, stride: int) -> None:
+    """Unrolled from a map and added, every cell is there as often as patches cover it, as ``F.fold`` counts."""
+    height, width = ((number - 1) * stride + patch_size for number in size)
+    features = torch.randn(2, 3, height, width, dtype=torch.float64)
+    added = overlap_add(unroll_keys(features, patch_size, stride), size, patch_size, stride)
+    ones = F.unfold(torch.ones(1, 1, height, width, dtype=torch.float64), patch_size, stride=stride)
+    count = F.fold(ones, (height, width), patch_size, stride=stride)
+    torch.testing.assert_close(added, features * count, rtol=0, atol=1e-13)
 
 
 def test_maps_smaller_than_the_patch_are_padded_to_it_and_others_left_alone() -> None:

@@ -1,7 +1,9 @@
-"""Detail carried along given matches."""
+"""Detail carried along given sources."""
 
+import pytest
 import torch
 
+from attention import contextual_unfold
 from temperfill.attention.transfer import carry_detail
 
 CELL = 8
@@ -38,3 +40,15 @@ def test_sources_are_averaged_by_their_weights() -> None:
     centre = carried[..., 5 * CELL // 2 : 7 * CELL // 2, 5 * CELL // 2 : 7 * CELL // 2]
     torch.testing.assert_close(centre, torch.full_like(centre, 0.75))
     torch.testing.assert_close(carry_detail(detail, cells, weights * 0, sources, CELL), torch.zeros_like(detail))
+
+
+@pytest.mark.parametrize("cell", [4, 16])
+def test_it_is_what_unfold_and_fold_give(cell: int) -> None:
+    random = torch.Generator().manual_seed(0)
+    rows, columns = 5, 7
+    detail = torch.randn(1, 3, rows * cell, columns * cell, generator=random)
+    cells = torch.randperm(rows * columns, generator=random)[:20]
+    weights = torch.rand(20, 4, generator=random)
+    sources = torch.randint(rows * columns, (20, 4), generator=random)
+    expected = contextual_unfold.carry(detail, cells, weights, sources, cell)
+    assert torch.equal(carry_detail(detail, cells, weights, sources, cell), expected)

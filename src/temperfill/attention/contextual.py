@@ -9,7 +9,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from temperfill.attention.patches import reduce_mask
+from temperfill.attention.patches import overlap_add, reduce_mask, unroll_keys, unroll_queries
 
 RATE = 2
 """Matching happens on features reduced by this factor."""
@@ -28,16 +28,16 @@ def patch_scores(features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor
 
     Returns:
         scores (B, N, M) of N queries with M = N keys at reduced size, zero where the key touches the hole;
-        valid (B, 1, M), 1 where it does not; pasted patches (B, M, C * 16) of the full-size features.
+        valid (B, 1, M), 1 where it does not; pasted patches (B, M, 16 * C) of the full-size features.
     """
     reduced = features[:, :, ::RATE, ::RATE]  # nearest neighbour
     size = (reduced.shape[2], reduced.shape[3])
-    queries = F.unfold(reduced, PATCH_SIZE, padding=PATCH_SIZE // 2).transpose(1, 2)
+    queries = unroll_queries(reduced, PATCH_SIZE)
     keys = queries / queries.norm(dim=-1, keepdim=True).clamp(min=1e-4)
     scores = fuse(queries @ keys.transpose(1, 2), size)
     hole = F.max_pool2d(F.max_pool2d(mask, RATE), PATCH_SIZE, 1, PATCH_SIZE // 2)
     valid = 1 - hole.flatten(1)[:, None]
-    pasted = F.unfold(features, 2 * RATE, padding=RATE // 2, stride=RATE).transpose(1, 2)
+    pasted = unroll_keys(F.pad(features, (RATE // 2,) * 4), 2 * RATE, RATE)
     return scores * valid, valid, pasted
 
 
@@ -74,14 +74,15 @@ def paste(weights: Tensor, pasted: Tensor, size: tuple[int, int]) -> Tensor:
 
     Args:
         weights: (B, N, M).
-        pasted: (B, M, C * 16).
+        pasted: (B, M, 16 * C).
         size: (h, w) of the full-size features.
 
     Returns:
         (B, C, h, w).
     """
-    patches = (weights @ pasted).transpose(1, 2)
-    return F.fold(patches, size, 2 * RATE, padding=RATE // 2, stride=RATE) / 4
+    border = RATE // 2
+    added = overlap_add(weights @ pasted, (size[0] // RATE, size[1] // RATE), 2 * RATE, RATE)
+    return added[:, :, border:-border, border:-border] / 4
 
 
 def pad_to_rate(features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:

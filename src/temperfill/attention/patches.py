@@ -69,6 +69,32 @@ def unroll_keys(features: Tensor, patch_size: int, stride: int) -> Tensor:
     return torch.stack(slices, 3).flatten(3).flatten(1, 2)
 
 
+def overlap_add(patches: Tensor, size: tuple[int, int], patch_size: int, stride: int) -> Tensor:
+    """Puts patches where ``unroll_keys`` takes them from, and adds where they overlap.
+
+    Args:
+        patches: (B, rows * columns, k*k*C), the channels of a cell side by side.
+        size: (rows, columns) of the patches.
+        patch_size: side k of the patches, a multiple of ``stride``.
+        stride: distance between patches.
+
+    Returns:
+        (B, C, (rows - 1) * stride + k, (columns - 1) * stride + k).
+    """
+    # A patch is a square of blocks as wide as the stride. Each block of all patches is one shifted slice, which covers
+    # every cell once.
+    side = patch_size // stride
+    blocks = patches.unflatten(1, size).unflatten(-1, (side, stride, side, stride, -1))
+    total: Tensor | None = None
+    for i in range(side):
+        for j in range(side):
+            padding = (0, 0, 0, 0, 0, 0, j, side - 1 - j, i, side - 1 - i)
+            piece = F.pad(blocks[:, :, :, i, :, j], padding)
+            total = piece if total is None else total + piece
+    assert total is not None
+    return total.permute(0, 5, 1, 3, 2, 4).flatten(4, 5).flatten(2, 3)
+
+
 def key_mask(mask: Tensor, patch_size: int, stride: int) -> Tensor:
     """Which key patches touch the hole (Eq. 8).
 

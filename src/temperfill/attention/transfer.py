@@ -22,14 +22,20 @@ def carry_detail(detail: Tensor, cells: Tensor, weights: Tensor, sources: Tensor
         (1, C, H, W), zero far from the cells.
     """
     margin, side = cell // 2, 2 * cell
-    height, width = detail.shape[2:]
-    windows = F.unfold(detail, side, padding=margin, stride=cell)[0]  # (C * side * side, cells)
-    share = weights / weights.sum(-1, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
+    rows, columns = (length // cell for length in detail.shape[2:])
+    padded = F.pad(detail[0], (margin,) * 4)
+    windows = padded.unfold(1, side, cell).unfold(2, side, cell)  # (C, rows, columns, side, side), a view
+    share = (weights / weights.sum(-1, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)).unbind(-1)
+    total = sum(
+        windows[:, source // columns, source % columns] * part[:, None, None]
+        for source, part in zip(sources.unbind(-1), share, strict=True)
+    )
     ramp = torch.hann_window(side, dtype=detail.dtype, device=detail.device)
-    fade = (ramp[:, None] * ramp[None, :]).flatten().repeat(detail.shape[1])
-    written = torch.zeros_like(windows)
-    total = torch.zeros_like(windows[:, : len(cells)])
-    for rank in range(weights.shape[-1]):
-        total += windows[:, sources[:, rank]] * share[:, rank]
-    written[:, cells] = total * fade[:, None]
-    return F.fold(written[None], (height, width), side, padding=margin, stride=cell)
+    total = total * (ramp[:, None] * ramp)
+    # By quarters: of those in one place of their windows, none covers another.
+    written = detail.new_zeros(len(padded), rows + 1, cell, columns + 1, cell)
+    row, column = cells // columns, cells % columns
+    for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
+        quarter = total[..., down * cell : (down + 1) * cell, right * cell : (right + 1) * cell]
+        written[:, row + down, :, column + right] += quarter.transpose(0, 1)
+    return written.flatten(3).flatten(1, 2)[None, :, margin:-margin, margin:-margin]
