@@ -379,7 +379,7 @@ def test_folders_are_checked(folders: list[Path], stored: Path, tmp_path: Path) 
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="no pictures in"):
         run([tmp_path / "empty"], tmp_path / "out", stored)
-    with pytest.raises(ValueError, match="'street', which is taken"):
+    with pytest.raises(ValueError, match="'street', which is empty or already used"):
         run([folders[0], folders[0]], tmp_path / "out", stored)
     with pytest.raises(ValueError, match="lies in the folder of pictures"):
         run(folders, folders[1] / "out", stored)
