@@ -1,4 +1,4 @@
-"""Strategies for large holes in large photographs, in figures and as a sheet.
+"""Strategies for large holes in large photographs, in numbers and as a sheet.
 
 python benchmarks/large_holes.py PHOTOS --hole 700 --vgg VGG.safetensors --output report/
 
@@ -21,8 +21,8 @@ import numpy as np
 import torch
 
 from temperfill import images, regions
-from temperfill.config import JudgeConfig
-from temperfill.evaluate import Judge
+from temperfill.config import MetricsConfig
+from temperfill.evaluate import Scorer
 from temperfill.inpainter import Inpainter, load_method
 from temperfill.methods.catalogue import ABOUT
 from temperfill.methods.contract import Abilities, Method
@@ -65,12 +65,12 @@ def main() -> None:
     arguments.output.mkdir(parents=True, exist_ok=True)
     paths = sorted(path for path in arguments.photos.iterdir() if path.suffix in images.SUFFIXES)
     paths = paths[:: max(len(paths) // arguments.limit, 1)][: arguments.limit] if arguments.limit else paths
-    method, judge = load_method(arguments.model), Judge(JudgeConfig(vgg=arguments.vgg))
+    method, scorer = load_method(arguments.model), Scorer(MetricsConfig(vgg=arguments.vgg))
     classes = {"enlarged": Enlarged, "carried": Carried}
     plain = {name: Inpainter(cls(method), precision=arguments.precision) for name, cls in classes.items()}
     plain |= {name: Inpainter.from_pretrained(name) for name in arguments.strategies if name in ABOUT}
     usual = Inpainter(method, precision=arguments.precision)
-    figures: dict[str, list[dict[str, float]]] = {name: [] for name in arguments.strategies}
+    values: dict[str, list[dict[str, float]]] = {name: [] for name in arguments.strategies}
     columns: dict[str, list[Any]] = {name: [] for name in ("input", *arguments.strategies, "truth")}
     for number, path in enumerate(paths):
         picture = images.open_picture(path)
@@ -90,16 +90,16 @@ def main() -> None:
             seconds = time.perf_counter() - start
             result = images.to_rgb(filled)
             columns[name].append(to_bytes(result[around]))
-            figures[name].append(judged(judge, result[around], truth[around], hole[around]) | {"seconds": seconds})
-            print(path.name, name, {key: round(value, 3) for key, value in figures[name][-1].items()}, flush=True)
-    names = list(figures[arguments.strategies[0]][0])
+            values[name].append(judged(scorer, result[around], truth[around], hole[around]) | {"seconds": seconds})
+            print(path.name, name, {key: round(value, 3) for key, value in values[name][-1].items()}, flush=True)
+    names = list(values[arguments.strategies[0]][0])
     table = [f"| strategy | {' | '.join(names)} | PSNR over the first |", "|---" * (len(names) + 2) + "|"]
-    for name, rows in figures.items():
+    for name, rows in values.items():
         cells = [f"{np.mean([row[key] for row in rows]):.3f}" for key in names]
-        table.append(f"| {name} | {' | '.join(cells)} | {interval(rows, figures[arguments.strategies[0]])} |")
+        table.append(f"| {name} | {' | '.join(cells)} | {interval(rows, values[arguments.strategies[0]])} |")
     print("\n".join(table))
     (arguments.output / "figures.md").write_text("\n".join(table) + "\n")
-    (arguments.output / "figures.json").write_text(json.dumps(figures, indent=1))
+    (arguments.output / "figures.json").write_text(json.dumps(values, indent=1))
     contact_sheet(columns, arguments.output / "sheet.png")
 
 
@@ -128,13 +128,13 @@ def to_bytes(values: Any) -> Any:
     return (np.clip(values, 0, 1) * 255).round().astype(np.uint8)
 
 
-def judged(judge: Judge, result: Any, truth: Any, hole: Any) -> dict[str, float]:
+def judged(scorer: Scorer, result: Any, truth: Any, hole: Any) -> dict[str, float]:
     def tensor(array: Any) -> torch.Tensor:
         return torch.from_numpy(np.ascontiguousarray(array.transpose(2, 0, 1)))[None].float()
 
     image, target, mask = tensor(result), tensor(truth), torch.from_numpy(hole)[None, None].float()
     with torch.inference_mode():
-        found = judge.figures(image, judge.features(image), target, judge.features(target), mask)
+        found = scorer.values(image, scorer.features(image), target, scorer.features(target), mask)
     return {name: float(value) for name, value in found.items()}
 
 

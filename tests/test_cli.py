@@ -16,7 +16,7 @@ from PIL import Image
 import temperfill
 from temperfill import cli
 from temperfill.cli.study import STUDIES
-from temperfill.config import EvaluationConfig, GeneratorConfig, JudgeConfig, to_json
+from temperfill.config import EvaluationConfig, GeneratorConfig, MetricsConfig, to_json
 from temperfill.nets.generator import Generator
 from temperfill.presets import PRESETS
 from temperfill.weights_files import load_generator, read_metadata, save_generator
@@ -340,7 +340,7 @@ def test_evaluation_gets_the_options(tmp_path: Path, monkeypatch: pytest.MonkeyP
         "v",
     ]
     cli.main(["evaluate", *words])
-    judge = JudgeConfig(vgg=Path("v"))
+    judge = MetricsConfig(vgg=Path("v"))
     expected = EvaluationConfig((Path("p"),), masks=Path("m"), limit=3, judge=judge)
     assert calls[0][0] == (("ours", "telea"), expected, Path("o"))
 

@@ -19,9 +19,9 @@ from temperfill.config import (
     DiscriminatorConfig,
     EvaluationConfig,
     GeneratorConfig,
-    JudgeConfig,
     LossConfig,
     MachineConfig,
+    MetricsConfig,
     PartialConvConfig,
     PartialConvLoss,
     PartialConvRun,
@@ -191,7 +191,7 @@ def test_every_field_has_a_docstring() -> None:
     classes = {
         cls for run in RUNS.values() for cls in (type(run().generator), type(run().discriminator), type(run().loss))
     }
-    classes |= {DataConfig, MachineConfig, EvaluationConfig, JudgeConfig, StudyConfig}
+    classes |= {DataConfig, MachineConfig, EvaluationConfig, MetricsConfig, StudyConfig}
     own = sum(len(dataclasses.fields(cls)) for cls in classes) - len(dataclasses.fields(DeepFillV2Config))  # inherited
     assert checked == own + len(dataclasses.fields(TrainConfig)) - 5
 

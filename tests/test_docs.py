@@ -9,6 +9,7 @@ import shlex
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import numpy as np
@@ -196,6 +197,34 @@ def test_architecture_page_names_every_module() -> None:
     names += [f"{path.parent.name}/" for path in package.glob("*/__init__.py")]
     for name in names:
         assert re.search(rf"^  {re.escape(name)} ", page, re.MULTILINE), f"docs/architecture.md does not mention {name}"
+
+
+def modules() -> set[str]:
+    """What the package holds at its top: files and folders of code."""
+    package = ROOT / "src" / "temperfill"
+    return {path.stem for path in package.glob("*.py")} | {path.parent.name for path in package.glob("*/__init__.py")}
+
+
+def column(heading: str, number: int) -> list[list[str]]:
+    """The names in a column of the table below a heading of the architecture page, row by row."""
+    page = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    section = page.split(f"\n## {heading}\n")[1].split("\n## ")[0]
+    rows = re.findall(r"^\|.*\|$", section, re.MULTILINE)[2:]
+    return [re.findall(r"\w+", row.split("|")[number]) for row in rows]
+
+
+def test_every_module_stands_in_one_room() -> None:
+    rooms = [name for row in column("Rooms", 2) for name in row]
+    assert sorted(rooms) == sorted(modules() - {"__init__"})
+
+
+def test_layers_of_the_architecture_page_are_those_of_the_contract() -> None:
+    contracts = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["tool"]["importlinter"][
+        "contracts"
+    ]
+    layers = next(contract["layers"] for contract in contracts if contract["id"] == "layers")
+    assert column("Layers", 2) == [re.findall(r"\w+", layer) for layer in layers]
+    assert {name for row in column("Layers", 2) for name in row} == modules() - {"__init__", "__main__"}
 
 
 def test_sample_is_a_photo_with_a_mask() -> None:

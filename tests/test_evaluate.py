@@ -18,8 +18,8 @@ from PIL import Image
 from skimage.metrics import structural_similarity
 
 from temperfill import evaluate, masks, presets
-from temperfill.config import EvaluationConfig, GeneratorConfig, JudgeConfig, TrainConfig
-from temperfill.evaluate import contest, inputs
+from temperfill.config import EvaluationConfig, GeneratorConfig, MetricsConfig, TrainConfig
+from temperfill.evaluate import composites, entrants, inputs
 from temperfill.inpainter import Inpainter
 from temperfill.methods.contract import Abilities
 from temperfill.nets.generator import Generator
@@ -73,8 +73,8 @@ def run(folders: list[Path], out: Path, masks_from: str | Path = "free-form-squa
     """An evaluation at a small size; a path of masks, or the kind to draw."""
     called = {"progress": False, "device": "cpu"} | {k: options.pop(k) for k in ("command", "device") if k in options}
     methods = options.pop("methods", ["telea", "biharmonic"])
-    judged = [field.name for field in dataclasses.fields(JudgeConfig)]
-    judge = JudgeConfig(**{name: options.pop(name) for name in judged if name in options})
+    judged = [field.name for field in dataclasses.fields(MetricsConfig)]
+    judge = MetricsConfig(**{name: options.pop(name) for name in judged if name in options})
     chosen: dict[str, Any] = {"masks": masks_from} if isinstance(masks_from, Path) else {"mask_kind": masks_from}
     chosen |= {"size": SIZE, "judge": judge} | {k: tuple(v) if k == "groups" else v for k, v in options.items()}
     return evaluate.run(methods, EvaluationConfig(tuple(folders), **chosen), out, **called)
@@ -180,13 +180,13 @@ def test_the_worst_results_stand_beside_others(
 
 def count_calls(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     calls: list[str] = []
-    real = contest.fill
+    real = composites.fill
 
     def counted(method: Any, *tensors: torch.Tensor) -> torch.Tensor:
         calls.append(method.name)
         return real(method, *tensors)
 
-    monkeypatch.setattr(contest, "fill", counted)
+    monkeypatch.setattr(composites, "fill", counted)
     return calls
 
 
@@ -239,7 +239,7 @@ def test_interrupted_run_goes_on(
 ) -> None:
     whole = run(folders, tmp_path / "whole", stored)
     out = tmp_path / "out"
-    real, calls = contest.fill, []
+    real, calls = composites.fill, []
 
     def dying(*arguments: Any) -> torch.Tensor:
         calls.append(None)
@@ -248,7 +248,7 @@ def test_interrupted_run_goes_on(
         return real(*arguments)
 
     with monkeypatch.context() as patch:
-        patch.setattr(contest, "fill", dying)
+        patch.setattr(composites, "fill", dying)
         with pytest.raises(KeyboardInterrupt):
             run(folders, out, stored)
     assert not (out / "report.json").exists()
@@ -309,7 +309,7 @@ def test_methods_see_no_pixel_of_the_hole(
         def __call__(self, image: torch.Tensor, mask: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
             return image
 
-    monkeypatch.setattr(contest, "load_method", lambda name, device: Mirror())
+    monkeypatch.setattr(entrants, "load_method", lambda name, device: Mirror())
     run(folders, tmp_path / "out", stored, methods=["telea"])
     hole = np.asarray(Image.open(stored / "paper-0/faces/p0.png")) > 127
     assert len(np.unique(pixels(tmp_path / "out/telea/paper-0/faces/p0.png")[hole])) == 1
@@ -398,7 +398,7 @@ def test_damaged_mask_is_named(folders: list[Path], stored: Path, tmp_path: Path
         run(folders, tmp_path / "out", stored)
 
 
-# --- the judge of the protocol ---
+# --- the metrics of an evaluation ---
 
 
 @pytest.mark.weights
@@ -415,7 +415,7 @@ def test_figures_equal_those_of_the_independent_judge(tmp_path: Path) -> None:
             home / "masks",
             ("paper-0", "ratio-0.1-0.2"),
             limit=2,
-            judge=JudgeConfig(weights=weights_dir),
+            judge=MetricsConfig(weights=weights_dir),
         ),
         tmp_path / "out",
         device="cpu",

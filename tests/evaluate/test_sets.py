@@ -6,9 +6,9 @@ import pytest
 import torch
 
 from temperfill import metrics
-from temperfill.config import JudgeConfig
-from temperfill.evaluate.sets import ALL_MASKS, SetFigures
-from temperfill.evaluate.weights import choose_figures
+from temperfill.config import MetricsConfig
+from temperfill.evaluate.choose_metrics import choose_metrics
+from temperfill.evaluate.sets import ALL_MASKS, SetMetrics
 
 PIXELS = ["mae", "psnr", "ssim", "sharp"]
 
@@ -25,7 +25,7 @@ def moments(*parts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def test_figures_of_sets_follow_from_all_pictures() -> None:
-    sets = SetFigures(["fid", "kernel"])
+    sets = SetMetrics(["fid", "kernel"])
     truth = vectors(9, 0)
     made = {(run, group): vectors(9, 10 * i + j) for i, run in enumerate("ab", 1) for j, group in enumerate("gh")}
     for i in range(9):
@@ -49,38 +49,38 @@ def test_figures_of_sets_follow_from_all_pictures() -> None:
 
 
 def test_without_weights_there_is_nothing_for_sets() -> None:
-    assert SetFigures([]).summary() == {}
+    assert SetMetrics([]).summary() == {}
 
 
 def test_figures_are_those_whose_weights_are_there(tmp_path: Path) -> None:
-    names, files, missing = choose_figures(JudgeConfig())
+    names, files, missing = choose_metrics(MetricsConfig())
     assert names == PIXELS
     assert files == {}
     assert list(missing) == ["lpips", "vgg", "squeeze", "fid", "kernel"]
     for name in ("alexnet-owt-7be5be79.pth", "alex.pth", "pt_inception-2015-12-05-6726825d.pth"):
         (tmp_path / name).touch()
-    names, files, missing = choose_figures(JudgeConfig(weights=tmp_path))
+    names, files, missing = choose_metrics(MetricsConfig(weights=tmp_path))
     assert set(names) == {*PIXELS, "lpips", "fid"}
     assert files["lpips"] == (tmp_path / "alexnet-owt-7be5be79.pth", tmp_path / "alex.pth")
-    assert choose_figures(JudgeConfig(metrics=("psnr", "fid"), weights=tmp_path))[0] == ["psnr", "fid"]
+    assert choose_metrics(MetricsConfig(metrics=("psnr", "fid"), weights=tmp_path))[0] == ["psnr", "fid"]
 
 
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (JudgeConfig(metrics=("fid",)), r"--inception.*pt_inception-2015-12-05-6726825d\.pth.*github"),
-        (JudgeConfig(metrics=("lpips",)), r"--lpips-heads.*alexnet-owt-7be5be79\.pth.*alex\.pth"),
-        (JudgeConfig(metrics=("kernel",)), "--squeezenet.*keras-squeezenet"),
-        (JudgeConfig(lpips_network=Path("alexnet.pth")), "--lpips-heads"),
-        (JudgeConfig(metrics=("lpisp",)), "unknown figure 'lpisp'"),
+        (MetricsConfig(metrics=("fid",)), r"--inception.*pt_inception-2015-12-05-6726825d\.pth.*github"),
+        (MetricsConfig(metrics=("lpips",)), r"--lpips-heads.*alexnet-owt-7be5be79\.pth.*alex\.pth"),
+        (MetricsConfig(metrics=("kernel",)), "--squeezenet.*keras-squeezenet"),
+        (MetricsConfig(lpips_network=Path("alexnet.pth")), "--lpips-heads"),
+        (MetricsConfig(metrics=("lpisp",)), "unknown metric 'lpisp'"),
     ],
 )
 def test_what_is_asked_for_and_missing_is_named(
-    config: JudgeConfig, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+    config: MetricsConfig, message: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
     monkeypatch.setenv("TORCH_HOME", str(tmp_path))
     with pytest.raises(ValueError, match=message):
-        choose_figures(config)
+        choose_metrics(config)
 
 
 def test_torch_cache_is_searched_for_what_is_asked_for(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -88,9 +88,9 @@ def test_torch_cache_is_searched_for_what_is_asked_for(monkeypatch: pytest.Monke
     (tmp_path / "checkpoints").mkdir()
     path = tmp_path / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth"
     path.touch()
-    assert choose_figures(JudgeConfig(metrics=("fid", "mae")))[1] == {"fid": (path,)}
+    assert choose_metrics(MetricsConfig(metrics=("fid", "mae")))[1] == {"fid": (path,)}
     with pytest.raises(ValueError, match=r"^fid: a per-picture metric is needed"):
-        choose_figures(JudgeConfig(metrics=("fid",)))
-    assert choose_figures(JudgeConfig())[0] == PIXELS
+        choose_metrics(MetricsConfig(metrics=("fid",)))
+    assert choose_metrics(MetricsConfig())[0] == PIXELS
     with pytest.raises(NotADirectoryError, match="no folder of weights"):
-        choose_figures(JudgeConfig(weights=tmp_path / "absent"))
+        choose_metrics(MetricsConfig(weights=tmp_path / "absent"))

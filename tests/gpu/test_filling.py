@@ -10,7 +10,7 @@ from PIL import Image
 
 import temperfill
 from temperfill import evaluate
-from temperfill.config import EvaluationConfig, JudgeConfig
+from temperfill.config import EvaluationConfig, MetricsConfig
 from temperfill.inpainter import Inpainter
 
 SAMPLES = Path(temperfill.__file__).parent / "samples"
@@ -82,7 +82,7 @@ def test_too_little_memory_is_lived_with() -> None:
 
 @pytest.mark.gpu
 def test_figures_are_those_of_the_cpu(pictures: Path, tmp_path: Path) -> None:
-    settings = EvaluationConfig((pictures,), size=64, limit=3, judge=JudgeConfig(metrics=("mae", "psnr", "ssim")))
+    settings = EvaluationConfig((pictures,), size=64, limit=3, judge=MetricsConfig(metrics=("mae", "psnr", "ssim")))
     found = [
         evaluate.run(["base", "biharmonic"], settings, tmp_path / name, device=name, progress=False)
         for name in ("cpu", "cuda")

@@ -14,7 +14,7 @@ from temperfill.bulk.work import weights_file
 from temperfill.cli.bundle import run as run_bundle
 from temperfill.cli.fine_tune import FineTuneOptions, configuration
 from temperfill.config import GeneratorConfig
-from temperfill.evaluate import contestants
+from temperfill.evaluate import load_entrants
 from temperfill.export import onnx_file
 from temperfill.inpainter import Inpainter
 from temperfill.methods.finding import Found, bundled, find
@@ -45,7 +45,7 @@ def bundle(name: str, tmp_path: Path) -> None:
 DOORS: dict[str, Callable[[str, Path], Any]] = {
     "inpaint, edit and serve": lambda name, _: Inpainter.from_pretrained(name, "cpu"),
     "inpaint of a folder": lambda name, _: weights_file(name).read_bytes(),  # type: ignore[union-attr]
-    "evaluate and study": lambda name, _: contestants([name], "cpu"),
+    "evaluate and study": lambda name, _: load_entrants([name], "cpu"),
     "export": lambda name, _: onnx_file._generator(onnx_file._weights(name), name),
     "fine-tune": fine_tune,
     "bundle": bundle,

@@ -115,5 +115,5 @@ def test_tables_by_masks_have_the_bins_as_columns() -> None:
 
 def test_no_plot_is_drawn_of_nothing(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
-    report.plot_figures({"ours": {"near": {"n": 1, "runs": 1, "interval": {}}}}, tmp_path / "sets.png")
+    report.plot_metrics({"ours": {"near": {"n": 1, "runs": 1, "interval": {}}}}, tmp_path / "sets.png")
     assert not (tmp_path / "sets.png").exists()

@@ -10,7 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from temperfill import evaluate, sketch, studies
-from temperfill.config import EvaluationConfig, JudgeConfig
+from temperfill.config import EvaluationConfig, MetricsConfig
 from temperfill.methods.contract import Abilities
 from temperfill.tensors import SizeRule
 
@@ -46,8 +46,8 @@ class Dark:
 @pytest.fixture
 def drawer(monkeypatch: pytest.MonkeyPatch) -> Drawer:
     method = Drawer()
-    entrant = evaluate.Contestant("drawer", method, "drawer", "1", baseline=False, trained=True)
-    monkeypatch.setattr(evaluate, "contestants", lambda *_: [entrant])
+    entrant = evaluate.Entrant("drawer", method, "drawer", "1", baseline=False, trained=True)
+    monkeypatch.setattr(evaluate, "load_entrants", lambda *_: [entrant])
     monkeypatch.setattr(sketch, "load_detector", lambda *_: Dark())
     return method
 
@@ -63,7 +63,7 @@ def setting(tmp_path: Path) -> EvaluationConfig:
         hole[16:48, 16:48] = 255
         Image.fromarray(picture).save(tmp_path / "lined" / f"{i}.png")
         Image.fromarray(hole).save(tmp_path / "masks" / "middle" / "lined" / f"{i}.png")
-    return EvaluationConfig((tmp_path / "lined",), tmp_path / "masks", size=SIZE, judge=JudgeConfig(("psnr",)))
+    return EvaluationConfig((tmp_path / "lined",), tmp_path / "masks", size=SIZE, judge=MetricsConfig(("psnr",)))
 
 
 def test_who_follows_lines_scores_with_them(drawer: Drawer, setting: EvaluationConfig, tmp_path: Path) -> None:

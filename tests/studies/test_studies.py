@@ -61,7 +61,7 @@ def trained(monkeypatch: pytest.MonkeyPatch) -> list[str]:
 @pytest.fixture
 def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
     """Plots take most of the time, and one test has them."""
-    monkeypatch.setattr(report, "plot_figures", lambda *_: None)
+    monkeypatch.setattr(report, "plot_metrics", lambda *_: None)
     monkeypatch.setattr(report, "plot_curves", lambda *_: None)
 
 

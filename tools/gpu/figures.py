@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from temperfill import evaluate
-from temperfill.config import EvaluationConfig, JudgeConfig
+from temperfill.config import EvaluationConfig, MetricsConfig
 
 from . import ROOT
 
@@ -43,9 +43,9 @@ def judge(
     """
     folders = tuple(path for path in sorted((inputs / "val").iterdir()) if path.is_dir())
     masks = inputs / "masks" if (inputs / "masks").is_dir() else None
-    judges = JudgeConfig(weights=inputs / "weights" if (inputs / "weights").is_dir() else None)
+    judges = MetricsConfig(weights=inputs / "weights" if (inputs / "weights").is_dir() else None)
     most = max(sum(1 for _ in folder.iterdir()) for folder in folders)
-    entrants = evaluate.contestants(["base", f"{TRAINED}={weights}"], device)
+    entrants = evaluate.load_entrants(["base", f"{TRAINED}={weights}"], device)
     began, before = time.monotonic(), 0.0
     limit = 1
     while limit:

@@ -22,7 +22,7 @@ from temperfill.config.baselines import (
     WaveFillLoss,
     WaveFillRun,
 )
-from temperfill.config.evaluation import LEAST_SIZE, RATIO_BINS, EvaluationConfig, JudgeConfig, StudyConfig
+from temperfill.config.evaluation import LEAST_SIZE, RATIO_BINS, EvaluationConfig, MetricsConfig, StudyConfig
 from temperfill.config.ours import DiscriminatorConfig, GeneratorConfig, LossConfig, TrainConfig
 from temperfill.config.run import DataConfig, MachineConfig, RunConfig
 from temperfill.config.values import differences, from_json, load_json, read_json, to_json
@@ -42,9 +42,9 @@ __all__ = [
     "DiscriminatorConfig",
     "EvaluationConfig",
     "GeneratorConfig",
-    "JudgeConfig",
     "LossConfig",
     "MachineConfig",
+    "MetricsConfig",
     "PartialConvConfig",
     "PartialConvLoss",
     "PartialConvRun",

@@ -14,11 +14,11 @@ RATIO_BINS = ("ratio-0.0-0.1", "ratio-0.1-0.2", "ratio-0.2-0.3", "ratio-0.3-0.4"
 
 
 @dataclass(frozen=True)
-class JudgeConfig:
-    """Figures of an evaluation, and the weights of the networks that some of them need."""
+class MetricsConfig:
+    """Metrics of an evaluation, and the weights of the networks that some of them need."""
 
     metrics: tuple[str, ...] = ()
-    """Figures to report: mae, psnr, ssim, lpips, vgg, squeeze, sharp, lines, fid, kernel. One that is named and lacks
+    """Metrics to report: mae, psnr, ssim, lpips, vgg, squeeze, sharp, lines, fid, kernel. One that is named and lacks
     its weights stops the command; without names, those that lack them are left out."""
     vgg: Path | None = None
     """VGG weights for the VGG distance."""
@@ -31,8 +31,8 @@ class JudgeConfig:
     inception: Path | None = None
     """FID's Inception."""
     edges: str = ""
-    """What finds the edges of the figure lines: auto (the bundled edge network, or canny where there is none), canny,
-    or path of PiDiNet weights. Without it, that figure is left out unless it is named."""
+    """What finds the edges of the metric lines: auto (the bundled edge network, or canny where there is none), canny,
+    or path of PiDiNet weights. Without it, that metric is left out unless it is named."""
     weights: Path | None = None
     """Folder that is searched for weights by the names under which they are published."""
 
@@ -42,7 +42,7 @@ class JudgeConfig:
 
 @dataclass(frozen=True)
 class EvaluationConfig:
-    """Pictures, masks and figures of an evaluation."""
+    """Pictures, masks and metrics of an evaluation."""
 
     pictures: tuple[Path, ...]
     """Folders of pictures; each is a kind, named after itself."""
@@ -61,8 +61,8 @@ class EvaluationConfig:
     filling: Literal["network", "inpaint"] = "network"
     """network: every method is called once, on the whole square. inpaint: trained methods fill as temperfill inpaint
     does by default, which shrinks thick holes and windows of large pictures, and matches the tone."""
-    judge: JudgeConfig = field(default_factory=JudgeConfig)
-    """Figures, and their weights."""
+    judge: MetricsConfig = field(default_factory=MetricsConfig)
+    """Metrics, and their weights."""
 
     def __post_init__(self) -> None:
         check_types(self)

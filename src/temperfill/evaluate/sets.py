@@ -1,4 +1,4 @@
-"""Figures of whole sets of pictures, gathered picture by picture."""
+"""Metrics of whole sets of pictures, gathered picture by picture."""
 
 from typing import Any
 
@@ -16,14 +16,14 @@ ResultKey = tuple[str, str, str]
 """Method, run, group."""
 
 
-class SetFigures:
+class SetMetrics:
     """FID and kernel distance of each method, run and group of masks, all kinds of pictures pooled.
 
     For FID only sums are kept (34 MB for each method, run and group, whatever the number of pictures); for the kernel
     distance the 512 features of every picture (2 kB for each composite).
 
     Args:
-        names: of the figures; a subset of ``report.SET_METRICS``.
+        names: of the metrics; a subset of ``report.SET_METRICS``.
     """
 
     def __init__(self, names: list[str]) -> None:
@@ -34,7 +34,7 @@ class SetFigures:
         self.vectors: dict[ResultKey, list[Tensor]] = {}
 
     def add_truth(self, vectors: dict[str, Tensor]) -> None:
-        """Adds a picture: (1, d) for each figure."""
+        """Adds a picture: (1, d) for each metric."""
         if "fid" in self.names:
             if not self.truth_moments.count:
                 self.truth_moments = metrics.Moments(vectors["fid"].shape[1])
@@ -51,9 +51,9 @@ class SetFigures:
             self.vectors.setdefault(place, []).append(vectors["kernel"][0].cpu())
 
     def summary(self, device: str = "cpu") -> dict[str, dict[str, dict[str, Any]]]:
-        """Method to group to ``n`` (composites), ``runs``, the figures, and ``interval`` of the kernel distance.
+        """Method to group to ``n`` (composites), ``runs``, the values, and ``interval`` of the kernel distance.
 
-        Where there are several groups, ``all masks`` pools them. Figures are means over runs. FID has no interval and
+        Where there are several groups, ``all masks`` pools them. Values are means over runs. FID has no interval and
         is left out below two pictures.
         """
         result: dict[str, dict[str, dict[str, Any]]] = {}
@@ -79,7 +79,7 @@ class SetFigures:
             cell |= _rounded("kernel", runs, [distance.value for distance in found])
             replicates = np.stack([distance.replicates.numpy() for distance in found])[..., None]
             low, high = np.percentile(report.resampled_runs(replicates), [2.5, 97.5])
-            # The figure is never negative, which the moved replicates do not know.
+            # The distance is never negative, which the moved replicates do not know.
             bounds = [round(max(float(bound), 0.0), report.DIGITS) for bound in (low, high)]
             cell["interval"] = {"kernel": bounds}
         return cell

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from temperfill import images, report
-from temperfill.evaluate.contest import Contestant
+from temperfill.evaluate.entrants import Entrant
 from temperfill.evaluate.inputs import Bytes, Hole, Item, evenly, square
 
 WORST = 24
@@ -20,7 +20,7 @@ Draw = Callable[[Bytes], Hole]
 def write_sheets(
     items: Sequence[Item],
     size: int,
-    entrants: Sequence[Contestant],
+    entrants: Sequence[Entrant],
     records: Sequence[report.Record],
     output: Path,
     draw: Draw | None = None,
@@ -36,7 +36,7 @@ def write_sheets(
         items: the pictures.
         size: of their squares.
         entrants: the methods.
-        records: their figures, in the order of the pictures.
+        records: their values, in the order of the pictures.
         output: folder of the report, which holds the composites.
         draw: the lines of a picture, where methods were shown them.
 
@@ -58,28 +58,28 @@ def write_sheets(
             columns |= {label: [_filled(first[label], item, group, output) for item in shown] for label in labels}
             columns["truth"] = truths
             report.contact_sheet(columns, output / "sheets" / f"{kind}-{group}.png")
-    subject = next((entrant for entrant in entrants if not entrant.baseline), entrants[0])
-    of_subject = [r for r in records if (r.method, r.run) == (subject.label, subject.run)]
-    _write_worst(items, size, draw if subject.lined else None, subject, of_subject, output)
+    examined = next((entrant for entrant in entrants if not entrant.baseline), entrants[0])
+    of_examined = [r for r in records if (r.method, r.run) == (examined.label, examined.run)]
+    _write_worst(items, size, draw if examined.lined else None, examined, of_examined, output)
 
 
 def _write_worst(
     items: Sequence[Item],
     size: int,
     draw: Draw | None,
-    subject: Contestant,
+    examined: Entrant,
     records: Sequence[report.Record],
     output: Path,
 ) -> None:
-    figure = next((name for name in _BY if name in records[0].values), None)
-    if figure is None:
+    metric = next((name for name in _BY if name in records[0].values), None)
+    if metric is None:
         return
     by_name = {(item.kind, item.path.stem): item for item in items}
     worst_masks: dict[tuple[str, str], report.Record] = {}
-    for record in sorted(records, key=lambda r: -r.values[figure]):
+    for record in sorted(records, key=lambda r: -r.values[metric]):
         worst_masks.setdefault((record.kind, record.stem), record)
     worst = list(worst_masks.values())[:WORST]
-    others = sorted(evenly(records, len(worst)), key=lambda r: -r.values[figure])
+    others = sorted(evenly(records, len(worst)), key=lambda r: -r.values[metric])
     columns: dict[str, list[Bytes]] = {}
     for name, chosen in (("worst", worst), ("any", others)):
         cells = [(by_name[r.kind, r.stem], r.group) for r in chosen]
@@ -87,7 +87,7 @@ def _write_worst(
         columns[f"{name}: masked"] = [
             _masked(item, group, truth, _paper(truth, draw)) for (item, group), truth in zip(cells, truths, strict=True)
         ]
-        columns[f"{name}: {subject.label}"] = [_filled(subject, item, group, output) for item, group in cells]
+        columns[f"{name}: {examined.label}"] = [_filled(examined, item, group, output) for item, group in cells]
         columns[f"{name}: truth"] = truths
     report.contact_sheet(columns, output / "sheets" / "worst.png")
 
@@ -103,5 +103,5 @@ def _masked(item: Item, group: str, truth: Bytes, paper: Bytes) -> Bytes:
     return np.where(hole[..., None], paper, truth)
 
 
-def _filled(entrant: Contestant, item: Item, group: str, output: Path) -> Bytes:
+def _filled(entrant: Entrant, item: Item, group: str, output: Path) -> Bytes:
     return images.read_rgb(output / entrant.folder / group / item.kind / f"{item.path.stem}.png")

@@ -8,10 +8,10 @@ import torch
 from numpy.typing import NDArray
 
 from temperfill import images, masks, metrics
-from temperfill.config import JudgeConfig, RunConfig
+from temperfill.config import MetricsConfig, RunConfig
 from temperfill.data import list_pictures
 from temperfill.evaluate.inputs import evenly
-from temperfill.evaluate.judge import Judge, full_precision
+from temperfill.evaluate.scorer import Scorer, full_precision
 from temperfill.nets.building import Network
 from temperfill.tensors import composite
 
@@ -50,13 +50,13 @@ def validation_score(config: RunConfig, limit: int = 64) -> Callable[[Network], 
         for i in range(len(pictures))
     ]
     images_stack, holes_stack = torch.from_numpy(np.stack(pictures)), torch.from_numpy(np.stack(holes))
-    judge = Judge(JudgeConfig(vgg=config.machine.perceptual_path))
+    scorer = Scorer(MetricsConfig(vgg=config.machine.perceptual_path))
     weights = config.loss.refined_weight / 100, config.loss.perceptual_weight
 
     @torch.inference_mode()
     def score(generator: Network) -> dict[str, float]:
         device = next(generator.parameters()).device
-        judge.to(device)
+        scorer.to(device)
         training = generator.training
         generator.eval()
         sums: dict[str, metrics.ExactSum] = {}
@@ -66,9 +66,9 @@ def validation_score(config: RunConfig, limit: int = 64) -> Callable[[Network], 
             mask = hole[:, None].to(device).float()
             with full_precision():
                 result = composite(generator(image, mask).refined.float().clamp(0, 1), image, mask)
-                features, target_features = judge.features(result), judge.features(image)
-                figures = judge.figures(result, features, image, target_features, mask)
-            for name, value in figures.items():
+                features, target_features = scorer.features(result), scorer.features(image)
+                found = scorer.values(result, features, image, target_features, mask)
+            for name, value in found.items():
                 sums.setdefault(name, metrics.ExactSum()).add(value.tolist())
         generator.train(training)
         means = {name: total.mean() for name, total in sums.items()}

@@ -1,7 +1,7 @@
 """Picture quality: functions first, and sums that add up exactly in any order.
 
-Figures of pictures are functions of (B, 3, H, W) images in [0, 1] or of their feature maps, one float64 value each; all
-sums run in float64, so that the values agree with scikit-image's. Figures of sets compare all pictures with all others.
+Metrics of pictures are functions of (B, 3, H, W) images in [0, 1] or of their feature maps, one float64 value each; all
+sums run in float64, so that the values agree with scikit-image's. Metrics of sets compare all pictures with all others.
 """
 
 from temperfill.metrics.features import lpips, squeeze_distance, vgg_distance

@@ -1,4 +1,4 @@
-"""Figures of pixels, one value per picture; images are (B, C, H, W) in [0, 1], values (B,) float64."""
+"""Metrics of pixels, one value per picture; images are (B, C, H, W) in [0, 1], values (B,) float64."""
 
 import torch
 import torch.nn.functional as F
@@ -48,7 +48,7 @@ def mae(pred: Tensor, target: Tensor) -> Tensor:
 def psnr(pred: Tensor, target: Tensor) -> Tensor:
     """Peak signal-to-noise ratio of each picture, in dB; higher is better, 100 for equal pictures.
 
-    10 log10(1 / MSE) with the MSE over all pixels and channels, at least 1e-10. A batch's figure is the mean of its
+    10 log10(1 / MSE) with the MSE over all pixels and channels, at least 1e-10. A batch's value is the mean of its
     pictures' values, not the value of the pooled MSE.
 
     Args:

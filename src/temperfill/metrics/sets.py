@@ -45,7 +45,7 @@ class KernelDistance(NamedTuple):
     Attributes:
         value: the squared maximum mean discrepancy.
         replicates: (R,) its values over resampled pictures, moved so that their mean is ``value``: drawing a picture
-            twice adds a term that the figure itself does not have.
+            twice adds a term that the distance itself does not have.
     """
 
     value: float

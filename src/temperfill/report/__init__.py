@@ -7,7 +7,7 @@ from temperfill.report.bootstrap import (
     resampled_means,
     resampled_runs,
 )
-from temperfill.report.plots import Curve, need_matplotlib, plot_curves, plot_figures
+from temperfill.report.plots import Curve, need_matplotlib, plot_curves, plot_metrics
 from temperfill.report.records import (
     ALL,
     DIGITS,
@@ -69,7 +69,7 @@ __all__ = [
     "pairwise",
     "pairwise_tables",
     "plot_curves",
-    "plot_figures",
+    "plot_metrics",
     "resampled_means",
     "resampled_runs",
     "result_tables",

@@ -38,7 +38,7 @@ def need_matplotlib() -> None:
 
 def _save(figure: Any, path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
-    # Without the version of matplotlib in it, the same figures give the same file.
+    # Without the version of matplotlib in it, the same values give the same file.
     atomic_write(path, lambda file: figure.savefig(file, format="png", dpi=_DPI, metadata={"Software": None}))
 
 
@@ -102,13 +102,13 @@ def _limits(low: float, high: float) -> tuple[float, float]:
     return (low * 1.5 if low < 0 else -high / 100), (high * 1.5 if high > 0 else 1e-6)
 
 
-def plot_figures(groups: dict[str, dict[str, dict[str, Any]]], path: Path) -> None:
-    """Draws the means with their 95 % intervals: one panel per figure, masks along it, methods in colours.
+def plot_metrics(groups: dict[str, dict[str, dict[str, Any]]], path: Path) -> None:
+    """Draws the means with their 95 % intervals: one panel per metric, masks along it, methods in colours.
 
-    Draws nothing where no figure is known of all methods.
+    Draws nothing where no metric is known of all methods.
 
     Args:
-        groups: method to group to cell (figures by name, ``interval``), all kinds pooled.
+        groups: method to group to cell (values by name, ``interval``), all kinds pooled.
         path: of the PNG.
 
     Raises:

@@ -23,7 +23,7 @@ ONE_SEED = "one seed"
 
 
 class Metric(NamedTuple):
-    """How a figure is shown.
+    """How a metric is shown.
 
     Attributes:
         heading: of its column, with unit.
@@ -44,12 +44,12 @@ METRICS: dict[str, Metric] = {
     "sharp": Metric("sharpness", "one"),
     "lines": Metric("F1 of lines", "high"),
 }
-"""Figures of a picture by name, in the order of tables."""
+"""Metrics of a picture by name, in the order of tables."""
 SET_METRICS: dict[str, Metric] = {
     "fid": Metric("FID", "low"),
     "kernel": Metric("SqueezeNet kernel distance", "low"),
 }
-"""Figures of a whole set of pictures by name, in the order of tables."""
+"""Metrics of a whole set of pictures by name, in the order of tables."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ class Record:
         kind: of the picture, such as faces.
         group: of the mask, such as ratio-0.1-0.2.
         stem: file name of the picture without its suffix.
-        values: figures by name; a subset of ``METRICS``, the same in all records of a report.
+        values: of metrics by name; a subset of ``METRICS``, the same in all records of a report.
         known_changed: whether a known pixel differs from the truth.
         run: which of the method's training runs made it, such as seed-0; empty for a method without.
     """
@@ -85,7 +85,7 @@ Comparison = dict[str, dict[str, dict[str, Any]]]
 
 
 def metric_names(records: Sequence[Record]) -> list[str]:
-    """The figures that all records hold, in the order of tables.
+    """The metrics that all records hold, in the order of tables.
 
     Raises:
         ValueError: no records.
@@ -102,31 +102,31 @@ def _grouped(records: Iterable[Record], *fields: str) -> dict[tuple[str, ...], l
     return groups
 
 
-Figures = dict[str, dict[tuple[str, str], NDArray[np.float64]]]
-"""Run to picture (kind, stem) to its figures (m,)."""
+Values = dict[str, dict[tuple[str, str], NDArray[np.float64]]]
+"""Run to picture (kind, stem) to its values (m,)."""
 
 
-def _per_picture(records: Iterable[Record], names: list[str]) -> dict[str, Figures]:
-    """Method to its figures, averaged over masks: the picture is what varies independently."""
-    result: dict[str, Figures] = {}
+def _per_picture(records: Iterable[Record], names: list[str]) -> dict[str, Values]:
+    """Method to its values, averaged over masks: the picture is what varies independently."""
+    result: dict[str, Values] = {}
     for (method, run, kind, stem), members in _grouped(records, "method", "run", "kind", "stem").items():
         values = np.array([[record.values[name] for name in names] for record in members])
         result.setdefault(method, {}).setdefault(run, {})[kind, stem] = exact_means(values)
     return result
 
 
-def _stacked(figures: Figures, keys: Sequence[tuple[str, str]]) -> NDArray[np.float64]:
+def _stacked(runs: Values, keys: Sequence[tuple[str, str]]) -> NDArray[np.float64]:
     """(runs, n, m) of the pictures ``keys``."""
-    return np.array([[own[key] for key in keys] for own in figures.values()])
+    return np.array([[own[key] for key in keys] for own in runs.values()])
 
 
 def summarise(records: Sequence[Record]) -> Summary:
     """Means per method, kind and group.
 
     Returns:
-        ``summary[method][kind][group]`` with the mean of each figure by its name over pictures and runs, ``n``
-        (pictures), ``runs``, ``known_changed`` (composites with a changed known pixel) and ``interval`` (figure to
-        [low, high]); with several runs also ``by_run`` (run to figure to mean).
+        ``summary[method][kind][group]`` with the mean of each metric by its name over pictures and runs, ``n``
+        (pictures), ``runs``, ``known_changed`` (composites with a changed known pixel) and ``interval`` (metric to
+        [low, high]); with several runs also ``by_run`` (run to metric to mean).
 
     Raises:
         ValueError: no records.
@@ -134,8 +134,8 @@ def summarise(records: Sequence[Record]) -> Summary:
     names = metric_names(records)
     summary: Summary = {}
     for (method, kind, group), members in _grouped(records, "method", "kind", "group").items():
-        figures = _per_picture(members, names)[method]
-        summary.setdefault(method, {}).setdefault(kind, {})[group] = _cell(figures, names, members)
+        runs = _per_picture(members, names)[method]
+        summary.setdefault(method, {}).setdefault(kind, {})[group] = _cell(runs, names, members)
     return summary
 
 
@@ -148,18 +148,18 @@ def by_group(records: Sequence[Record]) -> dict[str, dict[str, dict[str, Any]]]:
     return result
 
 
-def _cell(figures: Figures, names: list[str], members: Sequence[Record]) -> dict[str, Any]:
-    keys = _common(figures.values())
+def _cell(runs: Values, names: list[str], members: Sequence[Record]) -> dict[str, Any]:
+    keys = _common(runs.values())
     if not keys:
-        raise ValueError(f"the runs {', '.join(figures)} of {members[0].method} share no picture")
-    values = _stacked(figures, keys)
+        raise ValueError(f"the runs {', '.join(runs)} of {members[0].method} share no picture")
+    values = _stacked(runs, keys)
     low, high = bootstrap_interval(values)
     means = exact_means(values.reshape(-1, len(names)))
     cell: dict[str, Any] = dict(zip(names, np.round(means, DIGITS).tolist(), strict=True))
     cell |= {"n": len(keys), "runs": len(values), "known_changed": sum(record.known_changed for record in members)}
     cell["interval"] = dict(zip(names, np.round(np.stack([low, high], 1), DIGITS).tolist(), strict=True))
     if len(values) > 1:
-        by_run = zip(figures, values, strict=True)
+        by_run = zip(runs, values, strict=True)
         cell["by_run"] = {
             run: dict(zip(names, np.round(exact_means(own), DIGITS).tolist(), strict=True)) for run, own in by_run
         }
@@ -173,15 +173,15 @@ def _common(parts: Iterable[dict[tuple[str, str], Any]]) -> list[tuple[str, str]
 
 
 def distance_from_best(name: str, value: float) -> float:
-    """Order of a figure's values: the lower, the better."""
+    """Order of a metric's values: the lower, the better."""
     best = (METRICS | SET_METRICS)[name].best
     return {"low": value, "high": -value, "one": abs(value - 1)}[best]
 
 
 def compare(records: Sequence[Record], baselines: Sequence[str], once: Sequence[str] = ()) -> Comparison:
-    """Paired comparison of every method with the best other baseline, chosen for each kind and figure by its mean.
+    """Paired comparison of every method with the best other baseline, chosen for each kind and metric by its mean.
 
-    Pictures are paired; the figures of one picture with several masks are averaged first.
+    Pictures are paired; the values of one picture with several masks are averaged first.
 
     Args:
         records: of all methods on the same pictures and masks; pictures that a method lacks are left out of its pairs.
@@ -190,7 +190,7 @@ def compare(records: Sequence[Record], baselines: Sequence[str], once: Sequence[
 
     Returns:
         ``comparison[method][kind]`` (kinds, and ``all`` where there are several) with ``n`` (pairs) and, for every
-        figure, ``baseline``, ``difference`` (method minus baseline), ``interval`` ([low, high]) and ``verdict``:
+        metric, ``baseline``, ``difference`` (method minus baseline), ``interval`` ([low, high]) and ``verdict``:
         better or worse if the interval excludes zero, else undecided; none for sharpness, whose best value is one.
 
     Raises:
@@ -249,7 +249,7 @@ def pairwise(records: Sequence[Record], reference: str, trained: dict[str, int])
     return comparison
 
 
-def _runs(pictures: dict[str, Figures], methods: Iterable[str]) -> list[dict[tuple[str, str], NDArray[np.float64]]]:
+def _runs(pictures: dict[str, Values], methods: Iterable[str]) -> list[dict[tuple[str, str], NDArray[np.float64]]]:
     return [own for method in methods for own in pictures[method].values()]
 
 
@@ -259,9 +259,9 @@ def _kinds(records: Iterable[Record]) -> list[str]:
 
 
 def _differences(
-    a: Figures, b: Figures, keys: Sequence[tuple[str, str]], names: Sequence[str]
+    a: Values, b: Values, keys: Sequence[tuple[str, str]], names: Sequence[str]
 ) -> dict[str, dict[str, Any]]:
-    """Of each figure the difference a - b with its interval and verdict.
+    """Of each metric the difference a - b with its interval and verdict.
 
     Runs are paired where both methods have the same ones (a seed gives both the same data and masks), else each run of
     one meets each of the other in the resamples.

@@ -119,10 +119,10 @@ def result_tables(summary: Summary, ranked: bool = True) -> list[Table]:
 
 
 def set_tables(sets: dict[str, dict[str, dict[str, Any]]], ranked: bool = True) -> list[Table]:
-    """One table per group of masks, all kinds pooled: the figures of sets.
+    """One table per group of masks, all kinds pooled: the metrics of sets.
 
     Args:
-        sets: method to group to ``n`` (composites), ``runs``, and each figure with its ``interval`` or without.
+        sets: method to group to ``n`` (composites), ``runs``, and each metric with its ``interval`` or without.
         ranked: as for :func:`result_tables`.
     """
     tables = []
@@ -151,7 +151,7 @@ def _methods_by_figures(
 
 
 def _best(name: str, values: Sequence[float]) -> Callable[[float], bool]:
-    """Whether a value is the best; as shown, so that equal figures are equally bold."""
+    """Whether a value is the best; as shown, so that equal values are equally bold."""
     least = min(distance_from_best(name, round(value, 4)) for value in values)
     return lambda value: distance_from_best(name, round(value, 4)) == least
 
@@ -168,11 +168,11 @@ def _number(value: float, sign: Literal["", "+"] = "") -> str:
 def group_tables(
     groups: dict[str, dict[str, dict[str, Any]]], sets: dict[str, dict[str, dict[str, Any]]], ranked: bool = True
 ) -> list[Table]:
-    """One table per figure, methods by groups of masks, all kinds pooled (as Table IV of the paper).
+    """One table per metric, methods by groups of masks, all kinds pooled (as Table IV of the paper).
 
     Args:
         groups: method to group to cell, from ``by_group``.
-        sets: figures of sets, as for :func:`set_tables`.
+        sets: metrics of sets, as for :func:`set_tables`.
         ranked: as for :func:`result_tables`.
     """
     columns = list(dict.fromkeys(group for cells in groups.values() for group in cells))
@@ -199,8 +199,8 @@ def group_tables(
 def comparison_tables(comparison: Comparison) -> list[Table]:
     """Differences from the best baseline with 95 % intervals; better and worse where they exclude zero."""
     rows = [
-        [method, kind, METRICS[name].heading, figures[name]["baseline"], *_difference(figures, name)]
-        for method, kind, name, figures in _lines(comparison)
+        [method, kind, METRICS[name].heading, cells[name]["baseline"], *_difference(cells, name)]
+        for method, kind, name, cells in _lines(comparison)
     ]
     header = ["method", "kind", "figure", "best baseline", "difference", "95 % interval", "verdict", "n"]
     return [Table("", header, rows, "llllrrlr")]
@@ -209,8 +209,8 @@ def comparison_tables(comparison: Comparison) -> list[Table]:
 def pairwise_tables(comparison: Comparison, reference: str) -> list[Table]:
     """Differences of one method from each other."""
     rows = [
-        [f"{reference} − {other}", kind, (METRICS | SET_METRICS)[name].heading, *_difference(figures, name)]
-        for other, kind, name, figures in _lines(comparison)
+        [f"{reference} − {other}", kind, (METRICS | SET_METRICS)[name].heading, *_difference(cells, name)]
+        for other, kind, name, cells in _lines(comparison)
     ]
     header = ["difference of", "kind", "figure", "difference", "95 % interval", f"{reference} is", "n"]
     return [Table("", header, rows, "lllrrlr")]
@@ -218,14 +218,14 @@ def pairwise_tables(comparison: Comparison, reference: str) -> list[Table]:
 
 def _lines(comparison: Comparison) -> Iterable[tuple[str, str, str, dict[str, Any]]]:
     for method, kinds in comparison.items():
-        for kind, figures in kinds.items():
+        for kind, cells in kinds.items():
             for name in METRICS | SET_METRICS:
-                if name in figures:
-                    yield method, kind, name, figures
+                if name in cells:
+                    yield method, kind, name, cells
 
 
-def _difference(figures: dict[str, Any], name: str) -> list[Cell | str]:
-    f = figures[name]
+def _difference(cells: dict[str, Any], name: str) -> list[Cell | str]:
+    f = cells[name]
     verdict = {"none": "", ONE_SEED: "not ranked: one seed"}.get(f["verdict"], f["verdict"])
     said: Cell | str = Cell(verdict, bold=True) if verdict == "better" else verdict
-    return [f"{f['difference']:+.4f}", _interval(f["interval"], "+"), said, str(figures["n"])]
+    return [f"{f['difference']:+.4f}", _interval(f["interval"], "+"), said, str(cells["n"])]

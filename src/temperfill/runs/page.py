@@ -71,8 +71,8 @@ def _plots(log: RunLog) -> dict[str, str]:
         bands = {f"head {i + 1}": [log.temperature(i, f"temperature_{end}") for end in ("low", "high")] for i in heads}
         means = {f"head {i + 1}": log.temperature(i) for i in heads}
         plots["Temperatures, mean and range over pictures"] = _svg(means, "temperature", bands)
-    figures = list(dict.fromkeys(name for line in log.validations for name in line["validation"]))
-    for name in figures:
+    names = list(dict.fromkeys(name for line in log.validations for name in line["validation"]))
+    for name in names:
         found = [(line["step"], line["validation"][name]) for line in log.validations if name in line["validation"]]
         steps, values = [step for step, _ in found], [value for _, value in found]
         plots[f"Validation: {html.escape(name)}"] = _svg({name: (steps, values)}, name, logarithmic=False)
@@ -115,11 +115,11 @@ def _sheets(folder: Path) -> list[str]:
     if not paths:
         return ["<p>None yet.</p>"]
     places = {round(i * (len(paths) - 1) / max(SHEETS - 1, 1)) for i in range(SHEETS)}
-    figures = []
+    sheets = []
     for path in (paths[place] for place in sorted(places, reverse=True)):
         content = base64.b64encode(images.encode_picture(images.open_picture(path), Path("sheet.jpg"), 88)).decode()
         step = int(path.stem) if path.stem.isdigit() else path.stem
         caption = f"Step {step:,}" if isinstance(step, int) else html.escape(step)
         picture = f'<img alt="{caption}: sample sheet" src="data:image/jpeg;base64,{content}">'
-        figures.append(f"<figure>{picture}<figcaption>{caption}: input, coarse, result, truth</figcaption></figure>")
-    return figures
+        sheets.append(f"<figure>{picture}<figcaption>{caption}: input, coarse, result, truth</figcaption></figure>")
+    return sheets

@@ -22,7 +22,7 @@ def branches(
 
     Args:
         model: bundled weights, or path of a weights file or run folder of our network.
-        evaluation: pictures, masks and figures.
+        evaluation: pictures, masks and metrics.
         output: folder of the report.
         device: auto, cpu, cuda or cuda:N.
         command: the command line, for the report.
@@ -37,7 +37,7 @@ def branches(
         ModuleNotFoundError: matplotlib is missing.
     """
     report.need_matplotlib()
-    stage, entrants = evaluate.prepare_with(
+    prepared, entrants = evaluate.prepare_with(
         lambda where: [_switched(model, name, where) for name in SWITCHES], evaluation, output, device
     )
     notes = [
@@ -46,12 +46,12 @@ def branches(
         "\n".join(f"- {name}: {what}" for name, what in SWITCHES.items()),
     ]
     return evaluate.measure(
-        stage, entrants, reference="full", figures=True, notes=notes, command=command, progress=progress
+        prepared, entrants, reference="full", plots=True, notes=notes, command=command, progress=progress
     )
 
 
-def _switched(model: str, name: str, device: str) -> evaluate.Contestant:
-    entrant = evaluate.contestants([model], device)[0]
+def _switched(model: str, name: str, device: str) -> evaluate.Entrant:
+    entrant = evaluate.load_entrants([model], device)[0]
     if not isinstance(entrant.method, Ours):
         raise ValueError(
             f"{model} is of the method {entrant.method.name}, which has no such branches; give one of ours"

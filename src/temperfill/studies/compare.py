@@ -32,9 +32,9 @@ def compare(
     """Compares methods (Tables III and IV of the paper).
 
     Args:
-        methods: as for :func:`temperfill.evaluate.contestants`; the first is compared with each other. With training
+        methods: as for :func:`temperfill.evaluate.load_entrants`; the first is compared with each other. With training
             folders in ``study``, the names of learned methods are trained in ``<output>/runs``.
-        evaluation: pictures, masks and figures.
+        evaluation: pictures, masks and metrics.
         output: folder of the report.
         study: training, and the device.
         command: the command line, for the report.
@@ -59,15 +59,15 @@ def compare(
     trained = [name for name in methods if name in LEARNED] if study.train else []
     variants = {name: learned_variant(name, study) for name in trained}
     others = [name for name in methods if name not in trained]
-    known = evaluate.contestants(others, "cpu") if others else []
+    known = evaluate.load_entrants(others, "cpu") if others else []
     clash = [entrant.label for entrant in known if entrant.label in variants]
     if clash:
         raise ValueError(f"{clash[0]} is both to be trained and given; label the given one otherwise")
-    stage = evaluate.prepare(evaluation, output, study.device)
+    prepared = evaluate.prepare(evaluation, output, study.device)
     runs = _train(variants, study, output)
     sources: list[str | tuple[str, Sequence[Path]]] = [_runs_of(runs, n) if n in variants else n for n in methods]
-    entrants = evaluate.contestants(sources, stage.device)
-    return _report(stage, entrants, entrants[0].label, study if runs else None, runs, command, progress)
+    entrants = evaluate.load_entrants(sources, prepared.device)
+    return _report(prepared, entrants, entrants[0].label, study if runs else None, runs, command, progress)
 
 
 def ablation(
@@ -82,7 +82,7 @@ def ablation(
 
     Args:
         name: attention or adversarial.
-        evaluation: pictures, masks and figures.
+        evaluation: pictures, masks and metrics.
         output: folder of the report; the runs are in ``<output>/runs``.
         study: training.
         command: the command line, for the report.
@@ -100,10 +100,10 @@ def ablation(
         raise ValueError("no training pictures: name at least one folder with --train")
     report.need_matplotlib()
     variants = ablation_variants(name, study)
-    stage = evaluate.prepare(evaluation, output, study.device)
+    prepared = evaluate.prepare(evaluation, output, study.device)
     runs = _train(variants, study, output)
-    entrants = evaluate.contestants([_runs_of(runs, label) for label in variants], stage.device)
-    return _report(stage, entrants, next(iter(variants)), study, runs, command, progress)
+    entrants = evaluate.load_entrants([_runs_of(runs, label) for label in variants], prepared.device)
+    return _report(prepared, entrants, next(iter(variants)), study, runs, command, progress)
 
 
 def _train(variants: dict[str, RunConfig], study: StudyConfig, output: Path) -> list[Run]:
@@ -117,8 +117,8 @@ def _runs_of(runs: Sequence[Run], label: str) -> tuple[str, list[Path]]:
 
 
 def _report(
-    stage: evaluate.Stage,
-    entrants: Sequence[evaluate.Contestant],
+    prepared: evaluate.Prepared,
+    entrants: Sequence[evaluate.Entrant],
     reference: str,
     study: StudyConfig | None,
     runs: list[Run],
@@ -133,13 +133,13 @@ def _report(
         tables = [_training_table(facts)]
         with_temperatures = [run.folder for run in runs if _has_temperatures(run.config)]
         if with_temperatures:
-            curves(with_temperatures, stage.output / "figures")
+            curves(with_temperatures, prepared.output / "figures")
             notes.append("Temperatures of every head over training: figures/temperatures.png.")
     return evaluate.measure(
-        stage,
+        prepared,
         entrants,
         reference=reference if len({entrant.label for entrant in entrants}) > 1 else None,
-        figures=True,
+        plots=True,
         notes=notes,
         extra=extra,
         tables=tables,

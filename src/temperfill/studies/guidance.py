@@ -21,12 +21,12 @@ def guidance(
 ) -> dict[str, Any]:
     """Fills the same holes with one network, shown the true sketch and shown none.
 
-    The figure ``lines`` is the F1 score of the result's own sketch against the true one, inside the hole and within
+    The metric ``lines`` is the F1 score of the result's own sketch against the true one, inside the hole and within
     two pixels.
 
     Args:
         model: bundled weights, or path of a weights file or run folder of a network that takes sketches.
-        evaluation: pictures, masks and figures; ``judge.edges`` finds the edges of both sketches.
+        evaluation: pictures, masks and metrics; ``judge.edges`` finds the edges of both sketches.
         output: folder of the report.
         device: auto, cpu, cuda or cuda:N.
         command: the command line, for the report.
@@ -42,8 +42,8 @@ def guidance(
     judge = evaluation.judge
     named = (*judge.metrics, "lines") if judge.metrics and "lines" not in judge.metrics else judge.metrics
     evaluation = replace(evaluation, judge=replace(judge, edges=judge.edges or "auto", metrics=named))
-    stage, (entrant,) = evaluate.prepare_with(lambda where: [_guided(model, where)], evaluation, output, device)
-    edges = stage.judge.networks["lines"].detector.name
+    prepared, (entrant,) = evaluate.prepare_with(lambda where: [_guided(model, where)], evaluation, output, device)
+    edges = prepared.scorer.networks["lines"].detector.name
     # The same weights both times: no question of training with another seed.
     plain = replace(entrant, label=WITHOUT, trained=False, baseline=False)
     lined = replace(plain, label=WITH, lined=True)
@@ -53,11 +53,11 @@ def guidance(
         f"{sketch.MIN_COMPONENT} pixels and more, skeleton. F1 of lines compares it with the result's own sketch, "
         f"inside the hole and within {evaluate.LINES_TOLERANCE:g} pixels."
     ]
-    return evaluate.measure(stage, [lined, plain], reference=WITH, notes=notes, command=command, progress=progress)
+    return evaluate.measure(prepared, [lined, plain], reference=WITH, notes=notes, command=command, progress=progress)
 
 
-def _guided(model: str, device: str) -> evaluate.Contestant:
-    entrant = evaluate.contestants([model], device)[0]
+def _guided(model: str, device: str) -> evaluate.Entrant:
+    entrant = evaluate.load_entrants([model], device)[0]
     if not entrant.method.abilities.sketch:
         raise ValueError(f"{model} takes no sketch; give a model that was trained with --generator.sketch")
     return entrant

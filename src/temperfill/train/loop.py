@@ -217,14 +217,14 @@ def _validate(score: Score, networks: Networks, progress: RunState, folder: RunF
     loss = result["loss"]
     if not math.isfinite(loss):
         raise ValueError(f"the validation loss became {loss} at step {progress.step}; the last good state is kept")
-    figures = {name: value for name, value in result.items() if math.isfinite(value)}
-    folder.log({"step": progress.step, "seconds": round(progress.seconds, 1), "validation": figures})
+    values = {name: value for name, value in result.items() if math.isfinite(value)}
+    folder.log({"step": progress.step, "seconds": round(progress.seconds, 1), "validation": values})
     if loss < progress.best_loss:
         progress.best_loss, progress.best_step, progress.stale_validations = loss, progress.step, 0
         folder.save_generator(networks.ema, progress.step)
     else:
         progress.stale_validations += 1
-    text = " ".join(f"{name} {value:.4g}" for name, value in figures.items())
+    text = " ".join(f"{name} {value:.4g}" for name, value in values.items())
     since = (
         f", the lowest was {progress.best_loss:.4g} at step {progress.best_step}" if progress.stale_validations else ""
     )

@@ -29,7 +29,7 @@ _PACKAGES = ("torch", "numpy", "pillow", "scikit-image", "opencv-python-headless
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of the packages that figures depend on."""
+    """Versions of Python and of the packages that values depend on."""
     found = {"temperfill": __version__, "python": platform.python_version()}
     for package in _PACKAGES:
         try:
@@ -40,7 +40,7 @@ def versions() -> dict[str, str]:
 
 
 def machine(device: str) -> dict[str, Any]:
-    """The machine that figures were made on."""
+    """The machine that values were measured on."""
     found: dict[str, Any] = {
         "platform": platform.platform(),
         "cpus": os.cpu_count(),

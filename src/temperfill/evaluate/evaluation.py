@@ -11,11 +11,12 @@ import torch
 
 from temperfill import images, report
 from temperfill.config import EvaluationConfig, to_json
-from temperfill.evaluate.contest import Composites, Contestant, contestants, tensor
-from temperfill.evaluate.document import FORMAT, SCOPE, latex, machine, markdown, versions
+from temperfill.evaluate.composites import Composites, tensor
+from temperfill.evaluate.entrants import Entrant, load_entrants
 from temperfill.evaluate.inputs import Bytes, Hole, Item, choose, mask_kinds, square, with_masks
-from temperfill.evaluate.judge import Judge, full_precision, set_features
-from temperfill.evaluate.sets import SetFigures
+from temperfill.evaluate.report_text import FORMAT, SCOPE, latex, machine, markdown, versions
+from temperfill.evaluate.scorer import Scorer, full_precision, set_features
+from temperfill.evaluate.sets import SetMetrics
 from temperfill.evaluate.sheets import write_sheets
 from temperfill.inpainter import choose_device
 
@@ -26,34 +27,34 @@ _PROTOCOL = (
 
 
 @dataclass(frozen=True)
-class Stage:
+class Prepared:
     """What an evaluation needs besides its methods, all of it checked.
 
     Attributes:
         config: of the evaluation.
         output: folder of the report.
         device: of the networks.
-        judge: of the composites.
+        scorer: of the composites.
         items: pictures with their masks.
     """
 
     config: EvaluationConfig
     output: Path
     device: str
-    judge: Judge
+    scorer: Scorer
     items: list[Item]
 
     def lines(self, picture: Bytes) -> Hole:
-        """The lines (H, W) of a picture (H, W, 3), as methods are shown them and the figure lines sees them."""
-        found: Hole = self.judge.networks["lines"](tensor(picture, self.device))[0]
+        """The lines (H, W) of a picture (H, W, 3), as methods are shown them and the metric lines sees them."""
+        found: Hole = self.scorer.networks["lines"](tensor(picture, self.device))[0]
         return found
 
 
-def prepare(config: EvaluationConfig, output: Path, device: str = "auto") -> Stage:
+def prepare(config: EvaluationConfig, output: Path, device: str = "auto") -> Prepared:
     """Checks pictures, masks and weights, and draws masks where there are none, before any other work.
 
     Args:
-        config: pictures, masks and figures.
+        config: pictures, masks and metrics.
         output: folder of the report; made if missing.
         device: of the networks: auto, cpu or cuda:N.
 
@@ -66,20 +67,20 @@ def prepare(config: EvaluationConfig, output: Path, device: str = "auto") -> Sta
         if output.resolve().is_relative_to(folder.resolve()):
             raise ValueError(f"the output {output} lies in the folder of pictures {folder}; write elsewhere")
     device = choose_device(device)
-    judge = Judge(config.judge, device)
+    scorer = Scorer(config.judge, device)
     output.mkdir(parents=True, exist_ok=True)
     drawn = output / "masks"
     items = with_masks(chosen, config.masks, config.groups, kinds, drawn, config.size, config.seed)
-    return Stage(config, output, device, judge, items)
+    return Prepared(config, output, device, scorer, items)
 
 
 def prepare_with(
-    load: Callable[[str], list[Contestant]], config: EvaluationConfig, output: Path, device: str
-) -> tuple[Stage, list[Contestant]]:
+    load: Callable[[str], list[Entrant]], config: EvaluationConfig, output: Path, device: str
+) -> tuple[Prepared, list[Entrant]]:
     """As :func:`prepare`, with what ``load`` gives for its device; what that refuses is known before any writing."""
     entrants = load("cpu")
-    stage = prepare(config, output, device)
-    return stage, entrants if stage.device == "cpu" else load(stage.device)
+    prepared = prepare(config, output, device)
+    return prepared, entrants if prepared.device == "cpu" else load(prepared.device)
 
 
 def run(
@@ -94,8 +95,8 @@ def run(
     """Fills every picture with every mask by every method, and compares each with the best method of comparison.
 
     Args:
-        methods: as for :func:`temperfill.evaluate.contestants`.
-        config: pictures, masks and figures.
+        methods: as for :func:`temperfill.evaluate.load_entrants`.
+        config: pictures, masks and metrics.
         output: folder of the report.
         device: of the networks: auto, cpu or cuda:N.
         command: the command line, for the report; None takes that of the process.
@@ -109,16 +110,16 @@ def run(
         ValueError: no pictures, unknown method, unfit weights or masks, ambiguous names. Before any work; a damaged
             picture when its turn comes.
     """
-    entrants = contestants(methods, choose_device(device))
+    entrants = load_entrants(methods, choose_device(device))
     return measure(prepare(config, output, device), entrants, command=command, progress=progress)
 
 
 def measure(
-    stage: Stage,
-    entrants: Sequence[Contestant],
+    prepared: Prepared,
+    entrants: Sequence[Entrant],
     *,
     reference: str | None = None,
-    figures: bool = False,
+    plots: bool = False,
     notes: Sequence[str] = (),
     extra: dict[str, Any] | None = None,
     tables: Sequence[report.Table] = (),
@@ -132,10 +133,10 @@ def measure(
     over the composites that were made from the same pixels, mask and weights.
 
     Args:
-        stage: from :func:`prepare`.
+        prepared: from :func:`prepare`.
         entrants: the methods.
         reference: method of which each other one is taken away; None compares with the best method of comparison.
-        figures: draw plots; needs matplotlib.
+        plots: draw them; needs matplotlib.
         notes: paragraphs for the head of the report.
         extra: further parts of ``report.json``.
         tables: further tables.
@@ -150,40 +151,40 @@ def measure(
         ValueError: a damaged picture, or a method that fails.
     """
     with full_precision():
-        records, sets = _records(stage, entrants, progress)
+        records, sets = _records(prepared, entrants, progress)
     command = shlex.join(sys.argv) if command is None else command
-    data = _report_data(stage, entrants, records, sets, reference, command)
+    data = _report_data(prepared, entrants, records, sets, reference, command)
     data |= {"notes": list(notes)} | (extra or {})
-    output = stage.output
+    output = prepared.output
     report.write_json(output / "rows.json", [record.flat() for record in records])
     report.write_json(output / "report.json", data)
     report.write_text(output / "report.md", markdown(data, tables))
     report.write_text(output / "report.tex", latex(data, tables))
     lined = any(entrant.lined for entrant in entrants)
-    write_sheets(stage.items, stage.config.size, entrants, records, output, stage.lines if lined else None)
-    if figures:
+    write_sheets(prepared.items, prepared.config.size, entrants, records, output, prepared.lines if lined else None)
+    if plots:
         pooled = report.by_group(records)
-        report.plot_figures(pooled, output / "figures" / "figures.png")
+        report.plot_metrics(pooled, output / "figures" / "figures.png")
         if data["sets"]:
-            report.plot_figures(data["sets"], output / "figures" / "sets.png")
+            report.plot_metrics(data["sets"], output / "figures" / "sets.png")
     return data
 
 
 @torch.inference_mode()
 def _records(
-    stage: Stage, entrants: Sequence[Contestant], progress: bool
+    prepared: Prepared, entrants: Sequence[Entrant], progress: bool
 ) -> tuple[list[report.Record], dict[str, dict[str, dict[str, Any]]]]:
-    """Composites and their figures, picture by picture: a truth is read, and its features are computed, once."""
+    """Composites and their values, picture by picture: a truth is read, and its features are computed, once."""
     from temperfill.progress import tracked
 
-    judge, size, device, filling = stage.judge, stage.config.size, stage.device, stage.config.filling
-    stores = [Composites(stage.output / entrant.folder, entrant, device, filling) for entrant in entrants]
-    sets = SetFigures([name for name in judge.names if name in report.SET_METRICS])
+    scorer, size, device, filling = prepared.scorer, prepared.config.size, prepared.device, prepared.config.filling
+    stores = [Composites(prepared.output / entrant.folder, entrant, device, filling) for entrant in entrants]
+    sets = SetMetrics([name for name in scorer.names if name in report.SET_METRICS])
     records = []
-    for item in tracked(stage.items, "evaluate", progress):
+    for item in tracked(prepared.items, "evaluate", progress):
         truth = square(item.path, size)
         target = tensor(truth, device)
-        target_features = judge.features(target)
+        target_features = scorer.features(target)
         sets.add_truth(set_features(target_features))
         for group, mask_path in item.masks.items():
             hole = images.to_mask(mask_path, (size, size))
@@ -193,8 +194,8 @@ def _records(
                 lines = target_features["lines"][0] if entrant.lined else None
                 made = store.make(f"{group}/{item.kind}/{item.path.stem}", truth, hole, lines)
                 image = tensor(made, device)
-                features = judge.features(image)
-                found = judge.figures(image, features, target, target_features, mask)
+                features = scorer.features(image)
+                found = scorer.values(image, features, target, target_features, mask)
                 values = {name: value.item() for name, value in found.items()}
                 changed = bool((made[~hole] != truth[~hole]).any())
                 place = (entrant.label, item.kind, group, item.path.stem)
@@ -204,8 +205,8 @@ def _records(
 
 
 def _report_data(
-    stage: Stage,
-    entrants: Sequence[Contestant],
+    prepared: Prepared,
+    entrants: Sequence[Entrant],
     records: list[report.Record],
     sets: dict[str, dict[str, dict[str, Any]]],
     reference: str | None,
@@ -225,7 +226,7 @@ def _report_data(
         "format": FORMAT,
         "scope": SCOPE,
         "protocol": _PROTOCOL,
-        "settings": to_json(stage.config) | {"device": stage.device},
+        "settings": to_json(prepared.config) | {"device": prepared.device},
         "methods": methods,
         "trained": trained,
         # Two or more trained methods, one of them once only: which is better cannot be told.
@@ -235,9 +236,9 @@ def _report_data(
         "by_group": report.by_group(records),
         "sets": sets,
         "comparison": comparison,
-        "missing": list(stage.judge.missing.values()),
-        "weights": {name: [str(p) for p in paths] for name, paths in stage.judge.files.items()},
+        "missing": list(prepared.scorer.missing.values()),
+        "weights": {name: [str(p) for p in paths] for name, paths in prepared.scorer.files.items()},
         "versions": versions(),
-        "machine": machine(stage.device),
+        "machine": machine(prepared.device),
         "command": command,
     }

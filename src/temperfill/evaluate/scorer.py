@@ -1,4 +1,4 @@
-"""Figures of composites, for evaluations and for the validation of a training run."""
+"""Values of the metrics of composites, for evaluations and for the validation of a training run."""
 
 from contextlib import AbstractContextManager
 from typing import Any
@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from temperfill import metrics, report, sketch
-from temperfill.config import JudgeConfig
-from temperfill.evaluate.weights import choose_figures
+from temperfill.config import MetricsConfig
+from temperfill.evaluate.choose_metrics import choose_metrics
 from temperfill.nets.inception import InceptionFeatures
 from temperfill.nets.lpips import LPIPSFeatures
 from temperfill.nets.squeezenet import SqueezeNetFeatures
@@ -17,10 +17,10 @@ from temperfill.nets.vgg import VGGFeatures
 _PIXEL_METRICS = {"mae": metrics.mae, "psnr": metrics.psnr}
 _FEATURE_METRICS = {"vgg": metrics.vgg_distance, "squeeze": metrics.squeeze_distance}
 LINES_TOLERANCE = 2.0
-"""Distance in pixels up to which the figure lines takes two lines for the same."""
+"""Distance in pixels up to which the metric lines takes two lines for the same."""
 
 Features = dict[str, Any]
-"""Activations by the figure they serve."""
+"""Activations by the metric they serve."""
 
 
 def full_precision() -> AbstractContextManager[None]:
@@ -32,25 +32,25 @@ def full_precision() -> AbstractContextManager[None]:
     return context
 
 
-class Judge:
-    """Figures of composites, by the names of ``report.METRICS`` and ``report.SET_METRICS``.
+class Scorer:
+    """Metrics of composites, by the names of ``report.METRICS`` and ``report.SET_METRICS``.
 
     Args:
-        config: which figures, and where the weights are.
+        config: which metrics, and where the weights are.
         device: of the feature networks.
 
     Attributes:
-        names: of the figures.
+        names: of the metrics.
         missing: what to get for those that are left out, by name.
-        files: the weights in use, by figure.
+        files: the weights in use, by metric.
 
     Raises:
         OSError: a weights file is missing.
-        ValueError: an unknown figure, one that was asked for and lacks its weights, or a weights file is another one.
+        ValueError: an unknown metric, one that was asked for and lacks its weights, or a weights file is another one.
     """
 
-    def __init__(self, config: JudgeConfig, device: torch.device | str = "cpu") -> None:
-        self.names, self.files, self.missing = choose_figures(config)
+    def __init__(self, config: MetricsConfig, device: torch.device | str = "cpu") -> None:
+        self.names, self.files, self.missing = choose_metrics(config)
         self.networks: dict[str, Any] = {}
         if "vgg" in self.names:
             self.networks["vgg"] = VGGFeatures.from_file(self.files["vgg"][0])
@@ -64,23 +64,23 @@ class Judge:
             self.networks["fid"] = InceptionFeatures.from_file(self.files["fid"][0])
         self.to(device)
 
-    def to(self, device: torch.device | str) -> "Judge":
+    def to(self, device: torch.device | str) -> "Scorer":
         """Moves the feature networks."""
         for network in self.networks.values():
             network.to(device)
         return self
 
     def features(self, image: Tensor) -> Features:
-        """What (B, 3, H, W) in [0, 1] shows, by the figure it serves.
+        """What (B, 3, H, W) in [0, 1] shows, by the metric it serves.
 
         Lists of maps of activations; (B, 2048) of them for fid; the sketches (H, W) of lines.
         """
         return {name: network(image) for name, network in self.networks.items()}
 
-    def figures(
+    def values(
         self, image: Tensor, features: Features, target: Tensor, target_features: Features, mask: Tensor
     ) -> dict[str, Tensor]:
-        """Every figure of a picture, (B,) each; SSIM is left out below its window of 11 pixels.
+        """Every metric of a picture, (B,) each; SSIM is left out below its window of 11 pixels.
 
         Args:
             image: (B, 3, H, W) in [0, 1], the composite.
@@ -123,7 +123,7 @@ class _Lines:
 
 
 def set_features(features: Features) -> dict[str, Tensor]:
-    """Vectors (B, d) of pictures for the figures of sets, from what :meth:`Judge.features` gives."""
+    """Vectors (B, d) of pictures for the metrics of sets, from what :meth:`Scorer.features` gives."""
     vectors = {"fid": features["fid"]} if "fid" in features else {}
     if "squeeze" in features:
         vectors["kernel"] = features["squeeze"][-1].mean((2, 3))  # of the last fire module, fire9

@@ -1,11 +1,11 @@
-"""Which figures an evaluation can give, by the weights that are there; and what to get for those that it cannot."""
+"""Which metrics an evaluation can give, by the weights that are there; and what to get for those that it cannot."""
 
 from pathlib import Path
 
 import torch
 
 from temperfill import report
-from temperfill.config import JudgeConfig
+from temperfill.config import MetricsConfig
 from temperfill.nets.inception import HINT as INCEPTION_HINT
 from temperfill.nets.lpips import HEADS_HINT, NETWORK_HINT
 
@@ -17,7 +17,7 @@ _NAMES: dict[str, tuple[tuple[str, ...], ...]] = {
     "lpips": (("alexnet-owt-7be5be79.pth",), ("alex.pth",)),
     "fid": (("pt_inception-2015-12-05-6726825d.pth", "weights-inception-2015-12-05-6726825d.pth"),),
 }
-"""For each figure its files, each with the names under which it is looked for in a folder."""
+"""For each metric its files, each with the names under which it is looked for in a folder."""
 _NEEDS = {"kernel": "squeeze"}
 _OPTIONS = {
     "vgg": "--vgg",
@@ -35,19 +35,19 @@ _HINTS = {
 }
 
 
-def choose_figures(config: JudgeConfig) -> tuple[list[str], Files, dict[str, str]]:
-    """The figures to report, the files of their weights, and what to get for those that are left out.
+def choose_metrics(config: MetricsConfig) -> tuple[list[str], Files, dict[str, str]]:
+    """The metrics to report, the files of their weights, and what to get for those that are left out.
 
     Weights are those that the configuration names; else files of their published names in its folder; else, for a
-    figure that is asked for by name, such files in torch's own cache.
+    metric that is asked for by name, such files in torch's own cache.
 
     Raises:
-        ValueError: an unknown figure, one that is asked for by name lacks its weights, or figures of sets alone.
+        ValueError: an unknown metric, one that is asked for by name lacks its weights, or metrics of sets alone.
     """
     known = report.METRICS | report.SET_METRICS
     unknown = [name for name in config.metrics if name not in known]
     if unknown:
-        raise ValueError(f"unknown figure {unknown[0]!r}; known are {', '.join(known)}")
+        raise ValueError(f"unknown metric {unknown[0]!r}; known are {', '.join(known)}")
     given = {
         "vgg": (config.vgg,),
         "squeeze": (config.squeezenet,),
