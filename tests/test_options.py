@@ -27,7 +27,7 @@ def other(option: Option) -> Any:
 
 def key(options: FillOptions, **settings: Any) -> str:
     chosen = bulk.BulkOptions(model="telea", filling=options, **settings)
-    return key_of("p", "m", chosen.deciding() | {"suffix": ".png"})
+    return key_of("p", "m", chosen.fingerprint() | {"suffix": ".png"})
 
 
 @pytest.fixture(autouse=True)

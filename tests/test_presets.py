@@ -9,7 +9,7 @@ import pytest
 from temperfill.config import GeneratorConfig, TrainConfig, from_json, load_run, to_json
 from temperfill.nets.discriminator import Discriminator
 from temperfill.nets.generator import Generator
-from temperfill.presets import ABLATIONS, BASELINES, PRESETS
+from temperfill.presets import ABLATED_GENERATORS, BASELINES, PRESETS
 
 
 def count(module: object) -> int:
@@ -19,7 +19,7 @@ def count(module: object) -> int:
 def test_the_tables_hold_what_the_documentation_names() -> None:
     assert set(PRESETS) == {"paper", "tiny", "base", "large"}
     assert PRESETS["paper"] == TrainConfig()
-    assert set(ABLATIONS) == {"mhtma", "atma", "contextual", "none"}
+    assert set(ABLATED_GENERATORS) == {"mhtma", "atma", "contextual", "none"}
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -54,14 +54,14 @@ def test_the_discriminator_grows_with_the_generator_and_is_full_size_in_large() 
 
 def test_every_ablation_changes_one_thing_of_the_paper() -> None:
     base = PRESETS["paper"].generator
-    for name, config in ABLATIONS.items():
+    for name, config in ABLATED_GENERATORS.items():
         fields = [f.name for f in dataclasses.fields(GeneratorConfig)]
         changed = [field for field in fields if getattr(config, field) != getattr(base, field)]
         assert len(changed) == (name != "mhtma"), name
 
 
 def test_ablations_all_differ() -> None:
-    assert len(set(ABLATIONS.values())) == len(ABLATIONS)
+    assert len(set(ABLATED_GENERATORS.values())) == len(ABLATED_GENERATORS)
 
 
 def test_methods_of_comparison_are_trained_as_published() -> None:

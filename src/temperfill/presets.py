@@ -3,8 +3,8 @@
 PRESETS are our network: "paper" is trained as the paper says, "base" and "large" with the losses and the carried detail
 of the bundled model, which controlled runs compare (docs/record/release.md), "tiny" is "paper" in small, to try things
 out.
-ABLATIONS are what is changed in the paper's generator, BASELINES the methods of comparison at full width, trained as
-their papers and public code do, with this package's data, masks and averaging.
+ABLATED_GENERATORS are what is changed in the paper's generator, BASELINES the methods of comparison at full width,
+trained as their papers and public code do, with this package's data, masks and averaging.
 """
 
 from dataclasses import replace
@@ -53,7 +53,7 @@ PRESETS: dict[str, TrainConfig] = {
     ),
 }
 
-ABLATIONS: dict[str, GeneratorConfig] = {
+ABLATED_GENERATORS: dict[str, GeneratorConfig] = {
     "mhtma": PAPER.generator,
     "atma": replace(PAPER.generator, attention="atma"),
     "contextual": replace(PAPER.generator, attention="contextual"),

@@ -121,9 +121,9 @@ class _Worker:
 
     def __call__(self, row: dict[str, str]) -> dict[str, str]:
         """A task to its outcome."""
-        told = json.loads(row["task"])
+        given = json.loads(row["task"])
         with self.notes.heard():
-            outcome = self._do(Task(**told["task"]), [tuple(known) for known in told["known"]])
+            outcome = self._do(Task(**given["task"]), [tuple(known) for known in given["known"]])
         return {"outcome": json.dumps(dataclasses.asdict(outcome))}
 
     def _do(self, task: Task, known: list[tuple[str, str, int]]) -> Outcome:

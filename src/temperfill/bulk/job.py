@@ -146,9 +146,9 @@ def _prepare(request: Request) -> tuple[Plan, BulkJob]:
         plan = match(names, mask_names, request.suffix, together=together)
     _refuse_overwriting(plan, pictures, masks, output)
     choose_device(request.device)
-    deciding = request.settings.deciding()
+    fingerprint = request.settings.fingerprint()
     output.check_writable()
-    job = BulkJob(pictures, masks, output, request.settings, deciding, request.device)
+    job = BulkJob(pictures, masks, output, request.settings, fingerprint, request.device)
     return plan.share(*request.shard) if request.shard[1] > 1 else plan, job
 
 
@@ -218,7 +218,7 @@ def _remove_stale(plan: Plan, output: Folder) -> None:
 
 
 def _report(request: Request, job: BulkJob, summary: Summary) -> bytes:
-    told: dict[str, Any] = {
+    head: dict[str, Any] = {
         "command": request.command,
         "pictures": job.pictures.base,
         "masks": job.masks.base,
@@ -228,7 +228,7 @@ def _report(request: Request, job: BulkJob, summary: Summary) -> bytes:
         "workers": request.workers,
         "device": request.device,
         "parameters": request.settings.parameters() | {"suffix": request.suffix},
-        "model_sha256_or_name": job.deciding["model"],
+        "model_sha256_or_name": job.fingerprint["model"],
     }
     # ASCII, so that names that are no Unicode survive.
-    return json.dumps(summary.report(**told), indent=1).encode() + b"\n"
+    return json.dumps(summary.report(**head), indent=1).encode() + b"\n"

@@ -30,15 +30,15 @@ Done = dict[str, list[tuple[str, str, int]]]
 
 
 def key_of(picture: str, mask: str, settings: dict[str, Any]) -> str:
-    """A key that differs whenever anything that decides about a result does.
+    """A key that differs whenever anything that affects a result does.
 
     Args:
         picture: SHA-256 of its file.
         mask: likewise.
         settings: plain values.
     """
-    told = json.dumps([picture, mask, settings], sort_keys=True)
-    return hashlib.sha256(told.encode()).hexdigest()
+    content = json.dumps([picture, mask, settings], sort_keys=True)
+    return hashlib.sha256(content.encode()).hexdigest()
 
 
 def checksum(data: bytes) -> str:

@@ -123,11 +123,11 @@ class Summary:
         parts += [f"{left} not tried"] if left else []
         return f"{', '.join(parts)}; {self.seconds:.1f} s, {self.rate:.2f} images/s"
 
-    def report(self, **told: Any) -> dict[str, Any]:
+    def report(self, **head: Any) -> dict[str, Any]:
         """All of it as plain values.
 
         Args:
-            told: what else is to stand at its beginning.
+            head: what else is to stand at its beginning.
         """
         counts = {
             "pictures": self.plan.pictures,
@@ -140,7 +140,7 @@ class Summary:
             "unused_masks": len(self.plan.unused),
             "other_files": self.plan.ignored,
         }
-        return told | {
+        return head | {
             "versions": versions(),
             "state": self.state,
             "stopped": self.stopped,

@@ -60,7 +60,7 @@ class BulkOptions:
         nested = own.pop("mask_reading") | own.pop("filling")
         return own | nested
 
-    def deciding(self) -> dict[str, Any]:
+    def fingerprint(self) -> dict[str, Any]:
         """Plain values that differ whenever results may: weights by their checksum, and the version of the package.
 
         An option that came later has none at its default, so that results of earlier versions keep their keys.
@@ -87,7 +87,7 @@ class BulkJob:
         masks: where their masks are.
         output: where results go.
         settings: of the filling.
-        deciding: ``settings.deciding()``, found once.
+        fingerprint: ``settings.fingerprint()``, found once.
         device: of the network.
     """
 
@@ -95,7 +95,7 @@ class BulkJob:
     masks: Folder
     output: Folder
     settings: BulkOptions
-    deciding: dict[str, Any] = field(default_factory=dict)
+    fingerprint: dict[str, Any] = field(default_factory=dict)
     device: str = "auto"
 
     def load(self) -> Inpainter:
@@ -234,7 +234,7 @@ class Work:
         """Key of the manifest, and the checksums of picture and mask that it is made of."""
         picture, mask = checksum(files.picture), checksum(files.mask)
         # The format is part of the name, and so are the options of its encoder.
-        settings = self.job.deciding | {"suffix": Path(files.task.output).suffix.lower()}
+        settings = self.job.fingerprint | {"suffix": Path(files.task.output).suffix.lower()}
         return key_of(picture, mask, settings), picture, mask
 
     def _is_there(self, name: str, sha256: str, size: int) -> bool:

@@ -34,10 +34,10 @@ class DatasetsOptions:
 def run(words: list[str]) -> None:
     """Runs the command on the words after its name."""
     options = parse(DatasetsOptions, "datasets", words)
-    from temperfill.data import published
+    from temperfill.data import public_datasets
 
     if options.name is None:
-        for name, known in published.DATASETS.items():
+        for name, known in public_datasets.DATASETS.items():
             print(f"{name}: {known.title}")
             for text in (f"Folder: {known.layout}", f"Split: {known.paper_split}"):
                 print(textwrap.fill(text, 100, initial_indent="  ", subsequent_indent="    "))
@@ -46,12 +46,14 @@ def run(words: list[str]) -> None:
     require(options.test_size > 0, f"--test-size must be positive, got {options.test_size}")
     require(options.seed >= 0, f"--seed must not be negative, got {options.seed}")
     assert options.root is not None
-    splits = published.splits_of(options.name, options.root, published.Draw(options.seed, options.test_size))
+    splits = public_datasets.splits_of(
+        options.name, options.root, public_datasets.Draw(options.seed, options.test_size)
+    )
     for split, content in splits.items():
         where = f"  {content}" if isinstance(content, Path) else ""
-        print(f"{split:5}  {published.count(content):>9,} pictures{where}")
-    print(published.DATASETS[options.name].paper_split)
+        print(f"{split:5}  {public_datasets.count(content):>9,} pictures{where}")
+    print(public_datasets.DATASETS[options.name].paper_split)
     if options.output is not None:
-        published.write_splits(splits, options.output)
+        public_datasets.write_splits(splits, options.output)
         val = f" --data.val {options.output / 'val'}" if "val" in splits else ""
         print(f"temperfill train base --data.train {options.output / 'train'}{val} --run-dir RUN")

@@ -1,8 +1,8 @@
 """Training pictures to batches: folders and shards, here or behind a URL; endless, seeded, and in a fixed order.
 
-``pictures`` knows which files are pictures, ``tars`` what a shard is, ``sources`` gives the pictures of one folder by
+``pictures`` knows which files are pictures, ``tars`` what a shard is, ``indexed`` gives the pictures of one folder by
 number, ``samples`` makes training samples of them, ``loading`` batches of these, ``packing`` writes shards, and
-``published`` knows how public data sets are laid out.
+``public_datasets`` knows how public data sets are laid out.
 """
 
 from typing import TYPE_CHECKING, Any

@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from temperfill import images
-from temperfill.data.sources import FORMAT, MANIFEST, Joined, open_source, read_manifest
+from temperfill.data.indexed import FORMAT, MANIFEST, Joined, open_indexed, read_manifest
 from temperfill.data.tars import index_name, write_shard
 from temperfill.files import atomic_write, exclusive, remove_partial
 from temperfill.places import LocalFolder, local_path
@@ -103,7 +103,7 @@ def pack(
             raise ValueError(f"the output {output} lies inside {entry}, which is packed; choose another place")
     if not entries:
         raise ValueError("no pictures to pack: name at least one folder")
-    pictures = Joined([open_source(entry) for entry in entries])
+    pictures = Joined([open_indexed(entry) for entry in entries])
     output.mkdir(parents=True, exist_ok=True)
     with exclusive(output):
         remove_partial(output)

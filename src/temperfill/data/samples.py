@@ -18,7 +18,7 @@ from torch.utils.data import Dataset
 
 from temperfill import images, masks
 from temperfill.config import DataConfig
-from temperfill.data.sources import Joined, open_source
+from temperfill.data.indexed import Joined, open_indexed
 
 _ORDER, _SAMPLE, _LINES = 0, 1, 3  # streams of the seed; 2 is that of the gradient penalty, 4 of validation
 _REPLACEMENTS = 1000
@@ -67,7 +67,7 @@ class PictureFolders(Dataset[Batch]):
             raise ValueError("no training pictures: name at least one folder with --data.train")
         self.config = config
         self.seed = seed
-        self.pictures = Joined([open_source(entry) for entry in config.train])
+        self.pictures = Joined([open_indexed(entry) for entry in config.train])
         self.sketches = _open_sketches(config, self.pictures)
         self.bounds = self.pictures.bounds
         self._permutations: dict[int, tuple[int, NDArray[np.uint32]]] = {}
@@ -184,8 +184,8 @@ def _open_sketches(config: DataConfig, pictures: Joined) -> Joined | None:
     """The sketches of the pictures in the same order, or None; raises ValueError if there are more or fewer."""
     if not config.sketches:
         return None
-    sketches = Joined([open_source(entry) for entry in config.sketches])
-    for entry, mine, theirs in zip(config.sketches, sketches.sources, pictures.sources, strict=True):
+    sketches = Joined([open_indexed(entry) for entry in config.sketches])
+    for entry, mine, theirs in zip(config.sketches, sketches.entries, pictures.entries, strict=True):
         if len(mine) != len(theirs):
             raise ValueError(f"{entry} holds {len(mine)} sketches of {len(theirs)} pictures; draw them anew")
     return sketches

@@ -7,7 +7,7 @@ from typing import Any
 from temperfill import evaluate, report
 from temperfill.config import EvaluationConfig
 from temperfill.methods.ours import Ours
-from temperfill.nets.switches import SWITCHES, switch
+from temperfill.nets.ablate import ABLATED, ablate
 
 
 def branches(
@@ -38,24 +38,24 @@ def branches(
     """
     report.need_matplotlib()
     prepared, entrants = evaluate.prepare_with(
-        lambda where: [_switched(model, name, where) for name in SWITCHES], evaluation, output, device
+        lambda where: [_ablated(model, name, where) for name in ABLATED], evaluation, output, device
     )
     notes = [
         f"One network ({entrants[0].source}) with parts switched off when filling; it was not trained without them. "
         "The differences hold for these weights.",
-        "\n".join(f"- {name}: {what}" for name, what in SWITCHES.items()),
+        "\n".join(f"- {name}: {what}" for name, what in ABLATED.items()),
     ]
     return evaluate.measure(
         prepared, entrants, reference="full", plots=True, notes=notes, command=command, progress=progress
     )
 
 
-def _switched(model: str, name: str, device: str) -> evaluate.Entrant:
+def _ablated(model: str, name: str, device: str) -> evaluate.Entrant:
     entrant = evaluate.load_entrants([model], device)[0]
     if not isinstance(entrant.method, Ours):
         raise ValueError(
             f"{model} is of the method {entrant.method.name}, which has no such branches; give one of ours"
         )
-    switch(entrant.method.generator, name)
+    ablate(entrant.method.generator, name)
     # The same weights all along: no question of training with another seed.
     return replace(entrant, label=name, identity=f"{entrant.identity}, {name}", trained=False, baseline=False)

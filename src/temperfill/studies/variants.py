@@ -6,8 +6,7 @@ from typing import Any
 
 from temperfill.config import DataConfig, DiscriminatorConfig, GeneratorConfig, RunConfig, StudyConfig
 from temperfill.nets.vgg import VGGFeatures
-from temperfill.presets import ABLATIONS as GENERATORS
-from temperfill.presets import BASELINES, PAPER
+from temperfill.presets import ABLATED_GENERATORS, BASELINES, PAPER
 
 ABLATIONS = {
     "attention": ("mhtma", "atma", "contextual", "none"),
@@ -34,7 +33,7 @@ def ablation_variants(name: str, study: StudyConfig) -> dict[str, RunConfig]:
     """
     ours = learned_variant("ours", study)
     if name == "attention":
-        kinds = {label: GENERATORS[label].attention for label in ABLATIONS[name]}
+        kinds = {label: ABLATED_GENERATORS[label].attention for label in ABLATIONS[name]}
         return {label: replace(ours, generator=replace(ours.generator, attention=kinds[label])) for label in kinds}
     return {label: replace(ours, loss=replace(ours.loss, adversarial=label)) for label in ABLATIONS[name]}
 

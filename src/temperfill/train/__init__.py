@@ -1,6 +1,6 @@
 """Training (paper, section IV-B): ``loop`` trains, ``step`` is one update, ``networks`` what is trained and saved.
 
-``recipes`` has the losses of each method, ``ranks`` the processes of a run, and ``notes`` what a run says.
+``recipes`` has the losses of each method, ``ranks`` the processes of a run, and ``messages`` what a run says.
 """
 
 from temperfill.train.loop import Score, train

@@ -24,8 +24,8 @@ from temperfill.runs.folder import RunFolder, save_state
 from temperfill.runs.record import Interval, describe
 from temperfill.stopping import stop_on_signal
 from temperfill.tensors import composite
+from temperfill.train.messages import NoDisplay, count_corrupt, ending, introduction, stale
 from temperfill.train.networks import Networks, RunState
-from temperfill.train.notes import NoDisplay, count_corrupt, ending, introduction, stale
 from temperfill.train.ranks import Ranks, check_started, ranks_of
 from temperfill.train.step import Stepper, learning_rate
 
@@ -139,7 +139,7 @@ def _train(  # noqa: C901 - the loop
         lost_workers_named(),
         folder.opened(config, progress.step) if ranks.is_main else nullcontext(),
         stop_on_signal(0.0 if ranks.world == 1 else 1.0) as stop,
-        closing(batches(dataset, config.batch_size, progress.step, machine.workers, ranks.rank, ranks.world)) as source,
+        closing(batches(dataset, config.batch_size, progress.step, machine.workers, ranks.rank, ranks.world)) as stream,
         _display(config, progress, deadline) if ranks.is_main else NoDisplay() as display,
     ):
         for text in introduction(config, run_dir, progress, dataset, networks, fabric.device):
@@ -148,7 +148,7 @@ def _train(  # noqa: C901 - the loop
         stopped, over = ranks.any(stop.is_set(), False)
         while progress.step < config.num_steps and not stale(config, progress) and not stopped and not over:
             began = time.monotonic()
-            batch = _to(next(source), fabric.device)
+            batch = _to(next(stream), fabric.device)
             values, temperatures = stepper(batch, progress.step)
             progress.step += 1
             progress.seconds = before + time.monotonic() - start
@@ -198,8 +198,8 @@ def _check_place(config: RunConfig, run_dir: Path) -> None:
 
 def _check_same(ranks: Ranks, dataset: PictureFolders) -> None:
     """Raises ValueError unless all processes see the same pictures in the same order."""
-    sources = [source for source in (dataset.pictures, dataset.sketches) if source is not None]
-    found = ranks.gather([source.digest() for source in sources] if ranks.world > 1 else [])
+    indexed = [part for part in (dataset.pictures, dataset.sketches) if part is not None]
+    found = ranks.gather([part.digest() for part in indexed] if ranks.world > 1 else [])
     for rank, digest in enumerate(found):
         if digest != found[0]:
             raise ValueError(f"rank {rank} sees other training pictures than rank 0; do all machines have the same?")

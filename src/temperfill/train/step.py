@@ -124,19 +124,19 @@ class Stepper:
 
     def _discriminator_terms(self, batch: Batch, output: GeneratorOutput, fake: Tensor, step: int) -> dict[str, Tensor]:
         assert self.recipe.discriminator_terms is not None
-        plain, output = self.networks.discriminator, GeneratorOutput(*(x.detach() for x in output))
+        unwrapped, output = self.networks.discriminator, GeneratorOutput(*(x.detach() for x in output))
         return self.recipe.discriminator_terms(
-            self.config, self.discriminator, plain, batch, output, fake.detach(), step
+            self.config, self.discriminator, unwrapped, batch, output, fake.detach(), step
         )
 
     def _adversarial_terms(self, batch: Batch, output: GeneratorOutput, fake: Tensor) -> dict[str, Tensor]:
         """The generator's terms from the discriminator, which is frozen and called unwrapped."""
-        plain = self.networks.discriminator
-        assert plain is not None
+        unwrapped = self.networks.discriminator
+        assert unwrapped is not None
         assert self.recipe.adversarial_terms is not None
-        plain.requires_grad_(False)
-        terms = self.recipe.adversarial_terms(self.config, plain, batch, output, fake)
-        plain.requires_grad_(True)
+        unwrapped.requires_grad_(False)
+        terms = self.recipe.adversarial_terms(self.config, unwrapped, batch, output, fake)
+        unwrapped.requires_grad_(True)
         return terms
 
     def _update(self, optimizer: Any, terms: dict[str, Tensor]) -> None:

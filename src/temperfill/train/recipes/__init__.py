@@ -26,10 +26,10 @@ class Recipe(NamedTuple):
         distances: ``(config, vgg)`` to the module that ``generator_terms`` is given.
         generator_terms: ``(config, batch, output, distances)`` to the terms of the generator's loss that need no
             discriminator; ``distances`` is None where the run does without VGG.
-        discriminator_terms: ``(config, discriminator, plain, batch, output, fake, step)`` to those of the
+        discriminator_terms: ``(config, discriminator, unwrapped, batch, output, fake, step)`` to those of the
             discriminator's loss. ``discriminator`` is as Fabric wraps it; real and fake go through it in one batch.
-            ``plain`` is the same, not wrapped. ``output`` and ``fake`` are detached.
-        adversarial_terms: ``(config, plain, batch, output, fake)`` to those of the generator's loss that need it.
+            ``unwrapped`` is the same, not wrapped. ``output`` and ``fake`` are detached.
+        adversarial_terms: ``(config, unwrapped, batch, output, fake)`` to those of the generator's loss that need it.
     """
 
     discriminator: Callable[[Any], nn.Module | None]

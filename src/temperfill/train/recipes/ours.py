@@ -66,7 +66,7 @@ def generator_terms(
 def discriminator_terms(
     config: TrainConfig,
     discriminator: nn.Module,
-    plain: nn.Module,
+    unwrapped: nn.Module,
     batch: Batch,
     _: GeneratorOutput,
     fake: Tensor,
@@ -84,7 +84,7 @@ def discriminator_terms(
         return {"discriminator": losses.hinge_discriminator(real_scores, fake_scores)}
     drawn = np.random.default_rng([config.seed, 2, step]).random(config.batch_size, np.float32)
     mixing = torch.from_numpy(drawn)[batch.number % config.batch_size].to(fake)
-    penalty = losses.gradient_penalty(lambda x: plain(x, batch.centre), batch.image, fake, mixing)
+    penalty = losses.gradient_penalty(lambda x: unwrapped(x, batch.centre), batch.image, fake, mixing)
     return {
         "discriminator": losses.wasserstein_discriminator(real_scores, fake_scores),
         "penalty": config.loss.gradient_penalty_weight * penalty,
@@ -92,8 +92,8 @@ def discriminator_terms(
 
 
 def adversarial_terms(
-    config: TrainConfig, plain: nn.Module, batch: Batch, _: GeneratorOutput, fake: Tensor
+    config: TrainConfig, unwrapped: nn.Module, batch: Batch, _: GeneratorOutput, fake: Tensor
 ) -> dict[str, Tensor]:
     """The generator's adversarial term (Eq. 5)."""
-    judged = plain(fake, batch.centre).float()
+    judged = unwrapped(fake, batch.centre).float()
     return {"adversarial": config.loss.adversarial_weight * losses.adversarial_generator(judged)}

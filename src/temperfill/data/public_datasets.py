@@ -31,7 +31,7 @@ class Draw(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Published:
+class PublicDataset:
     """A public data set.
 
     Attributes:
@@ -181,13 +181,13 @@ def _attribute(path: Path, name: str) -> dict[str, bool]:
 
 
 DATASETS = {
-    "paris": Published(
+    "paris": PublicDataset(
         "Paris StreetView",
         "paris_train_original/ (14,900 JPG) and paris_eval_gt/ (100 PNG), the latter also in paris_eval/",
         "The paper's: 14,900 for training, and the 100 others for validation and test.",
         _paris,
     ),
-    "celeba-hq": Published(
+    "celeba-hq": PublicDataset(
         "CelebA-HQ",
         "CelebA-HQ-img/ (0.jpg to 29999.jpg) and CelebAMask-HQ-attribute-anno.txt, or list_attr_celeba.txt of CelebA "
         "with CelebA-HQ-to-CelebA-mapping.txt",
@@ -195,7 +195,7 @@ DATASETS = {
         "this draw: the paper's list is not published. No validation: name a folder of your own for early stopping.",
         _celeba_hq,
     ),
-    "places2": Published(
+    "places2": PublicDataset(
         "Places2 (Places365-Standard or -Challenge)",
         "data_large/ or data_256/ (also with _standard or _challenge behind it; the standard set has 1,803,460) "
         "and val_large/ or val_256/ (36,500), or places365_standard/ with train/ and val/",

@@ -7,7 +7,7 @@ import pytest
 
 from temperfill import cli
 from temperfill.data import list_pictures
-from temperfill.data.published import DATASETS, Draw, Split, count, splits_of, write_splits
+from temperfill.data.public_datasets import DATASETS, Draw, Split, count, splits_of, write_splits
 
 
 def touch(root: Path, *names: str) -> None:
@@ -162,7 +162,7 @@ def test_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     cli.main([*command[1:], "--dry-run"])
     data = json.loads(capsys.readouterr().out)["data"]
     assert [len(list_pictures(Path(data[split][0]))) for split in ("train", "val")] == [6, 5]
-    for words, part in ((["paris"], "name the folder of paris"), (["places2", str(tmp_path)], "smaller test size")):
+    for words, part in ((["paris"], "give the folder of paris"), (["places2", str(tmp_path)], "smaller test size")):
         with pytest.raises(SystemExit):
             cli.main(["datasets", *words])
         assert part in capsys.readouterr().err

@@ -46,7 +46,7 @@ def introduction(
         yield f"{config.data.sketch_share:.0%} of the samples show lines of their sketches."
     elif getattr(config.generator, "sketch", False):
         yield "The model takes sketches, but --data.sketches names none: about lines it learns nothing here."
-    yield f"Run folder {run_dir}: figures in log.jsonl, pictures in samples/, the model in generator.safetensors."
+    yield f"Run folder {run_dir}: values in log.jsonl, pictures in samples/, the model in generator.safetensors."
     yield "Ctrl-C saves and stops, a second one stops without saving; the same command goes on from there."
     if progress.step:
         yield f"Going on at step {progress.step} of {config.num_steps}."

@@ -7,8 +7,8 @@ import torch
 from torch import Tensor
 
 from temperfill.config import GeneratorConfig
+from temperfill.nets.ablate import ABLATED, ablate
 from temperfill.nets.generator import Generator
-from temperfill.nets.switches import SWITCHES, switch
 
 
 def generator(**options: object) -> Generator:
@@ -19,7 +19,7 @@ def generator(**options: object) -> Generator:
 @torch.inference_mode()
 def fill(network: Generator, name: str = "full") -> Tensor:
     network = copy.deepcopy(network)
-    switch(network, name)
+    ablate(network, name)
     draw = torch.Generator().manual_seed(1)
     image, mask = torch.rand(2, 3, 64, 64, generator=draw), torch.zeros(2, 1, 64, 64)
     mask[:, :, 8:24, 4:20] = 1
@@ -68,10 +68,10 @@ def test_one_temperature_only(attention: str) -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(ValueError, match="unknown switch"):
-        switch(generator(), "half")
+    with pytest.raises(ValueError, match="unknown ablation"):
+        ablate(generator(), "half")
     with pytest.raises(ValueError, match="has both"):
-        switch(generator(attention_branch=False), "full")
+        ablate(generator(attention_branch=False), "full")
     with pytest.raises(ValueError, match="contextual has no learned temperatures"):
-        switch(generator(attention="contextual"), "high-temperature")
-    assert next(iter(SWITCHES)) == "full"
+        ablate(generator(attention="contextual"), "high-temperature")
+    assert next(iter(ABLATED)) == "full"

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 
 from temperfill.data import list_pictures
+from temperfill.data.indexed import IndexedPictures, Joined, Names, open_indexed
 from temperfill.data.packing import PackSettings, pack
 from temperfill.data.pictures import open_pictures, walk_pictures
-from temperfill.data.sources import Joined, Names, Source, open_source
 from temperfill.data.tars import write_shard
 from temperfill.places import local
 
@@ -31,8 +31,8 @@ def tree(tmp_path: Path) -> Path:
 SORTED = ["a/c/1.png", "a-b/1.png", "b/2.JPG", "ä 猫.webp"]
 
 
-def contents(source: Source | Joined) -> list[str]:
-    return [source.read(i).decode() for i in range(len(source))]
+def contents(indexed: IndexedPictures | Joined) -> list[str]:
+    return [indexed.read(i).decode() for i in range(len(indexed))]
 
 
 def test_order_is_that_of_sorted_paths(tree: Path) -> None:
@@ -43,27 +43,27 @@ def test_order_is_that_of_sorted_paths(tree: Path) -> None:
 
 @pytest.mark.parametrize("scheme", ["", "file://", "simplecache::file://"])
 def test_a_folder_is_the_same_by_path_and_by_url(tree: Path, scheme: str) -> None:
-    source = open_source(f"{scheme}{tree}")
-    assert contents(source) == SORTED
-    assert source.name(3).endswith(SORTED[3])
-    assert source.digest() == open_source(tree).digest()
-    assert contents(pickle.loads(pickle.dumps(source))) == SORTED
-    assert contents(source.part(1, 3)) == SORTED[1:3]
+    indexed = open_indexed(f"{scheme}{tree}")
+    assert contents(indexed) == SORTED
+    assert indexed.name(3).endswith(SORTED[3])
+    assert indexed.digest() == open_indexed(tree).digest()
+    assert contents(pickle.loads(pickle.dumps(indexed))) == SORTED
+    assert contents(indexed.part(1, 3)) == SORTED[1:3]
 
 
 def test_listing_sees_every_change(tree: Path) -> None:
-    before = open_source(tree).digest()
+    before = open_indexed(tree).digest()
     (tree / "a" / "c" / "0.png").write_text("new")
-    assert contents(open_source(tree)) == ["new", *SORTED]
+    assert contents(open_indexed(tree)) == ["new", *SORTED]
     (tree / "a" / "c" / "0.png").unlink()
-    assert open_source(tree).digest() == before
+    assert open_indexed(tree).digest() == before
 
 
 def test_links_to_files_count_and_links_to_folders_do_not(tree: Path) -> None:
     (tree / "b" / "back").symlink_to(tree)
     (tree / "b" / "3.png").symlink_to(tree / "b" / "2.JPG")
     (tree / "b" / "4.png").symlink_to(tree / "nowhere.png")
-    assert contents(open_source(tree)) == ["a/c/1.png", "a-b/1.png", "b/2.JPG", "b/2.JPG", "ä 猫.webp"]
+    assert contents(open_indexed(tree)) == ["a/c/1.png", "a-b/1.png", "b/2.JPG", "b/2.JPG", "ä 猫.webp"]
 
 
 def test_names_hold_any_text() -> None:
@@ -86,11 +86,11 @@ def test_members_are_read_by_position(tmp_path: Path) -> None:
     shard(tmp_path / "1.tar")
     shard(tmp_path / "2.tar", "c.png")
     for place in (tmp_path, f"file://{tmp_path}"):
-        source = open_source(place)
-        assert contents(source) == ["b.png", "a.png", "c.png"]
-        assert source.name(2).endswith("2.tar:c.png")
-        assert contents(source.part(1, 3)) == ["a.png", "c.png"]
-        assert contents(pickle.loads(pickle.dumps(source))) == contents(source)
+        indexed = open_indexed(place)
+        assert contents(indexed) == ["b.png", "a.png", "c.png"]
+        assert indexed.name(2).endswith("2.tar:c.png")
+        assert contents(indexed.part(1, 3)) == ["a.png", "c.png"]
+        assert contents(pickle.loads(pickle.dumps(indexed))) == contents(indexed)
 
 
 def test_foreign_tar_files_are_indexed_by_their_headers(tmp_path: Path) -> None:
@@ -103,9 +103,9 @@ def test_foreign_tar_files_are_indexed_by_their_headers(tmp_path: Path) -> None:
     for kind in (tarfile.GNU_FORMAT, tarfile.PAX_FORMAT):
         with tarfile.open(tmp_path / "shards" / "0.tar", "w", format=kind) as archive:
             archive.add(members, "")
-        assert sorted(contents(open_source(tmp_path / "shards"))) == sorted(["1.png", long])
+        assert sorted(contents(open_indexed(tmp_path / "shards"))) == sorted(["1.png", long])
     with pytest.raises(ValueError, match=r"0\.tar has no index beside it \(0\.npy\); shards behind a URL need one"):
-        open_source(f"file://{tmp_path}/shards")
+        open_indexed(f"file://{tmp_path}/shards")
 
 
 def test_a_changed_byte_is_found(tmp_path: Path) -> None:
@@ -113,10 +113,10 @@ def test_a_changed_byte_is_found(tmp_path: Path) -> None:
     content = bytearray(path.read_bytes())
     content[content.index(b"b.png", 1024 + 512)] ^= 1
     path.write_bytes(content)
-    source = open_source(tmp_path)
-    assert source.read(0) == b"a.png"
+    indexed = open_indexed(tmp_path)
+    assert indexed.read(0) == b"a.png"
     with pytest.raises(ValueError, match=r"0\.tar:b\.png is not what was packed"):
-        source.read(1)
+        indexed.read(1)
 
 
 def test_damaged_shards_are_refused(tmp_path: Path) -> None:
@@ -124,20 +124,20 @@ def test_damaged_shards_are_refused(tmp_path: Path) -> None:
     whole, index = path.read_bytes(), (tmp_path / "0.npy").read_bytes()
     path.write_bytes(whole[:1500])
     with pytest.raises(ValueError, match=r"0\.tar is shorter than its index says"):
-        open_source(tmp_path)
+        open_indexed(tmp_path)
     path.write_bytes(whole)
     for damaged in (index[:100], index[:20], b"", b"text"):
         (tmp_path / "0.npy").write_bytes(damaged)
         with pytest.raises(ValueError, match=r"0\.npy is damaged"):
-            open_source(tmp_path)
+            open_indexed(tmp_path)
     np.save(tmp_path / "0.npy", np.zeros(3))
     with pytest.raises(ValueError, match="is no index of a shard"):
-        open_source(tmp_path)
+        open_indexed(tmp_path)
     (tmp_path / "0.npy").unlink()
     for damaged in (whole[:1500], whole[:600], b"x" * 1024, b""):
         path.write_bytes(damaged)
         with pytest.raises(ValueError, match=r"0\.tar is damaged or no plain tar file"):
-            open_source(tmp_path)
+            open_indexed(tmp_path)
 
 
 def test_wrong_places_are_errors(tree: Path, tmp_path: Path) -> None:
@@ -155,7 +155,7 @@ def test_wrong_places_are_errors(tree: Path, tmp_path: Path) -> None:
         ("s3://bucket/pictures", ValueError, "s3://bucket/pictures cannot be opened: .*s3fs"),
     ):
         with pytest.raises(error, match=message):
-            open_source(place)
+            open_indexed(place)
 
 
 def test_a_place_that_does_not_answer_is_tried_again_and_no_fault_of_the_picture(
@@ -165,7 +165,7 @@ def test_a_place_that_does_not_answer_is_tried_again_and_no_fault_of_the_picture
 
     pauses: list[float] = []
     monkeypatch.setattr(time, "sleep", pauses.append)
-    source, failures = open_source(f"file://{tree}"), [TimeoutError(), OSError("reset")]
+    indexed, failures = open_indexed(f"file://{tree}"), [TimeoutError(), OSError("reset")]
     read = LocalFileSystem.cat_file
 
     def flaky(self: LocalFileSystem, path: str, *args: object, **kwargs: object) -> bytes:
@@ -174,24 +174,24 @@ def test_a_place_that_does_not_answer_is_tried_again_and_no_fault_of_the_picture
         return read(self, path, *args, **kwargs)
 
     monkeypatch.setattr(LocalFileSystem, "cat_file", flaky)
-    assert source.read(0) == SORTED[0].encode()
+    assert indexed.read(0) == SORTED[0].encode()
     assert len(pauses) == 2
     failures += [OSError("down")] * 3
     with pytest.raises(ConnectionError, match=r"1\.png cannot be read after three attempts: down"):
-        source.read(0)
+        indexed.read(0)
     (tree / SORTED[0]).unlink()
     with pytest.raises(FileNotFoundError):
-        source.read(0)
+        indexed.read(0)
 
 
 def test_files_of_many_shards_are_not_all_kept_open(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(local, "_MAX_OPEN", 2)
     for i in range(5):
         shard(tmp_path / f"{i}.tar", f"{i}.png")
-    source = open_source(tmp_path)
+    indexed = open_indexed(tmp_path)
     for _ in range(2):
-        assert contents(source) == [f"{i}.png" for i in range(5)]
-    assert len(source.place._open) == 2  # type: ignore[attr-defined]
+        assert contents(indexed) == [f"{i}.png" for i in range(5)]
+    assert len(indexed.place._open) == 2  # type: ignore[attr-defined]
 
 
 def test_no_local_access_needs_fsspec(tree: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -200,9 +200,9 @@ def test_no_local_access_needs_fsspec(tree: Path, tmp_path: Path, monkeypatch: p
     assert len(list(walk_pictures(open_pictures(tree)))) == 4
     (tmp_path / "shards").mkdir()
     shard(tmp_path / "shards" / "0.tar", "a.png")
-    assert contents(open_source(str(tmp_path / "shards"))) == ["a.png"]
+    assert contents(open_indexed(str(tmp_path / "shards"))) == ["a.png"]
     with pytest.raises(ModuleNotFoundError):
-        open_source(f"file://{tree}")
+        open_indexed(f"file://{tree}")
 
 
 def test_shards_packed_in_part_are_refused(tmp_path: Path) -> None:
@@ -210,15 +210,15 @@ def test_shards_packed_in_part_are_refused(tmp_path: Path) -> None:
         Image.new("RGB", (9, 9)).save(tmp_path / f"{i}.png")
     output = tmp_path.parent / f"{tmp_path.name}-shards"
     pack((tmp_path,), output, PackSettings(per_shard=1))
-    assert len(open_source(output)) == 3
+    assert len(open_indexed(output)) == 3
     (output / "000001.tar").rename(output / "1.hidden")
     with pytest.raises(ValueError, match=r"000001\.tar is missing; copy or pack it again"):
-        open_source(output)
+        open_indexed(output)
     (output / "1.hidden").rename(output / "000001.tar")
     manifest = (output / "pack.json").read_text()
     (output / "pack.json").write_text(manifest.replace('"num_shards": 3', '"num_shards": 4'))
     with pytest.raises(ValueError, match="is packed in part, 3 of 4 shards: finish it with the same command"):
-        open_source(output)
+        open_indexed(output)
     (output / "pack.json").write_text("{}")
     with pytest.raises(ValueError, match=r"pack\.json is damaged"):
-        open_source(output)
+        open_indexed(output)

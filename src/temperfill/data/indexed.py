@@ -26,7 +26,7 @@ FORMAT = "temperfill-shards-1"
 _CHUNK = 65536
 
 
-class Source(Protocol):
+class IndexedPictures(Protocol):
     """Picture files by number from 0 on, in a fixed order."""
 
     def __len__(self) -> int: ...
@@ -53,12 +53,12 @@ class Source(Protocol):
         """A hash of which pictures there are, in which order."""
         ...
 
-    def part(self, start: int, stop: int) -> "Source":
+    def part(self, start: int, stop: int) -> "IndexedPictures":
         """Some of the pictures, small enough to be sent to another process."""
         ...
 
 
-def open_source(entry: str | Path) -> Source:
+def open_indexed(entry: str | Path) -> IndexedPictures:
     """The pictures of a folder, of a folder of shards, or of a URL of either.
 
     Raises:
@@ -205,41 +205,41 @@ class Shards:
 
 
 class Joined:
-    """The pictures of several sources one after the other."""
+    """The pictures of several entries one after the other."""
 
-    def __init__(self, sources: list[Source]) -> None:
-        self.sources = sources
-        self.bounds = np.cumsum([0, *map(len, sources)])
+    def __init__(self, entries: list[IndexedPictures]) -> None:
+        self.entries = entries
+        self.bounds = np.cumsum([0, *map(len, entries)])
 
     def __len__(self) -> int:
         return int(self.bounds[-1])
 
-    def _locate(self, number: int) -> tuple[Source, int]:
+    def _locate(self, number: int) -> tuple[IndexedPictures, int]:
         i = int(np.searchsorted(self.bounds, number, "right")) - 1
-        return self.sources[i], number - int(self.bounds[i])
+        return self.entries[i], number - int(self.bounds[i])
 
     def read(self, number: int) -> bytes:
-        source, index = self._locate(number)
-        return source.read(index)
+        entry, index = self._locate(number)
+        return entry.read(index)
 
     def name(self, number: int) -> str:
-        source, index = self._locate(number)
-        return source.name(index)
+        entry, index = self._locate(number)
+        return entry.name(index)
 
     def label(self, number: int) -> str:
-        source, index = self._locate(number)
-        return source.label(index)
+        entry, index = self._locate(number)
+        return entry.label(index)
 
     def digest(self) -> list[str]:
-        return [source.digest() for source in self.sources]
+        return [entry.digest() for entry in self.entries]
 
     def part(self, start: int, stop: int) -> "Joined":
         """Some of the pictures, small enough to be sent to another process."""
         parts = np.clip(self.bounds, start, stop)
         return Joined(
             [
-                source.part(int(a - first), int(b - first))
-                for source, first, a, b in zip(self.sources, self.bounds, parts, parts[1:], strict=False)
+                entry.part(int(a - first), int(b - first))
+                for entry, first, a, b in zip(self.entries, self.bounds, parts, parts[1:], strict=False)
                 if b > a
             ]
         )

@@ -6,28 +6,28 @@ from torch import Tensor, nn
 from temperfill.attention import TemperatureNetwork
 from temperfill.nets.generator import Generator
 
-SWITCHES = {
+ABLATED = {
     "full": "nothing is switched",
     "convolution-only": "what the attention branch gives to the decoder is zero, carried detail too",
     "attention-only": "what the convolution branch gives to the decoder is zero",
     "high-temperature": "every head takes the highest of the picture's temperatures",
     "low-temperature": "every head takes the lowest of the picture's temperatures",
 }
-"""Switches, and what they do."""
+"""Ablations of a trained generator, and what they do."""
 
 
-def switch(generator: Generator, name: str) -> None:
+def ablate(generator: Generator, name: str) -> None:
     """Switches a part of a generator off for good, by hooks; its weights stay as they are.
 
     Args:
         generator: with both branches.
-        name: of SWITCHES.
+        name: of ABLATED.
 
     Raises:
         ValueError: an unknown name, or the generator lacks the branch or the temperatures.
     """
-    if name not in SWITCHES:
-        raise ValueError(f"unknown switch {name!r}; known are {', '.join(SWITCHES)}")
+    if name not in ABLATED:
+        raise ValueError(f"unknown ablation {name!r}; known are {', '.join(ABLATED)}")
     refinement = generator.refinement
     branch = refinement.attention_branch
     if branch is None or refinement.convolution_branch is None:
