@@ -4,11 +4,16 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
 
-from temperfill.bulk.manifest import key_of, open_manifest, read_done
+from temperfill import bulk
+from temperfill.bulk import work
+from temperfill.bulk.manifest import checksum, key_of, open_manifest, read_done
+from temperfill.options import FillOptions
 from temperfill.places import LocalFolder, RemoteFolder
 
 
@@ -63,3 +68,38 @@ def test_stores_without_append_get_parts() -> None:
             manifest.add(record(name))
     assert set(read_done(place, {"a.png", "b.png"})) == {"a.png", "b.png"}
     assert place.names() == []
+
+
+def test_results_of_an_earlier_version_are_not_made_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The line was written by commit d23de11; only checksum and size of the result are those of the file here."""
+    monkeypatch.setattr(work, "__version__", "0.1.0")
+    pixels = np.arange(24 * 32 * 3, dtype=np.uint8).reshape(24, 32, 3)
+    hole = np.zeros((24, 32), np.uint8)
+    hole[5:12, 6:20] = 255
+    for folder, content in (("in", pixels), ("masks", hole)):
+        (tmp_path / folder).mkdir()
+        Image.fromarray(content).save(tmp_path / folder / "a.bmp")
+    result = b"the result"
+    line = {
+        "output": "a.bmp",
+        "picture": "a.bmp",
+        "mask": "a.bmp",
+        "key": "78c835bd028c12c667e0de82621050cc26b05f2489133e2e6c21d5dd314bb9cd",
+        "picture_sha256": "b4730d5f35a36f4f02fdcc28b08105c82d57ccbdb3a92b37bc31d17259892b82",
+        "mask_sha256": "83cfed1907be63f7b135884e902ad11ced6204c8ceb2a67c6d0c1d00ae4956b3",
+        "sha256": checksum(result),
+        "size": len(result),
+        "seconds": 0.56,
+    }
+    for folder, sum_ in (("in", line["picture_sha256"]), ("masks", line["mask_sha256"])):
+        assert checksum((tmp_path / folder / "a.bmp").read_bytes()) == sum_
+    manifest = tmp_path / "out" / ".temperfill" / "all" / "manifest.jsonl"
+    manifest.parent.mkdir(parents=True)
+    manifest.write_text(json.dumps(line) + "\n")
+    (tmp_path / "out" / "a.bmp").write_bytes(result)
+    folders = [str(tmp_path / name) for name in ("in", "masks", "out")]
+    summary = bulk.run(bulk.Request(*folders, bulk.BulkOptions(model="telea"), device="cpu"))
+    assert summary.counts["skipped"] == 1
+    assert (tmp_path / "out" / "a.bmp").read_bytes() == result
+    changed = bulk.BulkOptions(model="telea", filling=FillOptions(feather=2))
+    assert bulk.run(bulk.Request(*folders, changed, device="cpu")).counts["filled"] == 1
