@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from temperfill import images, regions
 from temperfill.errors import InputError
 from temperfill.images import MAX_PIXELS, Picture, Source
-from temperfill.inpainter.calling import Precision, check_takes, choose_device, choose_precision, load_method
+from temperfill.inpainter.filling import Precision, check_takes, choose_device, choose_precision, load_method
 from temperfill.inpainter.memory import shortages
 from temperfill.inpainter.plan import divide
 from temperfill.inpainter.planes import HoledPicture

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 import torch
 
-from temperfill.inpainter.calling import pad
+from temperfill.inpainter.filling import pad
 from temperfill.inpainter.plan import CELL, ScaledWindow
 from temperfill.inpainter.planes import Planes
 from temperfill.methods.contract import FindSources

@@ -6,8 +6,8 @@ import torch
 from torch import Tensor
 
 from temperfill.inpainter import memory
-from temperfill.inpainter.calling import arithmetic, fill
 from temperfill.inpainter.detail import enlarge_with_detail
+from temperfill.inpainter.filling import arithmetic, fill
 from temperfill.inpainter.memory import Scale
 from temperfill.inpainter.plan import ScaledWindow
 from temperfill.inpainter.planes import Array, HoledPicture, Planes, enlarge, shrink_image
