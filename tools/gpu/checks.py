@@ -1,21 +1,14 @@
-"""What the device is and can do, in seconds; and the package's own tests on it."""
+"""What the device is and can do, in seconds."""
 
 import os
 import platform
-import subprocess
-import sys
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import torch
 
-from . import ROOT
 from .compiling import wait_for
-
-_TAIL = 8000
-"""Characters that are kept of what the tests said."""
 
 
 def check_device(name: str) -> dict[str, Any]:
@@ -65,34 +58,3 @@ def _seconds(work: Callable[[], object], device: torch.device, count: int = 10) 
         work()
     wait_for(device)
     return (time.perf_counter() - began) / count
-
-
-def run_tests(output: Path, seconds: float) -> dict[str, Any]:
-    """Runs ``pytest -m gpu``; what fails is written down, and time that runs out is no error.
-
-    Args:
-        output: file for all that the tests say.
-        seconds: after which they are stopped.
-    """
-    command = [sys.executable, "-m", "pytest", "-m", "gpu", "-v", "--tb=short", "-p", "no:cacheprovider", "tests/gpu"]
-    paths = [str(ROOT / "src"), *os.environ.get("PYTHONPATH", "").split(os.pathsep)]
-    environment = os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, paths)), "PYTHONUNBUFFERED": "1"}
-    with output.open("w", encoding="utf-8") as file:
-        began = time.monotonic()
-        process = subprocess.Popen(command, cwd=ROOT, stdout=file, stderr=subprocess.STDOUT, env=environment)
-        try:
-            ended = process.wait(seconds)
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
-            ended = None
-    text = output.read_text(encoding="utf-8", errors="replace")
-    tests = [line for line in text.splitlines() if "::" in line]
-    return {
-        "exit status": "stopped: the time was over" if ended is None else ended,
-        "seconds": round(time.monotonic() - began, 1),
-        "passed": sum(" PASSED" in line for line in tests),
-        "skipped": sum(" SKIPPED" in line for line in tests),
-        "failed": [line.split(" ")[0] for line in tests if " FAILED" in line or " ERROR" in line],
-        "end of the output": "" if ended in (0, 5) else text[-_TAIL:],
-    }

@@ -1,7 +1,9 @@
 """The order of a session: each part in a process of its own, within its time, whatever became of those before."""
 
+import contextlib
 import json
 import os
+import signal
 import subprocess
 import sys
 import tempfile
@@ -70,7 +72,9 @@ def _part(name: str, work: Path, seconds: float) -> dict[str, Any]:
     environment = os.environ | cache | {"PYTHONPATH": os.pathsep.join(filter(None, paths))}
     failed = None
     with log.open("w", encoding="utf-8") as file:
-        process = subprocess.Popen(command, stdout=file, stderr=subprocess.STDOUT, env=environment)
+        process = subprocess.Popen(
+            command, stdout=file, stderr=subprocess.STDOUT, env=environment, start_new_session=True
+        )
         try:
             if process.wait(seconds + _GRACE):
                 said = log.read_text(encoding="utf-8", errors="replace")
@@ -83,6 +87,8 @@ def _part(name: str, work: Path, seconds: float) -> dict[str, Any]:
                 process.kill()
                 process.wait()
             failed = "stopped: the time was over"
+        with contextlib.suppress(ProcessLookupError):  # what it started, such as the tests
+            os.killpg(process.pid, signal.SIGKILL)
     found = json.loads(result.read_text(encoding="utf-8")) if result.is_file() else {}
     told = {} if failed is None else {"failed": failed}
     return found | told | {"wall": round(time.monotonic() - began, 1)}
