@@ -31,6 +31,7 @@ class FindSources(Protocol):
         cells: Tensor | None = None,
         top: int = 4,
         start: Tensor | None = None,
+        avoid: Tensor | None = None,
     ) -> CellSources:
         """Where the cells of a hole of one picture are copied from.
 
@@ -42,6 +43,7 @@ class FindSources(Protocol):
             cells: (N,) cells asked for, numbered row by row; None for those of the hole.
             top: sources of each.
             start: (1, 3, H, W) in [0, 1], the picture from which the method was to begin, or None.
+            avoid: (1, 1, H, W), 1 = known, but nothing is copied from here; None for nowhere.
         """
 
 

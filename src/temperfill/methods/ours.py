@@ -84,11 +84,12 @@ class Ours:
         cells: Tensor | None = None,
         top: int = 4,
         start: Tensor | None = None,
+        avoid: Tensor | None = None,
     ) -> CellSources:
         """Where the cells of a hole are copied from; as :meth:`temperfill.nets.generator.Generator.sources`."""
         holes = _boxes(mask)
-        image, mask, sketch, start = (self._own(plane) for plane in (image, mask, sketch, start))
-        return self.generator.sources(image, mask, sketch, temperature, holes, cells, top, start)
+        image, mask, sketch, start, avoid = (self._own(plane) for plane in (image, mask, sketch, start, avoid))
+        return self.generator.sources(image, mask, sketch, temperature, holes, cells, top, start, avoid)
 
     def use_less_memory(self) -> bool:
         """Takes less memory from now on; False if nothing is left to do.
