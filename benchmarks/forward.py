@@ -99,8 +99,9 @@ def measure_cell(cell: dict[str, Any]) -> dict[str, Any]:
 def build(name: str, width: int) -> Any:
     from looped_attention import LoopedAttention
 
-    from temperfill.config import ATMAConfig, GeneratorConfig
-    from temperfill.nets.building import build as network
+    from temperfill.config import GeneratorConfig
+    from temperfill.systems.atma import ATMAConfig
+    from temperfill.systems.building import build as network
 
     if name.startswith("atma"):
         model: Any = network(ATMAConfig(width=width))

@@ -138,12 +138,12 @@ def measure(cell: dict[str, Any]) -> dict[str, Any]:
 def build(cell: dict[str, Any]) -> Any:
     import torch
 
-    from temperfill.config import RUNS
     from temperfill.methods import bundled, load
     from temperfill.methods.ours import Ours
-    from temperfill.nets import building
     from temperfill.nets.generator import Generator
     from temperfill.presets import PRESETS
+    from temperfill.systems.building import build
+    from temperfill.systems.table import SYSTEMS, published
 
     name, device = cell["model"], cell["device"]
     special = [option for option in ("whole", "compile") if cell[option]]
@@ -154,9 +154,9 @@ def build(cell: dict[str, Any]) -> Any:
         module, attribute = name.split(":")
         found = getattr(importlib.import_module(module), attribute)
         return found() if isinstance(found, type) else found
-    if name.endswith("!") and name[:-1] in RUNS:
+    if name.endswith("!") and name[:-1] in SYSTEMS:
         torch.manual_seed(0)
-        network = building.build(RUNS[name[:-1]]().generator).eval().to(device)
+        network = build(published(name[:-1]).generator).eval().to(device)
         network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         return lambda image, mask: network(image, mask).refined
     if name.endswith("!"):

@@ -11,30 +11,18 @@ import pytest
 
 from temperfill import config as module
 from temperfill.config import (
-    RUNS,
-    ATMAConfig,
     DataConfig,
-    DeepFillV2Config,
-    DeepFillV2Run,
     DiscriminatorConfig,
     EvaluationConfig,
     GeneratorConfig,
     LossConfig,
     MachineConfig,
     MetricsConfig,
-    PartialConvConfig,
-    PartialConvLoss,
-    PartialConvRun,
     StudyConfig,
     TrainConfig,
-    WaveFillConfig,
-    WaveFillLoss,
-    WaveFillRun,
     differences,
     from_json,
     load_json,
-    load_run,
-    method_of,
     to_json,
 )
 
@@ -189,100 +177,14 @@ def test_every_field_has_a_docstring() -> None:
                 assert documented, f"{cls.name}.{ast.unparse(node.target)} has no docstring"
                 checked += 1
     classes = {
-        cls for run in RUNS.values() for cls in (type(run().generator), type(run().discriminator), type(run().loss))
+        GeneratorConfig,
+        DiscriminatorConfig,
+        LossConfig,
+        DataConfig,
+        MachineConfig,
+        EvaluationConfig,
+        MetricsConfig,
+        StudyConfig,
     }
-    classes |= {DataConfig, MachineConfig, EvaluationConfig, MetricsConfig, StudyConfig}
-    own = sum(len(dataclasses.fields(cls)) for cls in classes) - len(dataclasses.fields(DeepFillV2Config))  # inherited
+    own = sum(len(dataclasses.fields(cls)) for cls in classes)
     assert checked == own + len(dataclasses.fields(TrainConfig)) - 5
-
-
-OLD_RUN = """{"generator": {"width": 8, "attention": "mhtma", "heads": 2, "head_dim": 8, "patch_size": 3,
- "key_stride": 1,
- "temperature_init": 0.1, "temperature_floor": 0.01, "masked_score": -10000.0, "masked_score_scaled": false,
- "convolution_branch": true, "attention_branch": true, "detail": true, "sketch": false},
- "discriminator": {"width": 32, "feature_dim": 512},
- "loss": {"coarse_weight": 1.0, "refined_weight": 1.0, "hole_weight": 6.0, "perceptual_weight": 0.2,
- "perceptual_on": "refined", "perceptual_local": true, "adversarial": "hinge", "adversarial_weight": 0.016,
- "adversarial_start": 0, "gradient_penalty_weight": 10.0},
- "data": {"train": ["photos"], "val": [], "resize": 256, "crop_size": 192, "flip": true, "mask_scale": 0.85,
- "balanced": true, "max_corrupt_share": 0.01},
- "machine": {"device": "auto", "workers": 1, "threads": 2, "compile": true, "max_minutes": 0.0, "perceptual_path": "v"},
- "init_path": "runs/one", "seed": 0, "num_steps": 6400, "batch_size": 4, "learning_rate": 0.0003, "beta1": 0.5,
- "beta2": 0.999, "schedule": "cosine", "warmup_steps": 200, "precision": "bf16", "ema_decay": 0.999, "log_every": 20,
- "save_every": 100, "sample_every": 200, "val_every": 0, "patience": 30}"""
-"""As it was written before there were other methods."""
-
-
-def test_run_written_before_there_were_methods_is_one_of_ours(tmp_path: Path) -> None:
-    path = tmp_path / "config.json"
-    path.write_text(OLD_RUN)
-    old = load_run(path)
-    assert type(old) is TrainConfig
-    changes = differences(json.loads(OLD_RUN), to_json(old))
-    assert set(changes) == {
-        "method: None -> 'ours'",
-        "discriminator_rate: None -> 1.0",
-        "loss.perceptual_layers: None -> [1, 2, 3]",
-        "loss.texture_weight: None -> 0.0",
-        "data.sketches: None -> []",
-        "data.sketch_share: None -> 0.5",
-        "data.sketch_parts: None -> 0.5",
-        "machine.devices: None -> 1",
-        "machine.nodes: None -> 1",
-    }
-
-
-@pytest.mark.parametrize(
-    "recipe", sorted(Path(__file__).parents[1].glob("docs/train/recipes/*.json")), ids=lambda p: p.stem
-)
-def test_recipes_in_the_documents_are_runs_of_ours(recipe: Path) -> None:
-    assert load_run(recipe) == load_json(TrainConfig, recipe)
-
-
-@pytest.mark.parametrize("method", RUNS)
-def test_runs_of_every_method_survive_json(method: str, tmp_path: Path) -> None:
-    run = replace(RUNS[method](), seed=3, data=DataConfig(train=(Path("a"),), crop_size=192))
-    data = to_json(run)
-    assert next(iter(data.items())) == ("method", method)
-    (tmp_path / "config.json").write_text(json.dumps(data))
-    assert load_run(tmp_path / "config.json") == run
-    assert method_of(run.generator) == method
-    assert {"refined_weight", "perceptual_weight", "VGG_WEIGHTS"} <= set(dir(run.loss))  # what validation reads
-    assert all(hasattr(run.loss, name) for name in run.loss.VGG_WEIGHTS)
-
-
-def test_methods_are_not_mixed_up(tmp_path: Path) -> None:
-    path = tmp_path / "config.json"
-    for method in ("gan", 3, None):
-        path.write_text(json.dumps({"method": method}))
-        with pytest.raises(ValueError, match=r"config\.json\.method: expected one of ours, partialconv, deepfillv2"):
-            load_run(path)
-    path.write_text(json.dumps({"method": "deepfillv2", "generator": {"heads": 2}}))
-    with pytest.raises(ValueError, match=r"generator\.heads: unknown key; known are width"):
-        load_run(path)
-    with pytest.raises(ValueError, match=r"method: expected 'ours', got 'deepfillv2'"):
-        from_json(TrainConfig, {"method": "deepfillv2"})
-    path.write_text("[]")
-    with pytest.raises(ValueError, match="expected an object, got list"):
-        load_run(path)
-
-
-@pytest.mark.parametrize(
-    ("cls", "values", "message"),
-    [
-        (DeepFillV2Config, {"width": 3}, "width must be even"),
-        (ATMAConfig, {"heads": 0}, "heads must be at least 1"),
-        (ATMAConfig, {"temperature_init": 0.0}, "temperature_init must be positive"),
-        (PartialConvConfig, {"width": 0}, "width must be at least 1"),
-        (PartialConvLoss, {"style_weight": -1.0}, "style_weight must be at least 0"),
-        (PartialConvRun, {"batch_size": 1, "data": DataConfig(crop_size=128)}, "crop_size above 128"),
-        (WaveFillConfig, {"width": 6}, "multiple of 4"),
-        (WaveFillLoss, {"perceptual_depth": "relu3_1"}, "content_weight needs relu4_2"),
-        (WaveFillRun, {"data": DataConfig(crop_size=64)}, "crop_size of at least 68, got 64"),
-        (DeepFillV2Run, {"discriminator_rate": 0.0}, "discriminator_rate must be positive"),
-        (DeepFillV2Run, {"generator": GeneratorConfig()}, "generator: expected DeepFillV2Config"),
-    ],
-)
-def test_invalid_values_of_other_methods_are_refused(cls: type, values: dict[str, Any], message: str) -> None:
-    with pytest.raises(ValueError, match=message):
-        cls(**values)

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import pytest
 
-from temperfill.config import GeneratorConfig, TrainConfig, from_json, load_run, to_json
+from temperfill.config import GeneratorConfig, TrainConfig, from_json, load_json, to_json
 from temperfill.nets.discriminator import Discriminator
 from temperfill.nets.generator import Generator
-from temperfill.presets import ABLATED_GENERATORS, BASELINES, PRESETS
+from temperfill.presets import ABLATED_GENERATORS, PRESETS
 
 
 def count(module: object) -> int:
@@ -35,7 +35,7 @@ def test_generator_parameters(name: str, millions: tuple[float, float]) -> None:
 
 
 def test_base_and_large_have_the_losses_and_the_detail_of_the_bundled_model() -> None:
-    recipe = load_run(Path(__file__).parents[1] / "docs" / "train" / "recipes" / "base-10.json")
+    recipe = load_json(TrainConfig, Path(__file__).parents[1] / "docs" / "train" / "recipes" / "base-10.json")
     for name in ("base", "large"):
         preset = PRESETS[name]
         assert preset.loss == recipe.loss
@@ -62,15 +62,3 @@ def test_every_ablation_changes_one_thing_of_the_paper() -> None:
 
 def test_ablations_all_differ() -> None:
     assert len(set(ABLATED_GENERATORS.values())) == len(ABLATED_GENERATORS)
-
-
-def test_methods_of_comparison_are_trained_as_published() -> None:
-    assert set(BASELINES) == {"partialconv", "deepfillv2", "wavefill", "atma"}
-    assert all(run.method == name for name, run in BASELINES.items())
-    optimisers = {
-        n: (r.learning_rate, r.learning_rate * r.discriminator_rate, r.beta1, r.beta2) for n, r in BASELINES.items()
-    }
-    assert optimisers["partialconv"] == (2e-4, 2e-4, 0.9, 0.999)
-    assert optimisers["deepfillv2"] == optimisers["atma"] == (1e-4, 1e-4, 0.5, 0.999)
-    assert optimisers["wavefill"] == (1e-4, 4e-4, 0.0, 0.9)
-    assert BASELINES["wavefill"].schedule == "linear"

@@ -28,10 +28,10 @@ from temperfill.config import DataConfig, GeneratorConfig, LossConfig, MachineCo
 from temperfill.nets.generator import Generator
 from temperfill.presets import PRESETS
 from temperfill.runs.folder import load_state, save_state
+from temperfill.systems.ours.losses import PerceptualLoss
 from temperfill.train import networks as networks_module
 from temperfill.train import train
 from temperfill.train.networks import Networks
-from temperfill.train.recipes.ours import PerceptualLoss
 from temperfill.train.step import learning_rate
 from temperfill.weights_files import load_generator, read_metadata, save_generator
 

@@ -17,15 +17,15 @@ import torch
 import temperfill
 from temperfill import weights_files
 from temperfill.config import (
-    ATMAConfig,
     GeneratorConfig,
-    PartialConvConfig,
-    WaveFillConfig,
     from_json,
 )
-from temperfill.nets.building import build
 from temperfill.nets.generator import Generator
 from temperfill.runs.folder import load_state, save_state
+from temperfill.systems.atma import ATMAConfig
+from temperfill.systems.building import build
+from temperfill.systems.partialconv import PartialConvConfig
+from temperfill.systems.wavefill import WaveFillConfig
 from temperfill.weights_files import load_generator, load_tensors, method_in, read_metadata, save_generator
 
 CONFIG = GeneratorConfig(width=4, head_dim=4)

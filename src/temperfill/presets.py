@@ -1,25 +1,14 @@
-"""Tables of configurations.
+"""Tables of configurations of our network.
 
-PRESETS are our network: "paper" is trained as the paper says, "base" and "large" with the losses and the carried detail
+PRESETS are runs: "paper" is trained as the paper says, "base" and "large" with the losses and the carried detail
 of the bundled model, which controlled runs compare (docs/record/release.md), "tiny" is "paper" in small, to try things
 out.
-ABLATED_GENERATORS are what is changed in the paper's generator, BASELINES the methods of comparison at full width,
-trained as their papers and public code do, with this package's data, masks and averaging.
+ABLATED_GENERATORS are what is changed in the paper's generator.
 """
 
 from dataclasses import replace
 
-from temperfill.config import (
-    ATMARun,
-    DeepFillV2Run,
-    DiscriminatorConfig,
-    GeneratorConfig,
-    LossConfig,
-    PartialConvRun,
-    RunConfig,
-    TrainConfig,
-    WaveFillRun,
-)
+from temperfill.config import DiscriminatorConfig, GeneratorConfig, LossConfig, TrainConfig
 
 PAPER = TrainConfig()
 
@@ -58,11 +47,4 @@ ABLATED_GENERATORS: dict[str, GeneratorConfig] = {
     "atma": replace(PAPER.generator, attention="atma"),
     "contextual": replace(PAPER.generator, attention="contextual"),
     "none": replace(PAPER.generator, attention="none"),
-}
-
-BASELINES: dict[str, RunConfig] = {
-    "partialconv": PartialConvRun(learning_rate=2e-4, beta1=0.9),
-    "deepfillv2": DeepFillV2Run(),
-    "wavefill": WaveFillRun(beta1=0.0, beta2=0.9, discriminator_rate=4.0, schedule="linear", batch_size=10),
-    "atma": ATMARun(),
 }

@@ -12,9 +12,11 @@ from safetensors.torch import load_file
 from safetensors.torch import save as save_bytes
 from torch import Tensor
 
-from temperfill.config import GENERATORS, from_json, method_of, to_json
+from temperfill.config import from_json, to_json
 from temperfill.files import atomic_write
-from temperfill.nets.building import Network, build
+from temperfill.nets.network import Network
+from temperfill.systems.building import build
+from temperfill.systems.table import SYSTEMS, generator_class, method_of
 
 FORMAT = "temperfill-generator-1"
 """Value of the metadata key ``format``; raised when a file of older kind can no longer be read as it is."""
@@ -101,8 +103,8 @@ def _method(metadata: dict[str, str], path: Path) -> str:
         found = metadata.get("format", "none")
         raise ValueError(f"{path} is not a temperfill generator (format {found}, expected {FORMAT})")
     method = metadata.get("method", "ours")
-    if method not in GENERATORS:
-        raise ValueError(f"{path} holds a generator of the method {method!r}; known are {', '.join(GENERATORS)}")
+    if method not in SYSTEMS:
+        raise ValueError(f"{path} holds a generator of the method {method!r}; known are {', '.join(SYSTEMS)}")
     return method
 
 
@@ -127,7 +129,7 @@ def load_generator(path: Path, device: torch.device | str = "cpu", method: str |
     # The first files that named a method did not cover it.
     if metadata.get("sha256", "") not in (digest(text, tensors) for text in (summed(metadata), metadata["config"])):
         raise ValueError(f"{path} is damaged: its content does not match its SHA-256; copy it again")
-    generator = build(from_json(GENERATORS[found], _parse(metadata["config"], path), f"{path}: config"))
+    generator = build(from_json(generator_class(found), _parse(metadata["config"], path), f"{path}: config"))
     load_tensors(generator, tensors, str(path))
     return generator.to(device).eval().requires_grad_(False)
 

@@ -8,9 +8,10 @@ import pytest
 import torch
 
 from temperfill import cli, images
-from temperfill.config import GeneratorConfig, PartialConvConfig
-from temperfill.nets.building import build
+from temperfill.config import GeneratorConfig
 from temperfill.nets.generator import Generator
+from temperfill.systems.building import build
+from temperfill.systems.partialconv import PartialConvConfig
 from temperfill.weights_files import load_generator, save_generator
 
 

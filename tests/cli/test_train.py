@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from temperfill import cli
-from temperfill.config import RUNS, from_json, to_json
-from temperfill.presets import BASELINES
+from temperfill.config import from_json, to_json
+from temperfill.systems.table import BASELINES, published
 
 
 def printed(words: list[str], capsys: pytest.CaptureFixture[str]) -> Any:
@@ -18,10 +18,10 @@ def printed(words: list[str], capsys: pytest.CaptureFixture[str]) -> Any:
 
 @pytest.mark.parametrize("name", BASELINES)
 def test_method_is_a_first_word(name: str, capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    assert printed([name], capsys) == to_json(BASELINES[name])
+    assert printed([name], capsys) == to_json(published(name))
     changed = printed([name, "--generator.width", "8", "--num-steps", "7"], capsys)
     assert changed["generator"]["width"] == 8
-    run = from_json(RUNS[name], changed)
+    run = from_json(type(published(name)), changed)
     (tmp_path / "config.json").write_text(json.dumps(changed))
     assert printed([str(tmp_path / "config.json")], capsys) == to_json(run)
 

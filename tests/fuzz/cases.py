@@ -244,9 +244,10 @@ def _states() -> tuple[list[bytes], Callable[[bytes, bytes], None]]:
 
 @functools.cache
 def _configs() -> tuple[list[bytes], Callable[[bytes, bytes], None]]:
-    from temperfill.config import RUNS, load_run, to_json
+    from temperfill.config import to_json
+    from temperfill.systems.table import SYSTEMS, load_run, published
 
-    contents = [json.dumps(to_json(run()), indent=1).encode() for run in RUNS.values()]
+    contents = [json.dumps(to_json(published(name)), indent=1).encode() for name in SYSTEMS]
     reading = _read_as_file(load_run, ".json")
 
     def check(content: bytes, whole: bytes) -> None:

@@ -2,7 +2,6 @@
 
 from collections.abc import Callable
 from dataclasses import fields
-from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +10,21 @@ import torch
 from torch import Tensor
 
 from temperfill import methods
-from temperfill.config import ATMAConfig, DeepFillV2Config, GeneratorConfig, PartialConvConfig, WaveFillConfig
+from temperfill.config import GeneratorConfig
 from temperfill.errors import InputError
 from temperfill.inpainter import Inpainter, fill
 from temperfill.methods.catalogue import ABOUT, parameters_text
 from temperfill.methods.contract import Abilities, Method, Plain, plain
+from temperfill.methods.learned import load_learned
 from temperfill.methods.ours import Ours
-from temperfill.nets.building import build
-from temperfill.presets import BASELINES, PRESETS
+from temperfill.methods.ours import load as load_ours
+from temperfill.presets import PRESETS
+from temperfill.systems.atma import ATMAConfig
+from temperfill.systems.building import build
+from temperfill.systems.deepfillv2 import DeepFillV2Config
+from temperfill.systems.partialconv import PartialConvConfig
+from temperfill.systems.table import BASELINES, published
+from temperfill.systems.wavefill import WaveFillConfig
 from temperfill.tensors import SizeRule
 from temperfill.weights_files import save_generator
 
@@ -30,7 +36,7 @@ CONFIGS: dict[str, Any] = {
     "atma": ATMAConfig(width=4),
 }
 PACKAGES = {"telea": "cv2", "navier-stokes": "cv2", "patchmatch": "patchmatch"}
-NAMES = [*methods.METHODS, *methods.TRAINED]
+NAMES = methods.names()
 
 
 GAINS = {"deepfillv2": 2.5, "atma": 2.5}
@@ -120,7 +126,7 @@ DECLARED = {
     "ours": OURS - {"sketch"},
     "ours with sketches": OURS,
     "ours without attention": {"start", "tone_drifts"},
-} | {name: {"tone_drifts"} for name in methods.TRAINED}
+} | {name: {"tone_drifts"} for name in BASELINES}
 
 
 def declared(abilities: Abilities) -> set[str]:
@@ -213,7 +219,7 @@ def test_networks_hide_the_hole_themselves(load: Callable[[str], Any], name: str
     assert torch.equal(method(other, mask)[hole], method(image, mask)[hole])
 
 
-@pytest.mark.parametrize("name", methods.TRAINED)
+@pytest.mark.parametrize("name", BASELINES)
 def test_trained_methods_without_weights_say_how_to_get_them(name: str) -> None:
     with pytest.raises(ValueError, match=f"temperfill train {name} --run-dir DIR"):
         methods.load(name)
@@ -223,19 +229,19 @@ def test_weights_of_another_method_are_refused(load: Callable[[str], Any], tmp_p
     load("deepfillv2")
     path = tmp_path / "weights.safetensors"
     save_generator(path, build(CONFIGS["deepfillv2"]))
-    for name in ("ours", "wavefill"):
-        module = import_module(f"temperfill.methods.{name}")
-        with pytest.raises(ValueError, match=f"holds a generator of the method deepfillv2, not of {name}"):
-            module.load("cpu", path)
+    with pytest.raises(ValueError, match="holds a generator of the method deepfillv2, not of ours"):
+        load_ours("cpu", path)
+    with pytest.raises(ValueError, match="holds a generator of the method deepfillv2, not of wavefill"):
+        load_learned("wavefill", "cpu", path)
 
 
 def test_catalogue_knows_every_method_and_its_size() -> None:
     assert set(ABOUT) == set(NAMES)
-    runs = {"ours": PRESETS["base"]} | BASELINES
+    runs = {"ours": PRESETS["base"]} | {name: published(name) for name in BASELINES}
     assert set(runs) == set(CONFIGS)
     for name, about in ABOUT.items():
         assert all((about.paper, about.terms, about.needs))
-        assert ("train" in about.needs) == (name in methods.TRAINED)
+        assert ("train" in about.needs) == (name in BASELINES)
         if name not in runs:
             assert parameters_text(about) == "none"
             continue

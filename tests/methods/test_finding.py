@@ -70,7 +70,7 @@ def test_every_door_tells_the_nearest_name_and_misses_a_checkpoint(door: str, tm
 
 
 def test_labels_and_kinds(run: Path, tmp_path: Path) -> None:
-    known = [*methods.METHODS, *methods.TRAINED]
+    known = methods.names()
     assert find("telea", known) == Found("telea", None, "telea")
     assert find(run) == find(str(run)) == Found("mine", run / "generator.safetensors")
     assert find(tmp_path / "gone.safetensors").label == "gone"

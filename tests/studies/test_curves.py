@@ -8,7 +8,8 @@ import pytest
 from PIL import Image
 
 from temperfill import studies
-from temperfill.config import ATMARun, GeneratorConfig, RunConfig, TrainConfig, to_json
+from temperfill.config import GeneratorConfig, RunConfig, TrainConfig, to_json
+from temperfill.systems.atma import ATMARun
 
 
 def write_run(folder: Path, config: RunConfig, lines: list[dict[str, Any]]) -> Path:

@@ -14,11 +14,11 @@ from PIL import Image
 import temperfill.train
 from temperfill import report, studies
 from temperfill.config import RATIO_BINS, EvaluationConfig, RunConfig, StudyConfig, differences, to_json
-from temperfill.nets.building import build
 from temperfill.presets import PRESETS
 from temperfill.runs.folder import RunFolder, save_state
 from temperfill.studies.training import batches_a_minute
 from temperfill.studies.variants import ABLATIONS, ablation_variants, learned_variant
+from temperfill.systems.building import build
 from temperfill.weights_files import save_generator
 
 SIZE = 32

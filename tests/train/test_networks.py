@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from temperfill.config import load_run
 from temperfill.runs.folder import load_state, save_state
+from temperfill.systems.table import load_run
 from temperfill.train import train
 from temperfill.train.networks import Networks
 

@@ -16,8 +16,9 @@ import torch
 
 from temperfill import cli
 from temperfill.config import DataConfig, LossConfig, MachineConfig, RunConfig, TrainConfig
-from temperfill.presets import BASELINES, PRESETS
+from temperfill.presets import PRESETS
 from temperfill.runs.folder import load_state
+from temperfill.systems.table import BASELINES, published
 from train import processes
 from train.processes import finish, said, start
 
@@ -210,7 +211,7 @@ def test_wrong_numbers_of_processes_are_refused(
 @pytest.mark.parametrize("name", BASELINES)
 def test_other_methods_train_on_two_processes(name: str, pictures: Path, tmp_path: Path) -> None:
     """Equal to one process where no batch normalisation takes its statistics from a part of the batch."""
-    config: Any = BASELINES[name]
+    config: Any = published(name)
     off = dict.fromkeys(config.loss.VGG_WEIGHTS, 0.0)
     if name != "partialconv":
         config = replace(config, discriminator=replace(config.discriminator, width=4))

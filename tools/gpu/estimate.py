@@ -11,8 +11,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 from torch.utils.flop_counter import FlopCounterMode, sdpa_backward_flop_count, sdpa_flop_count
 
-from temperfill.config import TrainConfig, load_run
+from temperfill.config import TrainConfig
 from temperfill.data import Batch
+from temperfill.systems.table import load_run
 from temperfill.train.networks import Networks
 from temperfill.train.step import Stepper
 

@@ -43,7 +43,8 @@ def train(options: Options, result: Path, seconds: float) -> dict[str, Any]:
     began = time.monotonic()
     import torch
 
-    from temperfill.config import TrainConfig, load_run
+    from temperfill.config import TrainConfig
+    from temperfill.systems.table import load_run
 
     from .inputs import load
     from .training import Settings, configuration

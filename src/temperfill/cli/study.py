@@ -22,7 +22,7 @@ class CompareOptions:
     """Folder of the report, and of the runs; the same command goes on where it stopped."""
     methods: tuple[str, ...] = ("ours", "atma", "wavefill", "deepfillv2", "partialconv", "patchmatch")
     """Names of methods, paths of weights files or run folders, or LABEL=RUN,RUN with the runs of one method. The first
-    is compared with each of the others. With --train, ours, partialconv, deepfillv2, wavefill and atma are trained."""
+    is compared with each of the others. With --train, ours and the systems of comparison are trained."""
     by_ratio: bool = False
     """Masks in the paper's five bins of hole ratio, instead of strokes and a square."""
     debug: bool = False

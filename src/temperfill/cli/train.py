@@ -8,10 +8,11 @@ from typing import Annotated, Any
 from tyro.conf import arg
 
 from temperfill.cli.parsing import near, parse
-from temperfill.config import RunConfig, load_run, to_json
-from temperfill.presets import BASELINES, PRESETS
+from temperfill.config import RunConfig, to_json
+from temperfill.presets import PRESETS
+from temperfill.systems.table import BASELINES, load_run, published
 
-KNOWN: dict[str, RunConfig] = {**PRESETS, **BASELINES}
+KNOWN: dict[str, RunConfig] = {**PRESETS, **{name: published(name) for name in BASELINES}}
 SHORT = {"--devices": "--machine.devices", "--nodes": "--machine.nodes"}
 """Short forms of flags, as other programs that train on several devices have them."""
 

@@ -3,13 +3,15 @@
 from dataclasses import dataclass, field
 from typing import Literal
 
-from temperfill.config.run import RunConfig
+from temperfill.config.run import RunConfig, RunGenerator, RunLoss
 from temperfill.config.values import at_least, check_types, require
 
 
 @dataclass(frozen=True)
-class GeneratorConfig:
+class GeneratorConfig(RunGenerator):
     """The coarse-to-fine generator (paper, section III-A)."""
+
+    WIDTH_MULTIPLE = 2
 
     width: int = 24
     """Channels at full resolution, after gating; even. 24 gives 4 M parameters."""
@@ -59,6 +61,11 @@ class GeneratorConfig:
             "detail needs attention mhtma and the attention branch: switch it off (--generator.no-detail)",
         )
 
+    @property
+    def learns_temperatures(self) -> bool:
+        """Those of MHTMA and ATMA."""
+        return self.attention in ("mhtma", "atma")
+
 
 @dataclass(frozen=True)
 class DiscriminatorConfig:
@@ -75,7 +82,7 @@ class DiscriminatorConfig:
 
 
 @dataclass(frozen=True)
-class LossConfig:
+class LossConfig(RunLoss):
     """Weights and kinds of the losses (paper, section III-B, Eqs. 2-6)."""
 
     VGG_WEIGHTS = ("perceptual_weight",)
@@ -114,6 +121,11 @@ class LossConfig:
         known = len(layers) > 0 and len(set(layers)) == len(layers) and set(layers) <= {1, 2, 3}
         require(known, f"perceptual_layers must be some of 1, 2 and 3, each once, got {layers}")
         require(self.hole_weight > 0, f"hole_weight must be positive, got {self.hole_weight}")
+
+    @property
+    def has_gradient_penalty(self) -> bool:
+        """That of WGAN-GP."""
+        return self.adversarial == "wgan-gp"
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Self
 
 from temperfill.config.values import at_least, check_types, require
 
@@ -86,12 +86,59 @@ class MachineConfig:
         require(single, f"device {self.device} is one GPU, but devices and nodes ask for {self.devices * self.nodes}")
 
 
+class RunGenerator:
+    """What the configurations of all generators say, besides their fields, of which ``width`` is one.
+
+    Attributes:
+        WIDTH_MULTIPLE: what a width must be a multiple of.
+        sketch: takes a sketch.
+    """
+
+    WIDTH_MULTIPLE = 1
+    sketch = False
+
+    @property
+    def learns_temperatures(self) -> bool:
+        """Whether there are temperatures to draw over training."""
+        return False
+
+
+@dataclass(frozen=True)
+class NoDiscriminator:
+    """There is none."""
+
+
+class RunLoss:
+    """What the losses of every method say of themselves, besides the weights of their terms.
+
+    Attributes:
+        VGG_WEIGHTS: names of the weights of terms that need VGG.
+    """
+
+    VGG_WEIGHTS = tuple[str, ...]()
+
+    @property
+    def needs_whole_vgg(self) -> bool:
+        """Whether these terms need all of VGG-19 instead of its beginning or that of VGG-16."""
+        return False
+
+    @property
+    def has_gradient_penalty(self) -> bool:
+        """Whether the discriminator's loss has a gradient of its gradients."""
+        return False
+
+    def with_short_vgg(self) -> Self:
+        """The losses to take where there are weights of VGG's beginning alone."""
+        return self
+
+
 @dataclass(frozen=True)
 class RunConfig:
     """What the training runs of all methods share; each method has its own class with its networks and losses.
 
-    ``method`` names it, in JSON too. Of ``loss``, validation reads ``refined_weight`` (L1 distance) and
-    ``perceptual_weight`` (VGG distance), and ``VGG_WEIGHTS`` names the weights of terms that need VGG.
+    ``method`` names it, in JSON too. ``generator`` is a :class:`RunGenerator`, ``loss`` a :class:`RunLoss`. Of ``loss``
+    validation reads ``refined_weight`` (L1 distance) and ``perceptual_weight`` (VGG distance), and training
+    ``adversarial_weight`` and ``adversarial_start`` where there is a discriminator.
     """
 
     method = ""
@@ -143,8 +190,10 @@ class RunConfig:
         divided = self.batch_size % world == 0
         require(divided, f"batch_size must be a multiple of devices times nodes ({world}), got {self.batch_size}")
         require(self.seed < 2**63, f"seed must be below 2**63, got {self.seed}")
-        guided = getattr(self.generator, "sketch", False)
-        require(guided or not self.data.sketches, "data.sketches needs a generator that takes them: generator.sketch")
+        require(
+            self.generator.sketch or not self.data.sketches,
+            "data.sketches needs a generator that takes them: generator.sketch",
+        )
         for name in ("learning_rate", "discriminator_rate"):
             require(getattr(self, name) > 0, f"{name} must be positive, got {getattr(self, name)}")
         for name in ("beta1", "beta2", "ema_decay"):

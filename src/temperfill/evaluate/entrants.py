@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from temperfill import methods
-from temperfill.config import load_run
 from temperfill.inpainter import load_method
 from temperfill.methods.contract import Method
 from temperfill.methods.finding import OURS
+from temperfill.systems.table import load_run
 
 _TAKEN = ("figures", "masks", "runs", "sheets", "truth")  # folders of a report, and a column of its sheets
 _LABEL = re.compile(r"[\w.+-]*\w[\w.+-]*")
@@ -82,7 +82,7 @@ def _split(name: str) -> tuple[str, Sequence[str]]:
 
 
 def _entrant(name: str, device: str, label: str) -> Entrant:
-    found = methods.find(name, [*methods.METHODS, *methods.TRAINED])
+    found = methods.find(name, methods.names())
     method = load_method(name, device)
     if found.path is None:
         version = importlib.metadata.version

@@ -12,7 +12,7 @@ from temperfill.config import MetricsConfig, RunConfig
 from temperfill.data import list_pictures
 from temperfill.evaluate.inputs import evenly
 from temperfill.evaluate.scorer import Scorer, full_precision
-from temperfill.nets.building import Network
+from temperfill.nets.network import Network
 from temperfill.tensors import composite
 
 _VALIDATION_STREAM = 4  # of the seed; training draws from 0 to 3

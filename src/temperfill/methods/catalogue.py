@@ -2,8 +2,9 @@
 
 from typing import NamedTuple
 
+from temperfill.systems.table import BASELINES, SYSTEMS
+
 _NO_WEIGHTS = "weights of a run of temperfill train {}, given by path"
-_OWN = "own implementation, Apache-2.0"
 
 
 class About(NamedTuple):
@@ -23,36 +24,14 @@ class About(NamedTuple):
 
 
 ABOUT: dict[str, About] = {
-    "ours": About(
-        "Learning to Scale Temperature in Masked Self-Attention for Image Inpainting, arXiv 2302.06130",
-        4_282_714,
-        f"{_OWN}; bundled weights: research use, see the model card",
-        "nothing: weights are bundled",
-    ),
-    "partialconv": About(
-        "Liu et al., Image Inpainting for Irregular Holes Using Partial Convolutions, ECCV 2018, arXiv 1804.07723",
-        25_779_796,
-        _OWN,
-        _NO_WEIGHTS.format("partialconv"),
-    ),
-    "deepfillv2": About(
-        "Yu et al., Free-Form Image Inpainting with Gated Convolution, ICCV 2019, arXiv 1806.03589",
-        4_052_478,
-        f"{_OWN}; the authors' code: CC BY-NC 4.0",
-        _NO_WEIGHTS.format("deepfillv2"),
-    ),
-    "wavefill": About(
-        "Yu et al., WaveFill: A Wavelet-based Generation Network for Image Inpainting, ICCV 2021, arXiv 2107.11027",
-        49_265_937,
-        f"{_OWN}; the authors' code: no licence file, its headers say CC BY-NC-SA 4.0",
-        _NO_WEIGHTS.format("wavefill"),
-    ),
-    "atma": About(
-        "Zhou et al., Image Completion with Adaptive Multi-Temperature Mask-Guided Attention, BMVC 2021",
-        4_180_544,
-        _OWN,
-        _NO_WEIGHTS.format("atma"),
-    ),
+    name: About(
+        system.paper,
+        system.parameters,
+        system.terms,
+        _NO_WEIGHTS.format(name) if name in BASELINES else "nothing: weights are bundled",
+    )
+    for name, system in SYSTEMS.items()
+} | {
     "patchmatch": About(
         "Barnes et al., PatchMatch: A Randomized Correspondence Algorithm, SIGGRAPH 2009",
         0,
@@ -78,7 +57,7 @@ ABOUT: dict[str, About] = {
         "nothing",
     ),
 }
-"""Facts by method; the same names as METHODS and TRAINED together."""
+"""Facts by method; the systems and the methods that need no training."""
 
 
 def parameters_text(about: About) -> str:

@@ -14,27 +14,13 @@ from temperfill.attention import MHTMA, Tempered
 from temperfill.attention.patches import reduce_mask
 from temperfill.config import GeneratorConfig
 from temperfill.nets.layers import GatedConv2d, UpGatedConv2d, encoder, plain_output
+from temperfill.nets.network import GeneratorOutput, Network
 from temperfill.nets.parts import crop, inputs_of, surround
 from temperfill.nets.refinement import STRIDE, RefinementNetwork
-from temperfill.tensors import Box, composite
+from temperfill.tensors import Box, SizeRule, composite
 
 # Mean colour of ImageNet in [0, 1], with which the hole is filled before the first convolution.
 HOLE_COLOUR = (0.485, 0.456, 0.406)
-
-
-class GeneratorOutput(NamedTuple):
-    """What the generator gives.
-
-    Attributes:
-        coarse: (B, 3, H, W) in [0, 1], output of the coarse network, not pasted.
-        refined: (B, 3, H, W) in [0, 1], output of the refinement network, not pasted; in training mode a generator
-            with ``detail`` may leave the range, so that the loss can pull it back.
-        temperatures: (B, heads) of the attention; (B, 0) without one.
-    """
-
-    coarse: Tensor
-    refined: Tensor
-    temperatures: Tensor
 
 
 class CellSources(NamedTuple):
@@ -74,7 +60,7 @@ class CoarseNetwork(nn.Sequential):
         )
 
 
-class Generator(nn.Module):
+class Generator(Network):
     """Image and mask to a coarse and a refined image.
 
     The hole's content is replaced before anything looks at it, so no caller can leak the answer.
@@ -84,6 +70,8 @@ class Generator(nn.Module):
     """
 
     SIZE_MULTIPLE = STRIDE
+    SIZE_RULE = SizeRule(multiple=STRIDE, minimum=STRIDE)
+    config: GeneratorConfig
     hole_colour: Tensor
 
     def __init__(self, config: GeneratorConfig) -> None:

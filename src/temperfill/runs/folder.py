@@ -9,10 +9,11 @@ from typing import Any, BinaryIO
 
 import torch
 
-from temperfill.config import RunConfig, differences, load_run, to_json
+from temperfill.config import RunConfig, differences, to_json
 from temperfill.files import atomic_write, exclusive, remove_partial
-from temperfill.nets.building import Network
+from temperfill.nets.network import Network
 from temperfill.nets.weights_file import UNREADABLE
+from temperfill.systems.table import load_run
 from temperfill.weights_files import save_generator
 
 

@@ -11,8 +11,6 @@ from temperfill.studies.curves import curves
 from temperfill.studies.training import Run, plan, train_all, training_facts
 from temperfill.studies.variants import ABLATIONS, LEARNED, ablation_variants, learned_variant
 
-_LEARNED_TEMPERATURES = ("mhtma", "atma")
-
 
 def by_ratio(config: EvaluationConfig) -> EvaluationConfig:
     """The evaluation with masks in the paper's five bins: drawn ones, or those groups of a folder."""
@@ -131,7 +129,7 @@ def _report(
         extra = {"study": to_json(study), "training": facts}
         notes = _notes(study)
         tables = [_training_table(facts)]
-        with_temperatures = [run.folder for run in runs if _has_temperatures(run.config)]
+        with_temperatures = [run.folder for run in runs if run.config.generator.learns_temperatures]
         if with_temperatures:
             curves(with_temperatures, prepared.output / "figures")
             notes.append("Temperatures of every head over training: figures/temperatures.png.")
@@ -146,10 +144,6 @@ def _report(
         command=command,
         progress=progress,
     )
-
-
-def _has_temperatures(config: RunConfig) -> bool:
-    return config.method == "atma" or getattr(config.generator, "attention", "") in _LEARNED_TEMPERATURES
 
 
 def _notes(study: StudyConfig) -> list[str]:

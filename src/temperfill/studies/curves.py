@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from temperfill import report
-from temperfill.config import load_run
 from temperfill.runs.folder import RunFolder
 from temperfill.runs.log import read_log
+from temperfill.systems.table import load_run
 
 _DIGITS = 6
 

@@ -8,9 +8,9 @@ from typing import Any
 
 from temperfill.config import RunConfig
 from temperfill.data import PictureFolders
-from temperfill.nets.building import build
 from temperfill.runs.folder import RunFolder
 from temperfill.runs.log import read_log
+from temperfill.systems.building import build
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,8 @@ from typing import Any
 
 from temperfill.config import DataConfig, DiscriminatorConfig, GeneratorConfig, RunConfig, StudyConfig
 from temperfill.nets.vgg import VGGFeatures
-from temperfill.presets import ABLATED_GENERATORS, BASELINES, PAPER
+from temperfill.presets import ABLATED_GENERATORS, PAPER
+from temperfill.systems.table import BASELINES, published
 
 ABLATIONS = {
     "attention": ("mhtma", "atma", "contextual", "none"),
@@ -15,9 +16,6 @@ ABLATIONS = {
 """Ablations and their variants, the paper's own choice first (Tables I and II; none is added)."""
 LEARNED = ("ours", *BASELINES)
 """Methods that a comparison can train (Table III)."""
-
-# Of a generator's width: what it must be a multiple of.
-_MULTIPLES = {"partialconv": 1, "deepfillv2": 2, "atma": 2, "wavefill": 4}
 
 
 def ablation_variants(name: str, study: StudyConfig) -> dict[str, RunConfig]:
@@ -49,13 +47,13 @@ def learned_variant(name: str, study: StudyConfig) -> RunConfig:
         ValueError: settings that the method refuses.
         OSError: the weights of the perceptual loss are missing.
     """
-    config: Any = PAPER if name == "ours" else BASELINES[name]
+    config: Any = published(name)
     share = study.width / PAPER.generator.width
     return replace(
         config,
-        generator=_generator(name, config.generator, study),
+        generator=_generator(config.generator, study),
         discriminator=_discriminator(config.discriminator, share),
-        loss=_loss(name, config.loss, study.perceptual_path),
+        loss=_loss(config.loss, study.perceptual_path),
         data=DataConfig(train=study.train, crop_size=study.crop_size, resize=study.resize),
         machine=study.machine(),
         num_steps=study.steps,
@@ -67,10 +65,10 @@ def learned_variant(name: str, study: StudyConfig) -> RunConfig:
     )
 
 
-def _generator(name: str, config: Any, study: StudyConfig) -> Any:
+def _generator(config: Any, study: StudyConfig) -> Any:
     if isinstance(config, GeneratorConfig):
         return replace(config, width=study.width, head_dim=min(config.head_dim, study.width))
-    return replace(config, width=_scaled(config.width, study.width / PAPER.generator.width, _MULTIPLES[name]))
+    return replace(config, width=_scaled(config.width, study.width / PAPER.generator.width, config.WIDTH_MULTIPLE))
 
 
 def _discriminator(config: Any, share: float) -> Any:
@@ -84,13 +82,11 @@ def _scaled(width: int, share: float, multiple: int = 1) -> int:
     return max(round(width * share / multiple), 1) * multiple
 
 
-def _loss(name: str, config: Any, perceptual_path: Path | None) -> Any:
+def _loss(config: Any, perceptual_path: Path | None) -> Any:
     """The method's losses, without those of VGG where there are no weights, or those of its layers that are there."""
     if perceptual_path is None:
         return replace(config, **dict.fromkeys(config.VGG_WEIGHTS, 0.0))
-    if name == "wavefill" and not _is_deep(perceptual_path):
-        return replace(config, perceptual_depth="relu3_1", content_weight=0.0)
-    return config
+    return config.with_short_vgg() if config.needs_whole_vgg and not _is_deep(perceptual_path) else config
 
 
 def _is_deep(path: Path) -> bool:

@@ -1,6 +1,7 @@
 """Training (paper, section IV-B): ``loop`` trains, ``step`` is one update, ``networks`` what is trained and saved.
 
-``recipes`` has the losses of each method, ``ranks`` the processes of a run, and ``messages`` what a run says.
+``ranks`` has the processes of a run, and ``messages`` what it says. The losses of each system are in
+:mod:`temperfill.systems`.
 """
 
 from temperfill.train.loop import Score, train

@@ -11,9 +11,8 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from temperfill.config import RunConfig
-from temperfill.nets.building import build
 from temperfill.runs.folder import load_state
-from temperfill.train.recipes import RECIPES
+from temperfill.systems.building import build, recipe_of
 from temperfill.weights_files import check_finite, load_generator, load_tensors
 
 _AVERAGED_BUFFERS = ("running_mean", "running_var")
@@ -52,7 +51,8 @@ class Networks:
         with torch.random.fork_rng():
             torch.manual_seed(config.seed)
             self.generator = build(config.generator)
-            self.discriminator = RECIPES[config.method].discriminator(config)
+            discriminator = recipe_of(config.method).discriminator
+            self.discriminator = None if discriminator is None else discriminator(config)
         self.ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
         betas, judge = (config.beta1, config.beta2), self.discriminator
         self.generator_optimizer = torch.optim.Adam(self.generator.parameters(), config.learning_rate, betas)

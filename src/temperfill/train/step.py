@@ -8,11 +8,11 @@ from torch import Tensor, nn
 
 from temperfill.config import RunConfig
 from temperfill.data import Batch
-from temperfill.nets.generator import GeneratorOutput
+from temperfill.nets.network import GeneratorOutput
 from temperfill.nets.vgg import VGGFeatures
+from temperfill.systems.building import recipe_of
 from temperfill.tensors import composite
 from temperfill.train.networks import Networks
-from temperfill.train.recipes import RECIPES
 
 
 def learning_rate(config: RunConfig, step: int) -> float:
@@ -61,7 +61,7 @@ class Stepper:
     def __init__(self, config: RunConfig, networks: Networks, fabric: Any) -> None:
         vgg = _load_vgg(config)
         self.config = config
-        self.recipe = RECIPES[config.method]
+        self.recipe = recipe_of(config.method)
         self.fabric = fabric
         self.networks = networks
 
@@ -74,13 +74,14 @@ class Stepper:
         self.discriminator: nn.Module | None = None
         if networks.discriminator is not None:
             discriminator = networks.discriminator.train()
-            # The double backward pass of WGAN-GP does not compile.
-            penalised = config.method == "ours" and config.loss.adversarial == "wgan-gp"
+            # The double backward pass of a gradient penalty does not compile.
+            penalised = config.loss.has_gradient_penalty
             self.discriminator, self.discriminator_optimizer = fabric.setup(
                 discriminator if penalised else compiled(discriminator), networks.discriminator_optimizer
             )
         self.distances: nn.Module | None = None
         if vgg is not None:
+            assert self.recipe.distances is not None
             vgg.to(fabric.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
             self.distances = compiled(self.recipe.distances(config, vgg))
 
@@ -155,7 +156,7 @@ def _load_vgg(config: RunConfig) -> VGGFeatures | None:
     wanted = [name for name in config.loss.VGG_WEIGHTS if getattr(config.loss, name) > 0]
     if not wanted:
         return None
-    deep = config.method == "wavefill" and config.loss.perceptual_depth == "relu5_2"
+    deep = config.loss.needs_whole_vgg
     if config.machine.perceptual_path is None:
         files = (
             "torchvision's vgg19-dcbb9e9d.pth"

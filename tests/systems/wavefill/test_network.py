@@ -5,10 +5,10 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils import parametrize
 
-from temperfill.config import WaveFillConfig
-from temperfill.nets.self_attention import SelfAttention, attend
-from temperfill.nets.wavefill import FRAN, Alignment, FRANResidual, GatedConv, WaveFill, positional_norm
-from temperfill.nets.wavelet import haar
+from temperfill.systems.wavefill import WaveFillConfig
+from temperfill.systems.wavefill.network import FRAN, Alignment, FRANResidual, GatedConv, WaveFill, positional_norm
+from temperfill.systems.wavefill.self_attention import SelfAttention, attend
+from temperfill.systems.wavefill.wavelet import haar
 
 
 def build() -> WaveFill:

@@ -8,8 +8,9 @@ from temperfill import losses
 from temperfill.config import TrainConfig
 from temperfill.data import Batch
 from temperfill.nets.discriminator import Discriminator, local_patches
-from temperfill.nets.generator import GeneratorOutput
+from temperfill.nets.network import GeneratorOutput
 from temperfill.nets.vgg import VGGFeatures
+from temperfill.systems.building import Recipe
 from temperfill.tensors import composite
 
 
@@ -97,3 +98,6 @@ def adversarial_terms(
     """The generator's adversarial term (Eq. 5)."""
     judged = unwrapped(fake, batch.centre).float()
     return {"adversarial": config.loss.adversarial_weight * losses.adversarial_generator(judged)}
+
+
+RECIPE = Recipe(generator_terms, perceptual_loss, build_discriminator, discriminator_terms, adversarial_terms)

@@ -1,4 +1,4 @@
-"""What the trained methods of comparison share: weights from a file, and calls on batches."""
+"""Systems of comparison as methods: weights from a file, and calls on batches."""
 
 from pathlib import Path
 
@@ -6,25 +6,23 @@ import torch
 from torch import Tensor
 
 from temperfill.methods.contract import PlainMethod
-from temperfill.nets.building import Network
-from temperfill.tensors import SizeRule
+from temperfill.nets.network import Network
 from temperfill.weights_files import load_generator
 
 
 class LearnedMethod(PlainMethod):
-    """A generator of a method of comparison as a method.
+    """A generator of a system of comparison as a method.
 
     Args:
         generator: in evaluation mode.
         name: of the method.
-        size_rule: sizes it takes.
 
     Attributes:
         generator: the network.
     """
 
-    def __init__(self, generator: Network, name: str, size_rule: SizeRule) -> None:
-        super().__init__(self._fill, name, size_rule, tone_drifts=True)
+    def __init__(self, generator: Network, name: str) -> None:
+        super().__init__(self._fill, name, generator.SIZE_RULE, tone_drifts=True)
         self.generator = generator
 
     @torch.inference_mode()
@@ -33,12 +31,11 @@ class LearnedMethod(PlainMethod):
         return self.generator(image.to(parameter), mask.to(parameter)).refined.to(image)
 
 
-def load_learned(name: str, size_rule: SizeRule, device: str, path: Path | None) -> LearnedMethod:
-    """A trained method of comparison.
+def load_learned(name: str, device: str, path: Path | None) -> LearnedMethod:
+    """A system of comparison with its weights.
 
     Args:
         name: of the method.
-        size_rule: sizes it takes.
         device: such as cpu or cuda:0.
         path: of its weights.
 
@@ -53,4 +50,4 @@ def load_learned(name: str, size_rule: SizeRule, device: str, path: Path | None)
         )
     generator = load_generator(path, device, name)
     generator.to(memory_format=torch.channels_last)
-    return LearnedMethod(generator, name, size_rule)
+    return LearnedMethod(generator, name)

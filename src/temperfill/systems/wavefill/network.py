@@ -9,11 +9,11 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from temperfill.config import WAVEFILL_MINIMUM, WaveFillConfig
-from temperfill.nets.generator import GeneratorOutput
 from temperfill.nets.layers import double
-from temperfill.nets.self_attention import SelfAttention, attend
-from temperfill.nets.wavelet import haar, unhaar
+from temperfill.nets.network import GeneratorOutput, Network
+from temperfill.systems.wavefill import MINIMUM, WaveFillConfig
+from temperfill.systems.wavefill.self_attention import SelfAttention, attend
+from temperfill.systems.wavefill.wavelet import haar, unhaar
 from temperfill.tensors import SizeRule
 
 STRIDE = 4
@@ -167,14 +167,15 @@ def _to_bands(channels: int, bands: int) -> GatedConv:
     return GatedConv(channels, bands, spectral=False, instance=False, relu=False)
 
 
-class WaveFill(nn.Module):
+class WaveFill(Network):
     """Image and mask to an image, and to one of its low band alone.
 
     Args:
         config: width.
     """
 
-    SIZE_RULE = SizeRule(multiple=STRIDE, minimum=WAVEFILL_MINIMUM)
+    SIZE_RULE = SizeRule(multiple=STRIDE, minimum=MINIMUM)
+    config: WaveFillConfig
 
     def __init__(self, config: WaveFillConfig) -> None:
         super().__init__()
@@ -207,10 +208,9 @@ class WaveFill(nn.Module):
             ValueError: a size that is no multiple of 4 or below 68.
         """
         height, width = image.shape[2:]
-        if height % STRIDE or width % STRIDE or min(height, width) < WAVEFILL_MINIMUM:
+        if height % STRIDE or width % STRIDE or min(height, width) < MINIMUM:
             raise ValueError(
-                f"height and width must be multiples of {STRIDE}, at least {WAVEFILL_MINIMUM}, got {(height, width)}; "
-                "pad first"
+                f"height and width must be multiples of {STRIDE}, at least {MINIMUM}, got {(height, width)}; pad first"
             )
         x = torch.cat([torch.where(mask > 0.5, 0, image * 2 - 1), mask], 1)
         half, high_band = haar(x)

@@ -4,8 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from temperfill.config import PartialConvConfig
-from temperfill.nets.partialconv import PartialConv2d, PartialConvUNet
+from temperfill.systems.partialconv import PartialConvConfig
+from temperfill.systems.partialconv.network import PartialConv2d, PartialConvUNet
 
 TINY = PartialConvConfig(width=4)
 

@@ -1,41 +1,17 @@
-"""Discriminators that judge patches: SN-PatchGAN of DeepFillv2, and that of WaveFill on wavelet bands."""
+"""The discriminator of WaveFill, which judges patches of wavelet bands."""
 
 from itertools import pairwise
 
-import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
-from temperfill.config import PatchDiscriminatorConfig
 from temperfill.nets.discriminator import local_patches
-from temperfill.nets.self_attention import SelfAttention
-from temperfill.nets.wavelet import haar
+from temperfill.systems.wavefill import BandDiscriminatorConfig
+from temperfill.systems.wavefill.self_attention import SelfAttention
+from temperfill.systems.wavefill.wavelet import haar
 
-SN_WIDTHS = (1, 2, 4, 4, 4, 4)
 LEVELS = 2
-
-
-class SNPatchGAN(nn.Module):
-    """Six 5 x 5 convolutions of stride 2 with spectral normalisation and LeakyReLU (Yu et al. 2019, section 3.4).
-
-    Every element of the last map is a judgement of its own, as each sees another part of the picture.
-
-    Args:
-        config: width.
-    """
-
-    def __init__(self, config: PatchDiscriminatorConfig) -> None:
-        super().__init__()
-        widths = [4, *(config.width * multiple for multiple in SN_WIDTHS)]
-        self.convolutions = nn.ModuleList(spectral_norm(nn.Conv2d(a, b, 5, 2, 2)) for a, b in pairwise(widths))
-
-    def forward(self, image: Tensor, mask: Tensor) -> Tensor:
-        """Composites or pictures (B, 3, H, W) in [0, 1] and masks (B, 1, H, W) to (B, 4 * width, H/64, W/64)."""
-        x = torch.cat([image * 2 - 1, mask], 1)
-        for convolution in self.convolutions:
-            x = F.leaky_relu(convolution(x), 0.2)
-        return x
 
 
 class BandDiscriminator(nn.Module):
@@ -76,7 +52,7 @@ class WaveFillDiscriminator(nn.Module):
         config: width.
     """
 
-    def __init__(self, config: PatchDiscriminatorConfig) -> None:
+    def __init__(self, config: BandDiscriminatorConfig) -> None:
         super().__init__()
         self.whole = nn.ModuleList(BandDiscriminator(config.width) for _ in range(LEVELS))
         self.local = nn.ModuleList(BandDiscriminator(config.width) for _ in range(LEVELS))

@@ -7,11 +7,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from temperfill.attention import ATMA, ContextualAttention
+from temperfill.attention import ContextualAttention, Tempered
 from temperfill.attention.patches import reduce_mask
-from temperfill.config import ATMAConfig, DeepFillV2Config
-from temperfill.nets.generator import GeneratorOutput
 from temperfill.nets.layers import GatedConv2d, double
+from temperfill.nets.network import GeneratorOutput, Network
+from temperfill.systems.deepfillv2 import DeepFillV2Config
 from temperfill.tensors import SizeRule, composite
 
 STRIDE = 4
@@ -83,7 +83,7 @@ def _decoder(in_channels: int, w: int, n: bool) -> nn.Sequential:
 class Refinement(nn.Module):
     """Two branches, one of dilated convolutions and one with attention, and a decoder of both."""
 
-    def __init__(self, w: int, attention: ContextualAttention | ATMA, n: bool) -> None:
+    def __init__(self, w: int, attention: Tempered, n: bool) -> None:
         super().__init__()
         self.convolution_branch = nn.Sequential(
             Gated(3, w, 5, normalised=n),
@@ -114,26 +114,25 @@ class Refinement(nn.Module):
         return self.decoder(torch.cat([self.convolution_branch(x), attended], 1)), temperatures
 
 
-class DeepFillV2(nn.Module):
+class DeepFillV2(Network):
     """Image and mask to a coarse and a refined image.
 
     The coarse network sees the masked image, ones and the mask; the refinement the coarse image pasted into the hole,
-    and nothing else. An :class:`ATMAConfig` makes it the system of ATMA: batch normalisation after every gated
-    convolution, and ATMA as the attention.
+    and nothing else.
 
     Args:
-        config: width, and heads of ATMA.
+        config: width.
+        attention: of the refinement; None for contextual attention.
+        normalised: batch normalisation after every gated convolution.
     """
 
     SIZE_RULE = SizeRule(multiple=STRIDE, minimum=STRIDE)
+    config: DeepFillV2Config
 
-    def __init__(self, config: DeepFillV2Config) -> None:
+    def __init__(self, config: DeepFillV2Config, attention: Tempered | None = None, normalised: bool = False) -> None:
         super().__init__()
         self.config = config
-        w, n = config.width, isinstance(config, ATMAConfig)
-        attention: ContextualAttention | ATMA = ContextualAttention()
-        if isinstance(config, ATMAConfig):
-            attention = ATMA(4 * w, config.heads, config.temperature_init)
+        w, n = config.width, normalised
         self.coarse = nn.Sequential(
             Gated(5, w, 5, normalised=n),
             Gated(w, 2 * w, stride=2, normalised=n),
@@ -144,7 +143,7 @@ class DeepFillV2(nn.Module):
             *_dilated(w, n),
             *_decoder(4 * w, w, n),
         )
-        self.refinement = Refinement(w, attention, n)
+        self.refinement = Refinement(w, ContextualAttention() if attention is None else attention, n)
 
     def forward(self, image: Tensor, mask: Tensor) -> GeneratorOutput:
         """Completes images.

@@ -14,16 +14,19 @@ import torch
 from PIL import Image
 from torch import Tensor, nn
 
-from temperfill import losses, methods
-from temperfill.config import RUNS, DataConfig, MachineConfig, RunConfig, load_run
+from temperfill import methods
+from temperfill.config import DataConfig, MachineConfig, RunConfig
 from temperfill.data import Batch
 from temperfill.nets.generator import GeneratorOutput
-from temperfill.presets import BASELINES
 from temperfill.runs.folder import load_state
+from temperfill.systems.building import recipe_of
+from temperfill.systems.deepfillv2 import losses as deepfillv2
+from temperfill.systems.partialconv import losses as partialconv
+from temperfill.systems.table import BASELINES, load_run, published
+from temperfill.systems.wavefill import losses as wavefill
 from temperfill.train import step as step_module
 from temperfill.train import train
 from temperfill.train.networks import Networks
-from temperfill.train.recipes import RECIPES, deepfillv2, partialconv, wavefill
 from temperfill.weights_files import load_generator, read_metadata
 
 TERMS = {
@@ -62,7 +65,7 @@ def _surroundings(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
 
 
 def tiny(name: str, pictures: Path, **changes: Any) -> RunConfig:
-    config: Any = BASELINES[name]
+    config: Any = published(name)
     if name == "wavefill":
         config = replace(config, loss=replace(config.loss, perceptual_depth="relu3_1", content_weight=0.0))
     if name != "partialconv":
@@ -198,10 +201,6 @@ def test_statistics_of_normalisation_are_averaged_and_spectral_vectors_taken_ove
         assert all(torch.equal(b, trained[n]) for n, b in networks.ema.named_buffers() if n.endswith("batches_tracked"))
 
 
-def test_every_method_that_has_a_run_has_a_recipe() -> None:
-    assert set(RECIPES) == set(RUNS) == {"ours", *BASELINES}
-
-
 @pytest.mark.parametrize(("name", "file", "flags"), [
     ("partialconv", "vgg16", "--loss.perceptual-weight 0 and --loss.style-weight 0"),
     ("wavefill", "vgg19-dcbb9e9d", "--loss.perceptual-weight 0 and --loss.content-weight 0"),
@@ -209,8 +208,8 @@ def test_every_method_that_has_a_run_has_a_recipe() -> None:
 def test_missing_vgg_weights_say_what_to_get(name: str, file: str, flags: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
     with pytest.raises(ValueError, match=rf"{file}.*set {flags}"):
-        step_module._load_vgg(BASELINES[name])
-    assert step_module._load_vgg(BASELINES["deepfillv2"]) is None
+        step_module._load_vgg(published(name))
+    assert step_module._load_vgg(published("deepfillv2")) is None
 
 
 def random_batch(size: int = 72) -> Batch:
@@ -230,16 +229,18 @@ def test_a_perfect_output_has_no_loss() -> None:
     batch = random_batch()
     perfect = GeneratorOutput(batch.image, batch.image, batch.image.new_zeros(2, 0))
     for name in BASELINES:
-        config: Any = BASELINES[name]
-        distances = RECIPES[name].distances(config, Features()) if config.loss.VGG_WEIGHTS else None  # type: ignore[arg-type]
-        terms = RECIPES[name].generator_terms(config, batch, perfect, distances)
+        config: Any = published(name)
+        recipe = recipe_of(name)
+        distances = None if recipe.distances is None else recipe.distances(config, Features())  # type: ignore[arg-type]
+        assert (distances is None) == (not config.loss.VGG_WEIGHTS)
+        terms = recipe.generator_terms(config, batch, perfect, distances)
         values = {term: value.item() for term, value in terms.items()}
         assert values.pop("variation", 1) > 0  # of the truth itself
         assert all(value == pytest.approx(0, abs=1e-6) for value in values.values()), name
 
 
 def test_terms_of_partial_convolutions() -> None:
-    config, batch = BASELINES["partialconv"], random_batch()
+    config, batch = published("partialconv"), random_batch()
     output, seen = output_like(batch.image), []
 
     def distance(*images: Tensor) -> tuple[Tensor, Tensor]:
@@ -252,7 +253,7 @@ def test_terms_of_partial_convolutions() -> None:
     torch.testing.assert_close(terms["refined"], expected)
     assert (terms["perceptual"].item(), terms["style"].item()) == (pytest.approx(0.1), pytest.approx(360))
     raw, composed, truth = seen[0]
-    torch.testing.assert_close(terms["variation"], 0.1 * losses.total_variation(composed, batch.mask))
+    torch.testing.assert_close(terms["variation"], 0.1 * partialconv.total_variation(composed, batch.mask))
     assert torch.equal(raw, output.refined)
     assert torch.equal(composed, torch.where(batch.mask > 0, output.refined, batch.image))
     assert torch.equal(truth, batch.image)
@@ -263,7 +264,7 @@ def test_terms_of_partial_convolutions() -> None:
 
 
 def test_terms_of_deepfillv2() -> None:
-    config: Any = BASELINES["deepfillv2"]
+    config: Any = published("deepfillv2")
     batch, judged = random_batch(), []
     output = output_like(batch.image)
 
@@ -284,7 +285,7 @@ def test_terms_of_deepfillv2() -> None:
 
 
 def test_terms_of_wavefill() -> None:
-    config: Any = BASELINES["wavefill"]
+    config: Any = published("wavefill")
     batch = random_batch()
     output = output_like(batch.image)
     low = 4 * torch.nn.functional.avg_pool2d(2 * (output.refined - batch.image), 4).abs()

@@ -5,16 +5,19 @@ import torch
 from torch import Tensor, nn
 
 from temperfill.attention import ATMA, ContextualAttention
-from temperfill.config import ATMAConfig, DeepFillV2Config
-from temperfill.nets.deepfillv2 import DeepFillV2, Gated
+from temperfill.nets.network import Network
+from temperfill.systems import building
+from temperfill.systems.atma import ATMAConfig
+from temperfill.systems.deepfillv2 import DeepFillV2Config
+from temperfill.systems.deepfillv2.network import DeepFillV2, Gated
 
 CONFIGS = [DeepFillV2Config(width=4), ATMAConfig(width=4)]
 
 
-def build(config: DeepFillV2Config) -> DeepFillV2:
+def build(config: DeepFillV2Config) -> Network:
     """With larger weights than at the start of training, so that the output depends on the picture."""
     torch.manual_seed(0)
-    network = DeepFillV2(config).eval()
+    network = building.build(config).eval()
     with torch.no_grad():
         for name, parameter in network.named_parameters():
             if "convolution.weight" in name:

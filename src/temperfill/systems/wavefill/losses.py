@@ -9,16 +9,47 @@ from torch import Tensor, nn
 
 from temperfill import losses
 from temperfill.attention.patches import reduce_mask
-from temperfill.config import WaveFillRun
 from temperfill.data import Batch
-from temperfill.nets.generator import GeneratorOutput
-from temperfill.nets.patchgan import WaveFillDiscriminator
+from temperfill.nets.network import GeneratorOutput
 from temperfill.nets.vgg import VGGFeatures
-from temperfill.nets.wavelet import haar
+from temperfill.systems.building import Recipe
+from temperfill.systems.wavefill import WaveFillRun
+from temperfill.systems.wavefill.discriminator import WaveFillDiscriminator
+from temperfill.systems.wavefill.wavelet import haar
 
 LAYER_WEIGHTS = (1 / 32, 1 / 16, 1 / 8, 1 / 4, 1.0)
 """Of the layers of the VGG distance, from the first on."""
 CONTENT_LAYER = 3
+
+
+def relative_reconstruction(pred: Tensor, target: Tensor, mask: Tensor, hole_weight: float) -> Tensor:
+    """Mean absolute difference over the hole, weighted, plus that over the known part, each by its own size (WaveFill).
+
+    Every picture has its own sizes, so that a batch split over ranks gives the same loss.
+
+    Args:
+        pred: (B, C, H, W).
+        target: (B, C, H, W).
+        mask: (B, 1, H, W), 1 = missing.
+        hole_weight: factor on the mean over the hole.
+
+    Returns:
+        Scalar; an empty part counts as 0.
+    """
+    difference = (pred - target).abs().mean(1, keepdim=True)
+    parts = [(difference * part).sum((1, 2, 3)) / part.sum((1, 2, 3)).clamp(min=1) for part in (mask, 1 - mask)]
+    return (hole_weight * parts[0] + parts[1]).mean()
+
+
+def feature_matching(fake: list[list[Tensor]], real: list[list[Tensor]]) -> Tensor:
+    """Mean absolute difference of a discriminator's features, summed over layers, mean over its parts.
+
+    Args:
+        fake: for each part of the discriminator the features of its layers.
+        real: likewise; they get no gradient.
+    """
+    sums = [losses.perceptual(a, [x.detach() for x in b]) for a, b in zip(fake, real, strict=True)]
+    return torch.stack(sums).mean()
 
 
 class Distances(nn.Module):
@@ -59,7 +90,7 @@ def generator_terms(
     loss = config.loss
     low, truth = low_band(output.refined), low_band(batch.image)
     mask = reduce_mask(batch.mask, (low.shape[2], low.shape[3]))
-    l1 = losses.relative_reconstruction(low, truth, mask, loss.hole_weight)
+    l1 = relative_reconstruction(low, truth, mask, loss.hole_weight)
     terms = {"low": loss.refined_weight * l1}
     if distance is not None:
         perceptual, content = distance(output.refined, batch.image)
@@ -82,7 +113,7 @@ def _judged(
 def discriminator_terms(
     _: WaveFillRun,
     discriminator: nn.Module,
-    plain: nn.Module,
+    unwrapped: nn.Module,
     batch: Batch,
     output: GeneratorOutput,
     fake: Tensor,
@@ -96,13 +127,16 @@ def discriminator_terms(
 
 
 def adversarial_terms(
-    config: WaveFillRun, plain: nn.Module, batch: Batch, output: GeneratorOutput, fake: Tensor
+    config: WaveFillRun, unwrapped: nn.Module, batch: Batch, output: GeneratorOutput, fake: Tensor
 ) -> dict[str, Tensor]:
     """Minus the mean of the judgements, and feature matching: mean over the parts of a level, sum over levels."""
-    real, judged = _judged(plain, batch, output)
+    real, judged = _judged(unwrapped, batch, output)
     hinge = torch.stack([losses.adversarial_generator(part[-1]) for part in judged]).sum() / 2
-    matching = 2 * losses.feature_matching([part[:-1] for part in judged], [part[:-1] for part in real])
+    matching = 2 * feature_matching([part[:-1] for part in judged], [part[:-1] for part in real])
     return {
         "adversarial": config.loss.adversarial_weight * hinge,
         "matching": config.loss.matching_weight * matching,
     }
+
+
+RECIPE = Recipe(generator_terms, distances, build_discriminator, discriminator_terms, adversarial_terms)

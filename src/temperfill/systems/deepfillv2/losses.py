@@ -4,20 +4,21 @@ import torch
 from torch import Tensor, nn
 
 from temperfill import losses
-from temperfill.config import ATMARun, DeepFillV2Run
 from temperfill.data import Batch
-from temperfill.nets.generator import GeneratorOutput
-from temperfill.nets.patchgan import SNPatchGAN
+from temperfill.nets.network import GeneratorOutput
+from temperfill.systems.building import Recipe
+from temperfill.systems.deepfillv2 import DeepFillV2Run
+from temperfill.systems.deepfillv2.discriminator import SNPatchGAN
 
-Run = DeepFillV2Run | ATMARun
 
-
-def build_discriminator(config: Run) -> SNPatchGAN:
+def build_discriminator(config: DeepFillV2Run) -> SNPatchGAN:
     """SN-PatchGAN."""
     return SNPatchGAN(config.discriminator)
 
 
-def generator_terms(config: Run, batch: Batch, output: GeneratorOutput, _: nn.Module | None) -> dict[str, Tensor]:
+def generator_terms(
+    config: DeepFillV2Run, batch: Batch, output: GeneratorOutput, _: nn.Module | None
+) -> dict[str, Tensor]:
     """L1 distances over the whole picture."""
     loss = config.loss
     return {
@@ -27,7 +28,13 @@ def generator_terms(config: Run, batch: Batch, output: GeneratorOutput, _: nn.Mo
 
 
 def discriminator_terms(
-    _: Run, discriminator: nn.Module, plain: nn.Module, batch: Batch, output: GeneratorOutput, fake: Tensor, step: int
+    _: DeepFillV2Run,
+    discriminator: nn.Module,
+    unwrapped: nn.Module,
+    batch: Batch,
+    output: GeneratorOutput,
+    fake: Tensor,
+    step: int,
 ) -> dict[str, Tensor]:
     """Half of the hinge loss, over every element of the judgements."""
     scores = discriminator(torch.cat([batch.image, fake]), torch.cat([batch.mask, batch.mask])).float()
@@ -35,8 +42,16 @@ def discriminator_terms(
 
 
 def adversarial_terms(
-    config: Run, plain: nn.Module, batch: Batch, _: GeneratorOutput, fake: Tensor
+    config: DeepFillV2Run, unwrapped: nn.Module, batch: Batch, _: GeneratorOutput, fake: Tensor
 ) -> dict[str, Tensor]:
     """Minus the mean of the judgements."""
-    judged = plain(fake, batch.mask).float()
+    judged = unwrapped(fake, batch.mask).float()
     return {"adversarial": config.loss.adversarial_weight * losses.adversarial_generator(judged)}
+
+
+RECIPE = Recipe(
+    generator_terms,
+    discriminator=build_discriminator,
+    discriminator_terms=discriminator_terms,
+    adversarial_terms=adversarial_terms,
+)

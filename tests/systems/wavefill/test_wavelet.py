@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from temperfill.nets.wavelet import haar, unhaar
+from temperfill.systems.wavefill.wavelet import haar, unhaar
 
 
 def test_bands_of_a_block() -> None:

@@ -4,9 +4,9 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from temperfill.config import PartialConvConfig
-from temperfill.nets.generator import GeneratorOutput
 from temperfill.nets.layers import double
+from temperfill.nets.network import GeneratorOutput, Network
+from temperfill.systems.partialconv import PartialConvConfig
 from temperfill.tensors import SizeRule
 
 # Channels in units of the width, kernel size; every layer of the encoder halves the size.
@@ -71,7 +71,7 @@ class Layer(nn.Module):
         return F.leaky_relu(self.norm(x), self.slope) * valid, valid
 
 
-class PartialConvUNet(nn.Module):
+class PartialConvUNet(Network):
     """Image and mask to an image; features and masks of the encoder skip to the decoder.
 
     Sizes need not be multiples of 128: the encoder rounds halves up, and the decoder cuts what it doubles to the size
@@ -82,6 +82,7 @@ class PartialConvUNet(nn.Module):
     """
 
     SIZE_RULE = SizeRule()
+    config: PartialConvConfig
     mean: Tensor
     std: Tensor
 

@@ -1,0 +1,1 @@
+"""Our network in training."""
