@@ -16,7 +16,7 @@ from PIL import Image
 from torch import Tensor
 
 from temperfill import images
-from temperfill.data.sources import Joined, open_source
+from temperfill.data.indexed import Joined, open_indexed
 from temperfill.data.tars import write_shard
 from temperfill.evaluate.inputs import choose
 
@@ -71,8 +71,8 @@ def prepare(sources: Sources, output: Path, mebibytes: float, quality: int = 80,
     if any(output.iterdir()):
         raise ValueError(f"{output} is not empty; name a new folder")
     _copy(sources, output)
-    pictures = Joined([open_source(entry) for entry in sources.train])
-    lines = Joined([open_source(entry) for entry in sources.sketches]) if sources.sketches else None
+    pictures = Joined([open_indexed(entry) for entry in sources.train])
+    lines = Joined([open_indexed(entry) for entry in sources.sketches]) if sources.sketches else None
     if lines is not None and len(lines) != len(pictures):
         raise ValueError(f"{len(lines)} sketches of {len(pictures)} pictures; draw them anew")
     # Two shards, each with its end and its index, and a few lines of JSON.
@@ -109,14 +109,14 @@ def load(folder: Path, threads: int = 8) -> tuple[Tensor, NDArray[np.uint8]]:
         OSError: cannot be read.
         ValueError: a damaged picture.
     """
-    pictures = open_source(folder / "train")
+    pictures = open_indexed(folder / "train")
     with ThreadPoolExecutor(threads) as pool:
         decoded = list(pool.map(lambda i: images.read_rgb(io.BytesIO(pictures.read(i))), range(len(pictures))))
         stacked = torch.from_numpy(np.stack(decoded)).permute(0, 3, 1, 2).contiguous()
         side = stacked.shape[-1]
         if not (folder / "sketches").is_dir():
             return stacked, np.zeros((0, side, side // 8), np.uint8)
-        drawn = open_source(folder / "sketches")
+        drawn = open_indexed(folder / "sketches")
         lines = list(pool.map(lambda i: _lines(drawn.read(i)), range(len(drawn))))
     return stacked, np.packbits(np.stack(lines), -1)
 
