@@ -13,7 +13,14 @@ from torch import Tensor, nn
 
 from temperfill.attention import lookup
 from temperfill.attention.lookup import Memory
-from temperfill.attention.scores import attention_weights, masked_constant, score_factors, weighty_keys
+from temperfill.attention.scores import (
+    attention_weights,
+    masked_constant,
+    masked_softmax,
+    normalise,
+    score_factors,
+    weighty_keys,
+)
 from temperfill.attention.temperature import TemperatureNetwork
 from temperfill.tensors import Box, is_plain_inference
 
@@ -254,9 +261,10 @@ class MHTMA(nn.Module):
             Weights (B, heads, N, top), largest first, and the centre cells of the keys (same shape), numbered row by
             row.
         """
+        keys = normalise(memory.keys).transpose(-2, -1)  # once for all chunks
 
         def weigh(patches: Tensor) -> Tensor:
             options = (self.masked_score, self.masked_score_scaled)
-            return attention_weights(patches, memory.keys, memory.masked, temperatures, *options)
+            return masked_softmax(normalise(patches) @ keys, memory.masked, temperatures, *options)
 
         return lookup.sources(memory, weigh, queries, top, self.key_stride, chunk)

@@ -57,9 +57,16 @@ def attention_weights(
     Returns:
         (B, heads, N, M); each row sums to 1.
     """
-    temperatures = temperatures[:, :, None, None]
-    masked = masked.to(queries.dtype)
     similarity = normalise(queries) @ normalise(keys).transpose(-2, -1)  # Eq. 7
+    return masked_softmax(similarity, masked, temperatures, masked_score, masked_score_scaled)
+
+
+def masked_softmax(
+    similarity: Tensor, masked: Tensor, temperatures: Tensor, masked_score: float, masked_score_scaled: bool
+) -> Tensor:
+    """The weights that belong to cosines (B, heads, N, M); other arguments and result as for ``attention_weights``."""
+    temperatures = temperatures[:, :, None, None]
+    masked = masked.to(similarity.dtype)
     scores = similarity * (1 - masked[:, None, None, :]) / temperatures  # Eqs. 8, 9
     constant = masked_constant(masked, masked_score)[:, None, None, :]
     return torch.softmax(scores + (constant / temperatures if masked_score_scaled else constant), -1)  # Eq. 10
