@@ -6,6 +6,7 @@ import tempfile
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -15,6 +16,7 @@ from PIL import Image
 
 from temperfill.config import GeneratorConfig
 from temperfill.inpainter import Inpainter
+from temperfill.methods.contract import Abilities
 from temperfill.methods.ours import Ours
 from temperfill.nets.generator import Generator
 from temperfill.service.app import Service, create_app
@@ -39,7 +41,7 @@ class Held:
     ended: list[str] = field(default_factory=list)
     at_once: int = 0
     most_at_once: int = 0
-    method: Any = None
+    method: Any = field(default_factory=lambda: SimpleNamespace(abilities=Abilities()))
     device: str = "cpu"
     error: BaseException | None = None
 
