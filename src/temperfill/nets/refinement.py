@@ -40,7 +40,7 @@ class AttentionBranch(nn.Module):
         """(B, heads) of features (B, 4w, h, w); (B, 0) where the attention has none."""
         if isinstance(self.attention, Tempered):
             return self.attention.temperatures(features)
-        return features.new_zeros(features.shape[0], 0)
+        return features.new_zeros(features.shape[0], 0, dtype=torch.float32)  # as learned ones are under autocast
 
     def attended(
         self,
