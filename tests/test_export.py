@@ -13,7 +13,7 @@ import pytest
 import torch
 from PIL import Image
 
-from temperfill.attention.mhtma import reference_attention
+from temperfill.attention import MHTMA, reference_attention
 from temperfill.cli import main
 from temperfill.config import GeneratorConfig, to_json
 from temperfill.nets.generator import Generator
@@ -107,6 +107,29 @@ def test_an_image_that_is_all_hole_keeps_every_key(monkeypatch: pytest.MonkeyPat
     arguments[3][image] = 1
     given = attend(monkeypatch, 1, *arguments, needed=torch.ones(20, dtype=torch.bool))
     torch.testing.assert_close(given, reference_attention(*arguments), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("scores", [1, 2**24], ids=["tiles", "one tile"])
+def test_avoided_keys_have_no_weight_in_tiles(monkeypatch: pytest.MonkeyPatch, scores: int) -> None:
+    """Neither their similarity nor their value is looked at: both may be no numbers."""
+    torch.manual_seed(0)
+    attention = MHTMA(4, head_dim=3, implementation="reference")
+    features, mask, avoid = torch.randn(1, 4, 9, 8), torch.zeros(1, 1, 9, 8), torch.zeros(1, 1, 9, 8)
+    mask[..., 3:5, 3:6] = 1
+    avoid[..., :, 6:] = 1
+    with torch.no_grad():
+        temperatures = attention.temperatures(features)
+        expected, _ = attention.attend(features, mask, avoid=avoid)
+        assert not torch.allclose(expected, attention(features, mask))
+        memory = attention.memorise(features, mask, avoid=avoid)
+        hidden = memory.masked[0] > 0
+        assert hidden.sum() > attention.memorise(features, mask).masked.sum()
+        keys = torch.where(hidden[:, None], torch.nan, memory.keys)
+        memory = memory._replace(keys=keys, values=keys)
+        needed = torch.ones(72, dtype=torch.bool)
+        monkeypatch.setattr(attention, "attention", partial(attend, monkeypatch, scores, needed=needed))
+        given, _ = attention.look_up(memory, temperatures)
+    torch.testing.assert_close(given, expected, rtol=1e-4, atol=1e-5)
 
 
 def test_products_stand_in_the_loop_only() -> None:
@@ -219,6 +242,30 @@ def test_network_equals_torch(exported: tuple[Generator, Path, Path], shape: tup
 
 
 @pytest.mark.slow
+def test_what_is_avoided_may_be_given_and_left_out(exported: tuple[Generator, Path, Path]) -> None:
+    """Left out, it is an avoid of zeros, bit for bit; given, the file does as torch."""
+    generator, _, path = exported
+    session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
+    assert [plane.name for plane in session.get_inputs()] == ["image", "mask"]
+    assert [plane.name for plane in session.get_overridable_initializers()] == ["avoid"]
+    image = torch.rand(2, 3, 48, 40, generator=torch.Generator().manual_seed(3))
+    mask, avoid = torch.zeros(2, 1, 48, 40), torch.zeros(2, 1, 48, 40)
+    mask[..., 16:32, 16:32] = 1
+    planes = {"image": image.numpy(), "mask": mask.numpy()}
+    (without,) = session.run(None, planes)
+    (empty,) = session.run(None, planes | {"avoid": avoid.numpy()})
+    assert np.array_equal(without, empty)
+    avoid[0, :, :, 32:] = 1
+    (given,) = session.run(None, planes | {"avoid": avoid.numpy()})
+    with torch.inference_mode():
+        expected = composite(generator(image, mask, avoid=avoid).refined, image, mask).numpy()
+    assert np.abs(given - expected).max() < 1e-5
+    changed = np.abs(given - without).reshape(2, -1).max(1)
+    assert changed[0] > 1e-4  # and the second picture, which avoids nothing, is what it was
+    assert changed[1] < 1e-5
+
+
+@pytest.mark.slow
 def test_hidden_pixels_take_no_part_and_masks_are_cut_at_half(exported: tuple[Generator, Path, Path]) -> None:
     content = exported[2].read_bytes()
     image = torch.rand(1, 3, 32, 32, generator=torch.Generator().manual_seed(2))
@@ -242,7 +289,7 @@ def test_file_is_whole_and_says_what_it_is(exported: tuple[Generator, Path, Path
     assert metadata["model"] == "small"
     assert metadata["sha256"] == read_metadata(weights)["sha256"]
     assert json.loads(metadata["config"]) == to_json(SMALL)
-    assert {plane.name for plane in model.graph.input} == {"image", "mask"}
+    assert [plane.name for plane in model.graph.input] == ["image", "mask", "avoid"]
     shapes = {tensor.name: tensor.dims for tensor in model.graph.initializer}
     assert {shapes[node.input[1]][1] % 4 for node in model.graph.node if node.op_type == "Conv"} == {0}
     assert [plane.name for plane in model.graph.output] == ["composite"]
@@ -276,7 +323,7 @@ def test_a_sketch_is_a_third_input(tmp_path: Path) -> None:
     torch.manual_seed(0)
     generator = Generator(GeneratorConfig(width=2, head_dim=2, sketch=True)).eval()
     model = onnx_file.build(generator, {})
-    assert [plane.name for plane in model.graph.input] == ["image", "mask", "sketch"]
+    assert [plane.name for plane in model.graph.input] == ["image", "mask", "sketch", "avoid"]
     found = parity.compare(model.SerializeToString(), generator)
     assert {(difference.shape[0], difference.shape[2:]) for difference in found} == {
         (batch, size) for batch in parity.BATCHES for size in parity.SIZES

@@ -2,6 +2,7 @@
 
 from functools import partial
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
@@ -31,25 +32,28 @@ class Completion(nn.Module):
         # A smaller map is padded to one whole patch, by a branch that tracing would have to take or leave.
         self.smallest = Generator.SIZE_MULTIPLE * (self.attention.patch_size if self.attention else 1)
 
-    def forward(self, image: Tensor, mask: Tensor, sketch: Tensor | None = None) -> Tensor:
+    def forward(self, image: Tensor, mask: Tensor, sketch: Tensor | None = None, avoid: Tensor | None = None) -> Tensor:
         """Completes images.
 
         Args:
             image: (B, 3, H, W) in [0, 1].
             mask: (B, 1, H, W), above 0.5 = missing.
             sketch: (B, 1, H, W), above 0.5 = line, for a generator that takes one.
+            avoid: (B, 1, H, W) or (1, 1, 1, 1), above 0.5 = nothing is copied from here, for a generator with MHTMA.
 
         Returns:
             The composite, (B, 3, H, W) in [0, 1].
         """
         mask = (mask > 0.5).to(image.dtype)
         sketch = None if sketch is None else (sketch > 0.5).to(image.dtype)
+        # Joined with the hole, which changes nothing, a single value takes the size of the mask.
+        avoid = None if avoid is None else torch.maximum(mask, (avoid > 0.5).to(image.dtype))
         if self.attention is None:
-            return composite(self.generator(image, mask, sketch).refined, image, mask)
+            return composite(self.generator(image, mask, sketch, avoid=avoid).refined, image, mask)
         usual = self.attention.attention
         self.attention.attention = partial(tiled_attention, needed=self._needed(mask, self.attention.patch_size))
         try:
-            return composite(self.generator(image, mask, sketch).refined, image, mask)
+            return composite(self.generator(image, mask, sketch, avoid=avoid).refined, image, mask)
         finally:
             self.attention.attention = usual
 

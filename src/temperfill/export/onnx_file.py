@@ -4,11 +4,11 @@ import json
 import logging
 import os
 import warnings
-from collections.abc import Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -35,7 +35,8 @@ def export_onnx(model: str | Path, output: Path) -> list[Difference]:
 
     The file has the inputs ``image`` (B, 3, H, W) in [0, 1], ``mask`` (B, 1, H, W), 1 = fill, and for networks that
     take one ``sketch`` (B, 1, H, W), 1 = line, all float32; its output ``composite`` (B, 3, H, W) holds known pixels
-    bit for bit. Batch and size are free, height and width multiples of 4. Its metadata hold the model's name,
+    bit for bit. Networks with MHTMA have one more input, which may be left out: ``avoid`` (B, 1, H, W), 1 = nothing is
+    copied from here. Batch and size are free, height and width multiples of 4. Its metadata hold the model's name,
     configuration and SHA-256, the smallest size, and the version of this package.
 
     Args:
@@ -85,7 +86,6 @@ def build(generator: Generator, metadata: dict[str, str]) -> "onnx.ModelProto":
     import onnx
 
     network = Completion(generator).eval()
-    names = ["image", "mask", *(["sketch"] if generator.config.sketch else [])]
     stride = Generator.SIZE_MULTIPLE
     cells = network.smallest // stride
     batch, height, width = (
@@ -95,21 +95,22 @@ def build(generator: Generator, metadata: dict[str, str]) -> "onnx.ModelProto":
     image = torch.rand(2, 3, *size, generator=torch.Generator().manual_seed(0))
     mask = torch.zeros(2, 1, *size)
     mask[:, :, 8:24, 8:20] = 1
+    planes = {"image": image, "mask": mask}
     # Not the mask itself again: torch takes one tensor that is given twice for one input.
-    planes = (image, mask, *([1 - mask] if generator.config.sketch else []))
-    shapes = {name: {0: batch, 2: stride * height, 3: stride * width} for name in names}
-    model = _trace(network, planes, names, shapes)
+    planes |= {"sketch": 1 - mask} if generator.config.sketch else {}
+    planes |= {"avoid": mask.flip(3)} if generator.has_sources else {}
+    shapes = {name: {0: batch, 2: stride * height, 3: stride * width} for name in planes}
+    model = _trace(network, planes, shapes)
     _check_free(model)
     model = resolve(model)
+    _make_optional(model, "avoid")
     pad_channels(model)
     _clean(model, metadata)
     onnx.checker.check_model(model, full_check=True)
     return model
 
 
-def _trace(
-    network: Completion, planes: Sequence[Tensor], names: list[str], shapes: dict[str, Any]
-) -> "onnx.ModelProto":
+def _trace(network: Completion, planes: dict[str, Tensor], shapes: dict[str, Any]) -> "onnx.ModelProto":
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)  # it warns of torchvision, which plays no part
@@ -118,10 +119,10 @@ def _trace(
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 network,
-                tuple(planes),
+                kwargs=planes,
                 dynamo=True,
                 opset_version=OPSET,
-                input_names=names,
+                input_names=list(planes),
                 output_names=["composite"],
                 dynamic_shapes=shapes,
                 verbose=False,
@@ -143,6 +144,27 @@ def _check_free(model: "onnx.ModelProto") -> None:
             raise ValueError(
                 f"torch {torch.__version__} fixed the axes {fixed} of {plane.name}; its sizes must be free"
             )
+
+
+def _make_optional(model: "onnx.ModelProto", name: str) -> None:
+    """Gives an input plane a default, a single zero, which its followers spread by joining it with another input."""
+    from onnx import numpy_helper
+
+    graph = model.graph
+    for plane in [plane for plane in graph.input if plane.name == name]:
+        for axis, length in ((0, "batch"), (2, "height"), (3, "width")):
+            plane.type.tensor_type.shape.dim[axis].dim_param = f"{name}_{length}"
+        graph.initializer.append(numpy_helper.from_array(np.zeros((1, 1, 1, 1), np.float32), name))
+    # Torch noted the size of the other inputs for what follows from this one alone, and runtimes would rely on it.
+    alone = {name}
+    constant = {tensor.name for tensor in graph.initializer} | {
+        output for node in graph.node if node.op_type == "Constant" for output in node.output
+    }
+    for node in graph.node:
+        if alone & set(node.input) and set(node.input) <= alone | constant:
+            alone |= set(node.output)
+    for value in [value for value in graph.value_info if value.name in alone]:
+        graph.value_info.remove(value)
 
 
 def _clean(model: "onnx.ModelProto", metadata: dict[str, str]) -> None:
