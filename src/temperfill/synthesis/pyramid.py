@@ -1,0 +1,154 @@
+"""The way from a photograph with a hole and a guide to a filled one: labels, a field through all sizes, blending."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+import torch.nn.functional as F
+from scipy import ndimage
+from torch import Tensor
+
+from temperfill.synthesis.blending import blend
+from temperfill.synthesis.choosing import AROUND, PLAIN, share_of_copies
+from temperfill.synthesis.field import SIDE, PatchField
+from temperfill.synthesis.labelling import blur, gradients, label
+from temperfill.synthesis.patches import whole_patches
+
+ACROSS = 32
+"""About the largest circle in the hole, pixels across, at the size at which cells are labelled."""
+CELLS = 4000
+"""Cells that are labelled at most."""
+SCREENING = 0.01
+"""Weight of the guide against the gradients of the copies, at full size."""
+LEAST = 0.001
+"""Share of the screening that a plain place keeps."""
+EDGE = 0.15
+"""Difference of colours across the rim that is an edge of the picture and no error of the guide's tone."""
+FEWEST = 64
+"""Whole patches without which nothing is copied."""
+
+
+@dataclass(frozen=True)
+class Synthesis:
+    """A picture that was filled with pieces of itself.
+
+    Attributes:
+        image: (3, H, W) in [0, 1], known pixels as they were.
+        sources: (H, W, 2), row and column that each pixel of the hole was copied from; of other pixels, their own.
+    """
+
+    image: Tensor
+    sources: Tensor
+
+
+def _ignore(share: float) -> None:
+    pass
+
+
+def synthesise(
+    image: Tensor,
+    hole: Tensor,
+    guide: Tensor,
+    avoid: Tensor | None = None,
+    seed: int = 0,
+    on_step: Callable[[float], None] = _ignore,
+) -> Synthesis | None:
+    """Fills a hole with pieces of the picture, arranged as a guide says.
+
+    Args:
+        image: (3, H, W) in [0, 1]; what it has in the hole does not matter.
+        hole: (H, W) bool, True = missing.
+        guide: (3, H, W) in [0, 1], a picture of what the hole should show; its colours are followed, its lack of detail
+            is not. Looked at in the hole only.
+        avoid: (H, W) bool, True = known, but never copied from.
+        seed: another one gives another result.
+        on_step: called many times a second with the share of the work that is done; what it raises ends it.
+
+    Returns:
+        The filled picture, or None where too little is known to copy from.
+    """
+    generator = torch.Generator().manual_seed(seed)
+    usable = ~hole if avoid is None else ~hole & ~avoid
+    if not hole.any():
+        return None
+    across = 2 * float(ndimage.distance_transform_edt(F.pad(hole, (1,) * 4).numpy()).max())
+    sizes = [_Size(image, hole, usable, guide, 2**number) for number in range(_halvings(hole, across) + 1)]
+    sizes = [size for size in sizes if int(whole_patches(size.usable, SIDE + 2).sum()) >= FEWEST]
+    if not sizes or int(sizes[-1].hole.sum()) > 4 * CELLS:
+        return None
+    done = _Done(on_step, len(sizes))
+    offsets = label(sizes[-1].image, sizes[-1].hole, sizes[-1].usable, generator, done.tell)
+    field = PatchField(sizes[-1].image, sizes[-1].hole, sizes[-1].usable, generator, done.tell)
+    field.begin(offsets)
+    field.improve(field.vote())
+    for size in reversed(sizes[:-1]):
+        done.advance()
+        before, field = field, PatchField(size.image, size.hole, size.usable, generator, done.tell)
+        field.carry(before)
+        field.improve(field.vote())
+    done.advance()
+    filled = _blended(field.vote(with_gradients=True), sizes[0], done.tell)
+    height, width = hole.shape
+    filled = torch.where(hole, filled[0, :, :height, :width].clamp(0, 1), image)
+    return Synthesis(filled, field.sources()[:height, :width])
+
+
+def _blended(voted: Tensor, size: "_Size", on_step: Callable[[], None]) -> Tensor:
+    """(1, 3, H, W): gradients of copies or of the guide, whichever is better at each place, over the guide."""
+    own_right, own_below = gradients(size.image)
+    own_right = _joined(own_right, size.hole ^ F.pad(size.hole[:, 1:], (0, 1)))
+    own_below = _joined(own_below, size.hole ^ F.pad(size.hole[1:], (0, 0, 0, 1)))
+    share = share_of_copies(voted[:, :3], size.image, size.hole)
+    right, below = torch.lerp(own_right, voted[:, 3:6], share), torch.lerp(own_below, voted[:, 6:], share)
+    # Where nothing has detail, the guide knows the tone less well than the rim does.
+    detail = blur(torch.cat([right, below], 1).square().mean(1, keepdim=True), size.hole[None, None].to(right), AROUND)
+    screening = SCREENING * (detail / PLAIN**2).clamp(LEAST, 1)
+    return blend(size.image, size.hole, size.image, right, below, screening, on_step)
+
+
+@dataclass
+class _Done:
+    """How much of the work is done: each size takes about three times as long as the one before it."""
+
+    on_step: Callable[[float], None]
+    sizes: int
+    share: float = 0.0
+
+    def tell(self) -> None:
+        self.on_step(self.share)
+
+    def advance(self) -> None:
+        """A size is done, the smallest first."""
+        self.sizes -= 1
+        self.share = 3.0**-self.sizes * 0.7
+        self.tell()
+
+
+def _halvings(hole: Tensor, across: float) -> int:
+    """How often the picture is halved until its hole can be labelled."""
+    thin = max(round(math.log2(across / ACROSS)), 0)
+    few = max(math.ceil(math.log2(float(hole.sum()) / CELLS) / 2), 0)
+    return max(thin, few)
+
+
+class _Size:
+    """The picture, ``factor`` times shrunk, completed to whole cells of the largest factor by what is no hole."""
+
+    def __init__(self, image: Tensor, hole: Tensor, usable: Tensor, guide: Tensor, factor: int) -> None:
+        height, width = hole.shape
+        border = (0, -width % factor, 0, -height % factor)
+        shown = F.pad(torch.where(hole, guide, image)[None], border, mode="replicate")
+        self.image = F.avg_pool2d(shown, factor) if factor > 1 else shown
+        self.hole = _any(F.pad(hole, border), factor)
+        self.usable = ~_any(F.pad(~usable, border, value=True), factor)
+
+
+def _any(plane: Tensor, factor: int) -> Tensor:
+    return F.max_pool2d(plane[None, None].float(), factor)[0, 0] > 0 if factor > 1 else plane
+
+
+def _joined(steps: Tensor, rim: Tensor) -> Tensor:
+    """Differences of the guide; across the rim none, unless they are so large that an edge must follow it."""
+    is_edge = steps.abs().amax(1, keepdim=True) > EDGE
+    return torch.where(rim & ~is_edge, 0, steps)
