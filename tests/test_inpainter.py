@@ -649,7 +649,11 @@ def test_a_thick_hole_is_filled_small_and_refined_at_every_size_up_to_its_own() 
     image, mask = picture(900, 1000), np.zeros((900, 1000), bool)
     mask[300:640, 400:740] = True  # 340 pixels across: shrunk four times
     method, done = Painter(), list[tuple[int, int]]()
-    filled = Inpainter(method, "cpu")(image, mask, output_type="np", on_progress=lambda *step: done.append(step))
+
+    def note(number: int, total: int) -> None:
+        done.append((number, total))
+
+    filled = Inpainter(method, "cpu")(image, mask, texture="network", output_type="np", on_progress=note)
     # The whole picture is seen at the small size, and 128 pixels around the hole at the others.
     assert method.sizes == [(228, 252), (300, 300), (600, 600)]
     assert done == [(i, 3) for i in range(4)]
@@ -675,7 +679,7 @@ def test_what_is_too_large_to_be_refined_is_refined_smaller(monkeypatch: pytest.
         with monkeypatch.context() as patch:
             for name, value in limits.items():
                 patch.setattr(plan, name, value)
-            filled = Inpainter(method, "cpu")(image, mask, output_type="np")
+            filled = Inpainter(method, "cpu")(image, mask, texture="network", output_type="np")
         assert method.sizes == sizes, limits
         middle = filled[340:600, 440:700]
         assert np.unique(middle).tolist() == [round(0.1 * len(sizes) * 255)]
@@ -685,10 +689,14 @@ def test_memory_running_out_ends_the_refinement_at_a_smaller_size() -> None:
     image, mask = picture(900, 1000), np.zeros((900, 1000), bool)
     mask[300:640, 400:740] = True
     done: list[tuple[int, int]] = []
+
+    def note(number: int, total: int) -> None:
+        done.append((number, total))
+
     for most, sizes in ((500 * 500, [(228, 252), (300, 300)] * 2), (280 * 280, [(228, 252)] * 3)):
         method = Painter(most)
         done.clear()
-        filled = Inpainter(method, "cpu")(image, mask, output_type="np", on_progress=lambda *step: done.append(step))
+        filled = Inpainter(method, "cpu")(image, mask, texture="network", output_type="np", on_progress=note)
         assert method.sizes == sizes
         assert np.array_equal(filled[~mask], image[~mask])
         assert done == sorted(set(done))  # the bar never goes back

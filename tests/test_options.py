@@ -63,6 +63,11 @@ def test_a_service_takes_every_option_but_those_that_it_keeps_to_itself() -> Non
         assert parse(option.name, str(other(option))) == other(option)
         schema = form[option.name]
         assert (schema["default"], schema["description"]) == (option.default, option.help)
+        if option.choices:
+            assert schema["enum"] == list(option.choices)
+            with pytest.raises(forms.Refusal, match=option.name):
+                parse(option.name, "none of them")
+            continue
         for bound, sign in (("minimum", -1), ("maximum", 1)):
             assert parse(option.name, str(schema[bound])) == schema[bound]
             with pytest.raises(forms.Refusal, match=option.name):
@@ -104,14 +109,14 @@ def test_keys_of_results_are_those_of_the_first_version() -> None:
 class Later(FillOptions):
     """With options that came later."""
 
-    texture: Literal["auto", "none"] = "auto"
+    grain: Literal["auto", "none"] = "auto"
     number: int = 0
 
 
 def test_an_option_that_came_later_changes_no_key_at_its_default() -> None:
     assert key(Later()) == key(FillOptions())
     assert key(Later(feather=2)) == key(FillOptions(feather=2))
-    assert len({key(Later()), key(Later(texture="none")), key(Later(number=1))}) == 3
+    assert len({key(Later()), key(Later(grain="none")), key(Later(number=1))}) == 3
 
 
 def test_settings_are_told_flat_by_the_names_of_their_flags() -> None:

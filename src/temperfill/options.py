@@ -16,6 +16,7 @@ from temperfill.errors import InputError
 
 Strategy = Literal["auto", "full", "crop", "multiscale"]
 Context = Literal["auto", "full"]
+Texture = Literal["auto", "copy", "network"]
 MaskChannel = Literal["luminance", "alpha"]
 
 
@@ -39,6 +40,11 @@ class FillOptions:
     """Pixels inside the rim of the hole over which the nearest known pixel fades into the result."""
     temperature: float = field(default=1.0, metadata={"low": 0.1, "high": 10})
     """Factor on the learned temperatures, 0.1 to 10: above 1 blends more, below 1 copies more."""
+    texture: Texture = "auto"
+    """auto fills thick holes of large pictures with texture copied from the picture, where that is better than what the
+    network drew; copy does so with every hole, network with none."""
+    seed: int = field(default=0, metadata={"low": 0, "high": 999_999_999})
+    """Another seed gives another result where texture is copied."""
     # These two decide how much memory one picture takes, which a service does not leave to strangers.
     strategy: Strategy = field(default="auto", metadata={"is_served": False})
     """auto chooses by the size of picture and hole; full: the whole picture at its own size; crop: windows around the
@@ -58,6 +64,8 @@ class FillKeywords(TypedDict, total=False):
     mask_dilate: int
     feather: int
     temperature: float
+    texture: Texture
+    seed: int
     strategy: Strategy
     context: Context
 

@@ -43,7 +43,7 @@ def dilate(hole: Hole, radius: int) -> Hole:
         return hole
     result = hole.copy()
     for box in hole_boxes(hole, radius):
-        near = _slices(_grow(box, radius, hole.shape))
+        near = _slices(grow(box, radius, hole.shape))
         result[near] |= ndimage.distance_transform_edt(~hole[near]) <= radius
     return result
 
@@ -65,7 +65,7 @@ def feather(filled: NDArray[np.float32], image: NDArray[np.float32], hole: Hole,
     result = filled.copy()
     for box in hole_boxes(hole, radius):
         # Around a pixel of the box, what is nearer than the radius lies in here; further off the distance may be wrong.
-        around = _grow(box, radius, hole.shape)
+        around = grow(box, radius, hole.shape)
         near, top, left = _slices(around), box[0] - around[0], box[1] - around[1]
         distance, nearest = ndimage.distance_transform_edt(hole[near], return_indices=True)
         own = np.zeros(distance.shape, bool)
@@ -153,7 +153,8 @@ def bounds(hole: Hole) -> Box:
     return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
 
 
-def _grow(box: Box, margin: int, shape: tuple[int, ...]) -> Box:
+def grow(box: Box, margin: int, shape: tuple[int, ...]) -> Box:
+    """A box with a margin on each side, as far as the picture of this shape allows."""
     top, left, bottom, right = box
     return max(top - margin, 0), max(left - margin, 0), min(bottom + margin, shape[0]), min(right + margin, shape[1])
 

@@ -131,7 +131,7 @@ BAD_BODIES = {
     "garbage": (TYPE, bytes(range(256)) * 40),
     "mask given twice": (TYPE, multipart(IMAGE, MASK_PART, MASK_PART)),
     "four files": (TYPE, multipart(IMAGE, MASK_PART, IMAGE, MASK_PART)),
-    "unknown field": (TYPE, multipart(IMAGE, MASK_PART, field("seed", b"1"))),
+    "unknown field": (TYPE, multipart(IMAGE, MASK_PART, field("colour", b"1"))),
     "another model": (TYPE, multipart(IMAGE, MASK_PART, field("model", b"telea"))),
     "unknown file": (TYPE, multipart(IMAGE, MASK_PART, field("depth", GOOD, '; filename="a.png"'))),
     "image as text": (TYPE, multipart(field("image", b"abc"), MASK_PART)),

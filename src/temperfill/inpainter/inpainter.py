@@ -152,9 +152,10 @@ class Inpainter:
         with shortages():
             canvas = HoledPicture(rgb.copy(), hole.copy(), sketch)
             windows = divide(hole, options)
-            progress = FillProgress(on_progress, sum(map(self._filler.steps, windows)))
-            for window in windows:
-                progress.begin(self._filler.steps(window))
+            steps = [self._filler.steps(window, picture.size, options) for window in windows]
+            progress = FillProgress(on_progress, sum(steps))
+            for window, number in zip(windows, steps, strict=True):
+                progress.begin(number)
                 canvas.paste(window, self._filler.fill(canvas, window, options, progress))
             progress.end()
         return images.paste(picture, regions.feather(canvas.rgb, rgb, hole, options.feather), hole)

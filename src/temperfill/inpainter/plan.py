@@ -27,6 +27,10 @@ THICK = 128
 """Largest circle in a hole, pixels across, that is filled at full size; thicker ones lose their colour there."""
 SHRUNK = 96
 """To how many pixels across a thicker one is shrunk, at most: about the largest in training."""
+COPIED = 40
+"""Largest circle in a hole of a large picture, pixels across, up to which no texture is copied into it."""
+GUIDED = 192
+"""To how many pixels across a hole is refined by the network, at most, where texture is copied into it."""
 REFINED = 1024 * 1024
 """Pixels of the largest window that is refined at once."""
 MATCHED = 160_000_000
@@ -48,6 +52,16 @@ class ScaledWindow(regions.Window):
         top, left, bottom, right = self.box
         row, column = point
         return top <= row < bottom and left <= column < right and bool(self.hole[row - top, column - left])
+
+    @cached_property
+    def across(self) -> float:
+        """Largest circle in the hole, pixels across."""
+        return _across(self.hole)
+
+    @property
+    def guiding(self) -> int:
+        """By how much the picture is shrunk, at least, that guides the copying of texture."""
+        return math.ceil(self.across / GUIDED) if self.factor > 1 else 1
 
     @cached_property
     def refined(self) -> regions.Window:
@@ -78,6 +92,14 @@ class ScaledWindow(regions.Window):
         return max(math.ceil((pairs / MATCHED) ** (1 / 4)), math.ceil((hole.size / REFINED) ** (1 / 2)))
 
 
+def copies(window: ScaledWindow, size: tuple[int, ...], options: FillOptions) -> bool:
+    """Whether texture is copied into the hole of a window of a picture of this height and width."""
+    if options.texture != "auto":
+        return options.texture == "copy"
+    is_small = size[0] * size[1] <= WHOLE_PIXELS
+    return options.strategy == "auto" and window.across > (THICK if is_small else COPIED)
+
+
 def sees_all(size: tuple[int, int], options: FillOptions) -> bool:
     """Whether all of a picture of this height and width can be copied from, and not windows around its holes alone."""
     small = size[0] * size[1] <= WHOLE_PIXELS and max(size) <= 2 * regions.LIMIT
@@ -104,6 +126,10 @@ def _factor(hole: Hole, options: FillOptions) -> int:
     """By how much a window is shrunk for the thickness of the hole that is to be filled in it."""
     if options.strategy in ("full", "crop"):
         return 1
-    across = 2 * ndimage.distance_transform_edt(np.pad(hole, 1)).max()
+    across = _across(hole)
     factor = math.ceil(across / SHRUNK) if across > THICK else 1
     return max(factor, 2) if options.strategy == "multiscale" else max(factor, 1)
+
+
+def _across(hole: Hole) -> float:
+    return float(2 * ndimage.distance_transform_edt(np.pad(hole, 1)).max())

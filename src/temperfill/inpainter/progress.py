@@ -37,6 +37,10 @@ class FillProgress:
         if self.done > before:
             self._tell()
 
+    def beat(self) -> None:
+        """The work goes on: an opportunity for the caller to end it."""
+        self._tell()
+
     def end(self) -> None:
         """All is done."""
         self.done = self.total

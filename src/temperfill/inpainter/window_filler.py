@@ -5,11 +5,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from temperfill.inpainter import memory
+from temperfill.inpainter import memory, texture
 from temperfill.inpainter.detail import enlarge_with_detail
 from temperfill.inpainter.filling import arithmetic, fill
 from temperfill.inpainter.memory import Scale
-from temperfill.inpainter.plan import ScaledWindow
+from temperfill.inpainter.plan import ScaledWindow, copies
 from temperfill.inpainter.planes import Array, HoledPicture, Planes, enlarge, shrink_image
 from temperfill.inpainter.progress import FillProgress
 from temperfill.inpainter.sources import Head, heads_at
@@ -23,7 +23,8 @@ class WindowFiller:
 
     A window is made small enough for the method to know the structure of its hole; the result is enlarged to about
     twice the size and refined there, and so on up to full size. Where that is too large, detail of the full size is
-    copied along the attention that was found last. What a network filled is brought to the tone of its surroundings
+    copied along the attention that was found last. Into thick holes texture is copied instead
+    (:mod:`temperfill.inpainter.texture`). What a network filled is brought to the tone of its surroundings
     (:mod:`temperfill.inpainter.tone`).
 
     Args:
@@ -37,9 +38,10 @@ class WindowFiller:
         self.device = device
         self.precision = precision
 
-    def steps(self, window: ScaledWindow) -> int:
-        """Calls of the method for a window, if memory suffices."""
-        return 1 + len(self._sizes(window, Scale(window.factor)))
+    def steps(self, window: ScaledWindow, size: tuple[int, ...], options: FillOptions) -> int:
+        """Calls of the method for a window of a picture of this size, if memory suffices, and steps of copying."""
+        copied = self._copies(window, size, options)
+        return 1 + len(self._sizes(window, Scale(window.factor), copied)) + (texture.STEPS if copied else 0)
 
     def fill(self, picture: HoledPicture, window: ScaledWindow, options: FillOptions, progress: FillProgress) -> Array:
         """Fills a window of a picture.
@@ -58,10 +60,11 @@ class WindowFiller:
             ValueError: a method that fails.
         """
         planes, scale = picture.planes(window.box, self.device), Scale(window.factor)
+        copied = self._copies(window, picture.hole.shape, options)
         while True:
             try:
                 with arithmetic(self.device, self.precision):
-                    filled = self._fill(planes, window, scale, options.temperature, progress)
+                    filled = self._fill(planes, window, scale, copied, options.temperature, progress)
                 break
             except (RuntimeError, MemoryError) as error:
                 if not memory.is_shortage(error):
@@ -72,6 +75,16 @@ class WindowFiller:
         if self.method.abilities.tone_drifts:
             top, left, bottom, right = window.box
             match_tone(result, window.hole, ~picture.hole[top:bottom, left:right])
+        if copied:
+            missing = planes.mask[0, 0].cpu().numpy() > 0
+            refined = window.factor > 1
+            try:
+                return texture.copy_texture(
+                    result, window.hole, missing, window.across, refined, options.seed, progress
+                )
+            except (RuntimeError, MemoryError) as error:
+                if not memory.is_shortage(error):
+                    raise
         return result
 
     def sources(
@@ -89,23 +102,35 @@ class WindowFiller:
         with arithmetic(self.device, self.precision):
             return heads_at(find, rule, planes, window, point, picture.hole.shape, options.temperature, top)
 
-    def _sizes(self, window: ScaledWindow, scale: Scale) -> list[int]:
+    def _copies(self, window: ScaledWindow, size: tuple[int, ...], options: FillOptions) -> bool:
+        """Whether texture is copied: by itself only over what a method drew that can refine."""
+        if options.texture == "auto" and not self.method.abilities.start:
+            return False
+        return copies(window, size, options)
+
+    def _sizes(self, window: ScaledWindow, scale: Scale, copied: bool) -> list[int]:
         """By how much a window is shrunk at each size of its refinement."""
         if scale.factor == 1 or not self.method.abilities.start:
             return []
-        return window.sizes(scale.factor, scale.finest)
+        return window.sizes(scale.factor, max(scale.finest, window.guiding) if copied else scale.finest)
 
     def _fill(
-        self, planes: Planes, window: ScaledWindow, scale: Scale, temperature: float, progress: FillProgress
+        self,
+        planes: Planes,
+        window: ScaledWindow,
+        scale: Scale,
+        copied: bool,
+        temperature: float,
+        progress: FillProgress,
     ) -> Tensor:
-        """(1, 3, h, w): filled at one scale and refined from there."""
-        factor, sizes = scale.factor, self._sizes(window, scale)
+        """(1, 3, h, w): filled at one scale and refined from there; without detail where that will be copied."""
+        factor, sizes = scale.factor, self._sizes(window, scale, copied)
         small = planes.shrunk(factor)
         filled = fill(self.method, small.image, small.mask, small.sketch, temperature)
         if factor == 1:
             return filled
         progress.advance()
-        if not sizes:
+        if not sizes and not copied:
             return planes.paste(enlarge_with_detail(self.method, planes, small, filled, factor, temperature))
         completed = planes.paste(enlarge(filled, factor))
         top, left, bottom, right = window.refined.box
@@ -114,7 +139,7 @@ class WindowFiller:
             small = near.shrunk(size)
             start = shrink_image(begun, size) if size > 1 else begun
             filled = fill(self.method, small.image, small.mask, small.sketch, temperature, start)
-            if size > 1 and size == sizes[-1]:
+            if size > 1 and size == sizes[-1] and not copied:
                 filled = near.paste(enlarge_with_detail(self.method, near, small, filled, size, temperature, start))
             elif size > 1:
                 filled = near.paste(enlarge(filled, size))

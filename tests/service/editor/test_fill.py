@@ -48,7 +48,7 @@ def test_from_opening_to_the_saved_file(
     assert upload.names["image"] == picture.name
     assert (upload.pixels("mask") == mask * 255).all()
     assert (upload.pixels("sketch") == sketch * 255).all()
-    assert upload.fields == {"temperature": "1", "feather": "0", "mask_dilate": "0"}
+    assert upload.fields == {"temperature": "1", "feather": "0", "mask_dilate": "0", "seed": "0"}
     saved = editor.save(tmp_path / "saved")
     assert saved.name == "beach day-filled.png"
     result = pixels(saved)
@@ -140,6 +140,7 @@ def test_another_temperature_gives_another_result_with_the_same_mask(
     first, second = server.behaviour.uploads
     assert first.files == second.files
     assert (first.fields["temperature"], second.fields["temperature"]) == ("1", "4")
+    assert (first.fields["seed"], second.fields["seed"]) == ("0", "1")
     assert (pixels(editor.save(tmp_path))[mask] == fill_colour(4)).all()
     thumbnails = editor.page.locator("#history li button")
     assert thumbnails.count() == 3

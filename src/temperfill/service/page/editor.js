@@ -263,7 +263,9 @@ export class Editor {
       const sizes = `${megabytes(bytes)}, more than the ${megabytes(this.limits.max_bytes)} that this server takes`;
       throw new BadInput(`Photo and mask together have ${sizes}. Write results as JPEG, or raise the server's limit.`);
     }
-    return { parent, image: parent.blob, name: parent.name, mask, sketch, options };
+    // Another try of the same fill is to be another one, where texture is copied.
+    const seed = this.results.made(parent).length;
+    return { parent, image: parent.blob, name: parent.name, mask, sketch, options: { ...options, seed } };
   }
 
   async receive(result, { shown, raster }) {

@@ -69,6 +69,11 @@ export class Results {
     this.mark();
   }
 
+  /** The versions that were made from a version. */
+  made(parent) {
+    return this.versions.filter((version) => version.parent === parent);
+  }
+
   continueWith(version) {
     this.input = version;
     this.mark();

@@ -1,0 +1,113 @@
+"""Texture of the picture laid over what a network drew in a thick hole; see :mod:`temperfill.synthesis`."""
+
+import contextlib
+import time
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from temperfill import regions
+from temperfill.inpainter.planes import Array, Hole
+from temperfill.inpainter.progress import FillProgress
+from temperfill.synthesis import synthesise
+
+STEPS = 8
+"""Of the progress of a window, taken by the copying."""
+NEAR = 128
+"""Pixels around a hole that are copied from, at least; around a thicker hole as many as it is across."""
+FAR = 640
+"""The same at most: what is farther away is rarely of one kind with the hole, and takes time and memory."""
+AROUND = 64
+"""Pixels around a hole whose colours bound what was drawn in it."""
+RARE = 0.005
+"""Share of these colours, at either end, that does not count."""
+BEYOND = 0.02
+"""How far beyond them what was drawn may go."""
+_BEAT = 0.1  # seconds
+
+
+def copy_texture(
+    drawn: Array, hole: Hole, missing: Hole, across: float, is_refined: bool, seed: int, progress: FillProgress
+) -> Array:
+    """Fills the hole of a window with pieces of what is known around it, as what was drawn says.
+
+    Args:
+        drawn: (h, w, 3) in [0, 1], known pixels, and what the network drew elsewhere.
+        hole: (h, w), True = to be filled here.
+        missing: (h, w), True = not known; holds the hole.
+        across: largest circle in the hole, pixels across.
+        is_refined: what was drawn was enlarged and refined, so its finest detail is hatching and not to be kept.
+        seed: another one gives another result.
+        progress: of the picture; is told of ``STEPS`` steps.
+
+    Returns:
+        (h, w, 3); what was drawn, where too little is known to copy from.
+    """
+    top, left, bottom, right = regions.grow(regions.bounds(hole), int(min(max(across, NEAR), FAR)), hole.shape)
+    near = np.s_[top:bottom, left:right]
+    beat = _Beat(progress)
+    shown = drawn[near].copy()
+    _bound(shown, hole[near], ~missing[near])
+    image = torch.from_numpy(shown.transpose(2, 0, 1).copy())
+    guide = _softened(image) if is_refined else image
+    with _one_thread():
+        avoid = torch.from_numpy(missing[near] & ~hole[near])
+        found = synthesise(image, torch.from_numpy(hole[near]), guide, avoid, seed, beat)
+    beat(1.0)
+    if found is None:
+        return drawn
+    filled = drawn.copy()
+    filled[near] = found.image.permute(1, 2, 0).numpy()
+    return filled
+
+
+def _bound(shown: Array, hole: Hole, known: Hole) -> None:
+    """Keeps, in place, what was drawn within the colours that are known around each part of the hole.
+
+    A network now and then invents a light in a dark corner.
+    """
+    for top, left, part in regions.connected(hole):
+        box = (top, left, top + part.shape[0], left + part.shape[1])
+        around = regions.grow(box, max(AROUND, max(part.shape) // 4), hole.shape)
+        ring = np.s_[around[0] : around[2], around[1] : around[3]]
+        colours = shown[ring][known[ring]]
+        if len(colours):
+            low, high = np.quantile(colours, (RARE, 1 - RARE), axis=0)
+            inside = np.s_[box[0] : box[2], box[1] : box[3]]
+            shown[inside][part] = shown[inside][part].clip(low - BEYOND, high + BEYOND)
+
+
+def _softened(image: Tensor) -> Tensor:
+    """The picture without the detail that is lost at half its size."""
+    for _ in range(2):
+        image = F.avg_pool2d(F.pad(image[None], (1,) * 4, mode="replicate"), 3, 1)[0]
+    return image
+
+
+@contextlib.contextmanager
+def _one_thread() -> Iterator[None]:
+    """Many small steps wait for each other on several threads, and so every number of them gives the same bytes."""
+    number = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(number)
+
+
+class _Beat:
+    """Advances the progress as the copying does, and lets the caller end it a few times a second."""
+
+    def __init__(self, progress: FillProgress) -> None:
+        self.progress, self.steps, self.last = progress, 0, 0.0
+
+    def __call__(self, share: float) -> None:
+        while self.steps < int(share * STEPS):
+            self.steps += 1
+            self.progress.advance()
+        if (now := time.monotonic()) - self.last >= _BEAT:
+            self.last = now
+            self.progress.beat()
