@@ -6,8 +6,6 @@ from collections.abc import Iterator
 
 import numpy as np
 import torch
-import torch.nn.functional as F
-from torch import Tensor
 
 from temperfill import regions
 from temperfill.inpainter.planes import Array, Hole
@@ -39,7 +37,7 @@ def copy_texture(
         hole: (h, w), True = to be filled here.
         missing: (h, w), True = not known; holds the hole.
         across: largest circle in the hole, pixels across.
-        is_refined: what was drawn was enlarged and refined, so its finest detail is hatching and not to be kept.
+        is_refined: what was drawn was enlarged and refined, so its finest detail may be hatching.
         seed: another one gives another result.
         progress: of the picture; is told of ``STEPS`` steps.
 
@@ -52,10 +50,9 @@ def copy_texture(
     shown = drawn[near].copy()
     _bound(shown, hole[near], ~missing[near])
     image = torch.from_numpy(shown.transpose(2, 0, 1).copy())
-    guide = _softened(image) if is_refined else image
     with _one_thread():
         avoid = torch.from_numpy(missing[near] & ~hole[near])
-        found = synthesise(image, torch.from_numpy(hole[near]), guide, avoid, seed, beat)
+        found = synthesise(image, torch.from_numpy(hole[near]), image, avoid, seed, is_refined, beat)
     beat(1.0)
     if found is None:
         return drawn
@@ -78,13 +75,6 @@ def _bound(shown: Array, hole: Hole, known: Hole) -> None:
             low, high = np.quantile(colours, (RARE, 1 - RARE), axis=0)
             inside = np.s_[box[0] : box[2], box[1] : box[3]]
             shown[inside][part] = shown[inside][part].clip(low - BEYOND, high + BEYOND)
-
-
-def _softened(image: Tensor) -> Tensor:
-    """The picture without the detail that is lost at half its size."""
-    for _ in range(2):
-        image = F.avg_pool2d(F.pad(image[None], (1,) * 4, mode="replicate"), 3, 1)[0]
-    return image
 
 
 @contextlib.contextmanager

@@ -7,7 +7,7 @@ from temperfill.synthesis.labelling import blur, gradients
 
 AROUND = 8.0
 """Deviation, pixels, of the surroundings that are looked at."""
-BLURRED = (0.5, 0.8)
+BLURRED = (0.6, 0.9)
 """Share of the copies' gradients up to which a guide counts as blurred, and from which on as sharp."""
 PLAIN = 0.01
 """Root mean square difference of neighbours below which a place is plain: a copy is smoother there than any drawing."""

@@ -52,6 +52,7 @@ def synthesise(
     guide: Tensor,
     avoid: Tensor | None = None,
     seed: int = 0,
+    is_doubtful: bool = False,
     on_step: Callable[[float], None] = _ignore,
 ) -> Synthesis | None:
     """Fills a hole with pieces of the picture, arranged as a guide says.
@@ -63,6 +64,7 @@ def synthesise(
             is not. Looked at in the hole only.
         avoid: (H, W) bool, True = known, but never copied from.
         seed: another one gives another result.
+        is_doubtful: the finest detail of the guide may be wrong, such as hatching: it is no reason to keep the guide.
         on_step: called many times a second with the share of the work that is done; what it raises ends it.
 
     Returns:
@@ -88,23 +90,24 @@ def synthesise(
         field.carry(before)
         field.improve(field.vote())
     done.advance()
-    filled = _blended(field.vote(with_gradients=True), sizes[0], done.tell)
+    filled = _blended(field.vote(with_gradients=True), sizes[0], is_doubtful, done.tell)
     height, width = hole.shape
     filled = torch.where(hole, filled[0, :, :height, :width].clamp(0, 1), image)
     return Synthesis(filled, field.sources()[:height, :width])
 
 
-def _blended(voted: Tensor, size: "_Size", on_step: Callable[[], None]) -> Tensor:
+def _blended(voted: Tensor, size: "_Size", is_doubtful: bool, on_step: Callable[[], None]) -> Tensor:
     """(1, 3, H, W): gradients of copies or of the guide, whichever is better at each place, over the guide."""
     own_right, own_below = gradients(size.image)
     own_right = _joined(own_right, size.hole ^ F.pad(size.hole[:, 1:], (0, 1)))
     own_below = _joined(own_below, size.hole ^ F.pad(size.hole[1:], (0, 0, 0, 1)))
-    share = share_of_copies(voted[:, :3], size.image, size.hole)
+    guide = _softened(size.image) if is_doubtful else size.image
+    share = share_of_copies(voted[:, :3], guide, size.hole)
     right, below = torch.lerp(own_right, voted[:, 3:6], share), torch.lerp(own_below, voted[:, 6:], share)
     # Where nothing has detail, the guide knows the tone less well than the rim does.
     detail = blur(torch.cat([right, below], 1).square().mean(1, keepdim=True), size.hole[None, None].to(right), AROUND)
     screening = SCREENING * (detail / PLAIN**2).clamp(LEAST, 1)
-    return blend(size.image, size.hole, size.image, right, below, screening, on_step)
+    return blend(size.image, size.hole, guide, right, below, screening, on_step)
 
 
 @dataclass
@@ -146,6 +149,13 @@ class _Size:
 
 def _any(plane: Tensor, factor: int) -> Tensor:
     return F.max_pool2d(plane[None, None].float(), factor)[0, 0] > 0 if factor > 1 else plane
+
+
+def _softened(image: Tensor) -> Tensor:
+    """The picture without the detail that is lost at half its size."""
+    for _ in range(2):
+        image = F.avg_pool2d(F.pad(image, (1,) * 4, mode="replicate"), 3, 1)
+    return image
 
 
 def _joined(steps: Tensor, rim: Tensor) -> Tensor:
