@@ -24,8 +24,8 @@ from temperfill import images, regions
 from temperfill.config import MetricsConfig
 from temperfill.evaluate import Scorer
 from temperfill.inpainter import Inpainter, load_method
-from temperfill.methods.catalogue import ABOUT
 from temperfill.methods.contract import Abilities, Method
+from temperfill.methods.table import METHODS
 from temperfill.options import FillOptions, Strategy
 from temperfill.report import contact_sheet
 
@@ -68,7 +68,7 @@ def main() -> None:
     method, scorer = load_method(arguments.model), Scorer(MetricsConfig(vgg=arguments.vgg))
     classes = {"enlarged": Enlarged, "carried": Carried}
     plain = {name: Inpainter(cls(method), precision=arguments.precision) for name, cls in classes.items()}
-    plain |= {name: Inpainter.from_pretrained(name) for name in arguments.strategies if name in ABOUT}
+    plain |= {name: Inpainter.from_pretrained(name) for name in arguments.strategies if name in METHODS}
     usual = Inpainter(method, precision=arguments.precision)
     values: dict[str, list[dict[str, float]]] = {name: [] for name in arguments.strategies}
     columns: dict[str, list[Any]] = {name: [] for name in ("input", *arguments.strategies, "truth")}
@@ -82,7 +82,7 @@ def main() -> None:
         columns["truth"].append(to_bytes(truth[around]))
         for name in arguments.strategies:
             start = time.perf_counter()
-            whole = name == "network" or name in ABOUT
+            whole = name == "network" or name in METHODS
             strategy = "full" if whole else "multiscale" if name in classes else name
             strategy = strategy if strategy in get_args(Strategy) else "auto"
             options = FillOptions(strategy=strategy, context="full" if name == "context" else "auto")

@@ -14,9 +14,9 @@ from temperfill import methods
 from temperfill.config import DataConfig, GeneratorConfig, LossConfig, MachineConfig
 from temperfill.export import export_onnx
 from temperfill.inpainter import Inpainter, fill
-from temperfill.methods.catalogue import ABOUT, About
 from temperfill.methods.contract import PlainMethod
 from temperfill.methods.ours import Ours
+from temperfill.methods.table import METHODS, MethodRow
 from temperfill.nets.generator import Generator
 from temperfill.nets.refinement import ATTENTIONS
 from temperfill.presets import PRESETS
@@ -124,8 +124,8 @@ def load(device: str = "cpu") -> PlainMethod:
 
 
 def test_a_new_method_without_training_is_found_by_its_name(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(methods.METHODS, "mean-colour", f"{__name__}:load")
-    monkeypatch.setitem(ABOUT, "mean-colour", About("nowhere", 0, "Apache-2.0", "nothing"))
+    row = MethodRow(f"{__name__}:load", "nowhere", "Apache-2.0", "nothing")
+    monkeypatch.setitem(METHODS, "mean-colour", row)
     picture, hole = np.full((20, 24, 3), 51, np.uint8), np.zeros((20, 24), bool)
     hole[5:9, 6:12] = True
     picture[hole] = 255

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import pytest
@@ -13,11 +14,10 @@ from temperfill import methods
 from temperfill.config import GeneratorConfig
 from temperfill.errors import InputError
 from temperfill.inpainter import Inpainter, fill
-from temperfill.methods.catalogue import ABOUT, parameters_text
 from temperfill.methods.contract import Abilities, Method, Plain, plain
-from temperfill.methods.learned import load_learned
 from temperfill.methods.ours import Ours
 from temperfill.methods.ours import load as load_ours
+from temperfill.methods.table import METHODS
 from temperfill.presets import PRESETS
 from temperfill.systems.atma import ATMAConfig
 from temperfill.systems.building import build
@@ -36,7 +36,7 @@ CONFIGS: dict[str, Any] = {
     "atma": ATMAConfig(width=4),
 }
 PACKAGES = {"telea": "cv2", "navier-stokes": "cv2", "patchmatch": "patchmatch"}
-NAMES = methods.names()
+NAMES = list(METHODS)
 
 
 GAINS = {"deepfillv2": 2.5, "atma": 2.5}
@@ -231,20 +231,18 @@ def test_weights_of_another_method_are_refused(load: Callable[[str], Any], tmp_p
     save_generator(path, build(CONFIGS["deepfillv2"]))
     with pytest.raises(ValueError, match="holds a generator of the method deepfillv2, not of ours"):
         load_ours("cpu", path)
-    with pytest.raises(ValueError, match="holds a generator of the method deepfillv2, not of wavefill"):
-        load_learned("wavefill", "cpu", path)
 
 
-def test_catalogue_knows_every_method_and_its_size() -> None:
-    assert set(ABOUT) == set(NAMES)
+def test_table_knows_every_method_and_its_size() -> None:
     runs = {"ours": PRESETS["base"]} | {name: published(name) for name in BASELINES}
-    assert set(runs) == set(CONFIGS)
-    for name, about in ABOUT.items():
-        assert all((about.paper, about.terms, about.needs))
-        assert ("train" in about.needs) == (name in BASELINES)
+    assert set(runs) == set(CONFIGS) < set(METHODS)
+    for name, row in METHODS.items():
+        assert all((row.paper, row.terms, row.needs))
+        assert callable(resolve_name(row.loader))  # without the packages that it needs
+        assert ("train" in row.needs) == (name in BASELINES)
         if name not in runs:
-            assert parameters_text(about) == "none"
+            assert row.parameters_text == "none"
             continue
-        assert about.parameters == sum(parameter.numel() for parameter in build(runs[name].generator).parameters())
+        assert row.parameters == sum(parameter.numel() for parameter in build(runs[name].generator).parameters())
     for name, millions in (("partialconv", 25.8), ("deepfillv2", 4.05), ("wavefill", 49.3)):  # as published
-        assert ABOUT[name].parameters / 1e6 == pytest.approx(millions, rel=0.003)
+        assert METHODS[name].parameters / 1e6 == pytest.approx(millions, rel=0.003)

@@ -1,5 +1,6 @@
 """What a user names is found alike by every door, and a mistyped name is told the nearest one."""
 
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -9,7 +10,6 @@ from typing import Any
 import pytest
 import torch
 
-from temperfill import methods
 from temperfill.bulk.work import weights_file
 from temperfill.cli.bundle import run as run_bundle
 from temperfill.cli.fine_tune import FineTuneOptions, configuration
@@ -17,7 +17,7 @@ from temperfill.config import GeneratorConfig
 from temperfill.evaluate import load_entrants
 from temperfill.export import onnx_file
 from temperfill.inpainter import Inpainter
-from temperfill.methods.finding import Found, bundled, find
+from temperfill.methods.finding import Found, bundled, find, find_weights
 from temperfill.nets.generator import Generator
 from temperfill.weights_files import save_generator
 
@@ -46,7 +46,7 @@ DOORS: dict[str, Callable[[str, Path], Any]] = {
     "inpaint, edit and serve": lambda name, _: Inpainter.from_pretrained(name, "cpu"),
     "inpaint of a folder": lambda name, _: weights_file(name).read_bytes(),  # type: ignore[union-attr]
     "evaluate and study": lambda name, _: load_entrants([name], "cpu"),
-    "export": lambda name, _: onnx_file._generator(onnx_file._weights(name), name),
+    "export": lambda name, _: onnx_file._generator(find_weights(name), name),
     "fine-tune": fine_tune,
     "bundle": bundle,
 }
@@ -70,12 +70,27 @@ def test_every_door_tells_the_nearest_name_and_misses_a_checkpoint(door: str, tm
 
 
 def test_labels_and_kinds(run: Path, tmp_path: Path) -> None:
-    known = methods.names()
-    assert find("telea", known) == Found("telea", None, "telea")
+    assert find("telea") == Found("telea", None, "telea")
     assert find(run) == find(str(run)) == Found("mine", run / "generator.safetensors")
     assert find(tmp_path / "gone.safetensors").label == "gone"
-    assert find(Path("telea"), known) == Found("telea", Path("telea"))
-    assert find("ours", known).path == find("base").path
+    assert find(Path("telea")) == Found("telea", Path("telea"))
+    assert find("ours").path == find("base").path
+
+
+def test_only_names_are_bundled(run: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "base").mkdir()
+    shutil.copy(run / "generator.safetensors", tmp_path / "base")
+    monkeypatch.chdir(tmp_path)
+    assert find("./base") == Found("base", Path("base/generator.safetensors"))
+    assert not find("telea").is_bundled
+    if "base" in bundled():
+        assert find("base").is_bundled
+
+
+@pytest.mark.parametrize("door", ["bundle", "export", "fine-tune"])
+def test_a_method_without_weights_is_refused_where_weights_are_needed(door: str, tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="the method telea is no model with weights; name a bundled model"):
+        DOORS[door]("telea", tmp_path)
 
 
 def test_finding_imports_no_torch() -> None:

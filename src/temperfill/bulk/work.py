@@ -274,7 +274,7 @@ def read_mask(data: bytes, size: tuple[int, int], settings: BulkOptions, name: s
 
 def weights_file(model: str) -> Path | None:
     """The file of a model; None for methods without one. Raises as :func:`temperfill.methods.find`."""
-    return methods.find(model, methods.names()).path
+    return methods.find(model).path
 
 
 def failure(task: Task, error: BaseException, notes: tuple[str, ...] = ()) -> Outcome:

@@ -27,10 +27,8 @@ def run(words: list[str]) -> None:
     """Runs the command on the words after its name."""
     options = parse(BundleOptions, "bundle", words)
     require(options.output.suffix == ".safetensors", f"--output must end in .safetensors, got {options.output}")
-    from temperfill.methods.finding import find
+    from temperfill.methods.finding import find_weights
     from temperfill.weights_files import halve_generator
 
-    path = find(options.weights).path
-    assert path is not None  # no method can be named here
-    halve_generator(path, options.output, options.terms)
+    halve_generator(find_weights(options.weights), options.output, options.terms)
     say(f"wrote {options.output} ({options.output.stat().st_size / 1e6:.1f} MB)")

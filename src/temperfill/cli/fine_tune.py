@@ -77,12 +77,11 @@ def configuration(options: FineTuneOptions) -> Any:
     """
     from temperfill.config import DataConfig, MachineConfig, TrainConfig
     from temperfill.inpainter import choose_device, choose_precision
-    from temperfill.methods.finding import find
+    from temperfill.methods.finding import find_weights
     from temperfill.presets import BASE, PRESETS
     from temperfill.weights_files import load_generator, method_in
 
-    path = find(options.model).path
-    assert path is not None  # no method can be named here
+    path = find_weights(options.model)
     method = method_in(path)
     require(method == "ours", f"{path} holds a generator of the method {method}; only ours can be fine-tuned so far")
     generator = load_generator(path).config

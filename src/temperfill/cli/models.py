@@ -23,21 +23,24 @@ def run(words: list[str]) -> None:
         return
     from safetensors import safe_open
 
-    from temperfill.methods import METHODS, bundled
+    from temperfill.methods.finding import bundled
+    from temperfill.methods.table import METHODS
+    from temperfill.systems.table import BASELINES
 
     for name, path in bundled().items():
         with safe_open(path, "np") as file:  # without torch, which takes seconds to import
             terms = (file.metadata() or {}).get("terms", "")
         print(f"{name}  (bundled, {path.stat().st_size / 1e6:.0f} MB{terms and f'; terms: {terms}'})")
     for name in METHODS:
-        print(name)
+        if name not in BASELINES:  # their weights are given by path
+            print(name)
 
 
 def _list_all() -> None:
-    from temperfill.methods.catalogue import ABOUT, parameters_text
+    from temperfill.methods.table import METHODS
 
-    for name, about in ABOUT.items():
+    for name, row in METHODS.items():
         print(name)
-        rows = {"paper": about.paper, "parameters": parameters_text(about), "terms": about.terms, "needs": about.needs}
-        for title, text in rows.items():
+        facts = {"paper": row.paper, "parameters": row.parameters_text, "terms": row.terms, "needs": row.needs}
+        for title, text in facts.items():
             print(f"  {title + ':':12}{text}")

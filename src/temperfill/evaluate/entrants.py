@@ -82,7 +82,7 @@ def _split(name: str) -> tuple[str, Sequence[str]]:
 
 
 def _entrant(name: str, device: str, label: str) -> Entrant:
-    found = methods.find(name, methods.names())
+    found = methods.find(name)
     method = load_method(name, device)
     if found.path is None:
         version = importlib.metadata.version
@@ -90,7 +90,7 @@ def _entrant(name: str, device: str, label: str) -> Entrant:
             f"{d} {version(d)}" for d in _LIBRARIES if any(True for _ in importlib.metadata.distributions(name=d))
         ]
         return Entrant(label or name, method, name, ", ".join(libraries), baseline=True)
-    source = str(found.path) if Path(name).is_dir() and name not in (*methods.bundled(), OURS) else name
+    source = str(found.path) if Path(name).is_dir() and not found.is_bundled else name
     identity = f"sha256 {hashlib.sha256(found.path.read_bytes()).hexdigest()}"
     return Entrant(label or found.label, method, source, identity, method.name != OURS, trained=True)
 

@@ -13,13 +13,13 @@ import torch
 from torch import Tensor
 
 import temperfill
-from temperfill import methods
 from temperfill.config import to_json
 from temperfill.export.channels import pad_channels
 from temperfill.export.network import Completion
 from temperfill.export.parity import TOLERANCE, Difference, compare
 from temperfill.export.tiled import OPSET, resolve
 from temperfill.files import atomic_write
+from temperfill.methods.finding import find_weights
 from temperfill.nets.generator import Generator
 from temperfill.weights_files import load_generator, read_metadata
 
@@ -55,7 +55,7 @@ def export_onnx(model: str | Path, output: Path) -> list[Difference]:
     _check_output(output)
     for package in PACKAGES:
         _require(package)
-    path = _weights(model)
+    path = find_weights(model)
     generator = _generator(path, str(model))
     metadata = {
         "model": path.stem,
@@ -197,14 +197,6 @@ def _require(package: str) -> None:
     except ModuleNotFoundError as error:
         text = f"the export needs the package {error.name}, which is not installed: pip install 'temperfill[onnx]'"
         raise ModuleNotFoundError(text, name=error.name) from None
-
-
-def _weights(model: str | Path) -> Path:
-    """The weights file of a model."""
-    path = methods.find(model, methods.METHODS).path
-    if path is None:
-        raise ValueError(f"method {model} is not our network and has nothing to export; take base or a weights file")
-    return path
 
 
 def _generator(path: Path, name: str) -> Generator:

@@ -1,7 +1,6 @@
-"""Methods of inpainting: our network is one of them, and a table says where each is.
+"""Methods of inpainting: our network is one of them, and :mod:`temperfill.methods.table` says where each is.
 
-What a method is says :mod:`temperfill.methods.contract`. The systems of comparison, which have no bundled weights and
-are loaded by the path of theirs, stand in :mod:`temperfill.systems.table`.
+What a method is says :mod:`temperfill.methods.contract`.
 """
 
 from pathlib import Path
@@ -9,28 +8,15 @@ from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
 from temperfill.methods.finding import SUFFIX, bundled, find
+from temperfill.methods.table import METHODS
 from temperfill.systems.table import BASELINES
 
-__all__ = ["METHODS", "SUFFIX", "bundled", "find", "load", "names"]
+__all__ = ["METHODS", "SUFFIX", "bundled", "find", "load"]
 
 if TYPE_CHECKING:  # torch takes seconds to import, and the tables need none
     from collections.abc import Callable
 
     from temperfill.methods.contract import Method
-
-METHODS = {
-    "ours": "temperfill.methods.ours:load",
-    "telea": "temperfill.methods.telea:load",
-    "navier-stokes": "temperfill.methods.navier_stokes:load",
-    "biharmonic": "temperfill.methods.biharmonic:load",
-    "patchmatch": "temperfill.methods.patchmatch:load",
-}
-"""Name to ``module:function`` of the device, and for ours of the path of weights; imported when it is called."""
-
-
-def names() -> list[str]:
-    """All methods: those of METHODS, and the systems of comparison."""
-    return [*METHODS, *BASELINES]
 
 
 def load(name_or_path: str | Path, device: str = "cpu") -> "Method":
@@ -42,20 +28,22 @@ def load(name_or_path: str | Path, device: str = "cpu") -> "Method":
 
     Raises:
         OSError: the file cannot be read.
-        ValueError: no such method, a damaged file, or an optional package is missing; says what to do.
+        ValueError: no such method, one without weights, a damaged file, or an optional package is missing; says what to
+            do.
     """
-    found = find(name_or_path, names())
-    if found.path is None and found.method in METHODS:
-        return _function(found.method)(device)
-    from temperfill.methods.learned import load_learned
+    found = find(name_or_path)
+    if found.path is None:
+        if found.method in BASELINES:
+            raise ValueError(
+                f"no weights of {found.method} come with this package: train it with temperfill train {found.method} "
+                "--run-dir DIR, and give DIR/generator.safetensors instead of its name"
+            )
+        return _loader(found.method)(device)
     from temperfill.weights_files import method_in
 
-    if found.path is None:
-        return load_learned(found.method, device, None)
-    method = method_in(found.path)
-    return _function(method)(device, found.path) if method in METHODS else load_learned(method, device, found.path)
+    return _loader(method_in(found.path))(device, found.path)
 
 
-def _function(method: str) -> "Callable[..., Method]":
-    function: Callable[..., Method] = resolve_name(METHODS[method])
-    return function
+def _loader(method: str) -> "Callable[..., Method]":
+    loader: Callable[..., Method] = resolve_name(METHODS[method].loader)
+    return loader

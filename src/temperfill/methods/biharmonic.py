@@ -5,8 +5,8 @@ Time and memory grow faster than the number of missing pixels (one sparse system
 
 import numpy as np
 
-from temperfill.methods._bytes import Hole, Picture, byte_method
 from temperfill.methods.contract import PlainMethod
+from temperfill.methods.on_bytes import Hole, Picture, byte_method
 
 
 def load(device: str = "cpu") -> PlainMethod:

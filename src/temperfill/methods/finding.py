@@ -1,10 +1,11 @@
 """From what a user names (a bundled model, a method, a weights file, a run folder) to what is loaded; without torch."""
 
 import difflib
-from collections.abc import Collection
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
+
+from temperfill.methods.table import METHODS
 
 SUFFIX = ".safetensors"
 CHECKPOINT = "generator.safetensors"
@@ -21,11 +22,13 @@ class Found:
         label: in reports; a file called generator is labelled by its folder.
         path: of the weights; None for a method named without any.
         method: name of the method, where no weights say it; empty otherwise.
+        is_bundled: whether the weights come with this package.
     """
 
     label: str
     path: Path | None
     method: str = ""
+    is_bundled: bool = False
 
 
 def bundled() -> dict[str, Path]:
@@ -37,13 +40,12 @@ def bundled() -> dict[str, Path]:
     return {path.stem: path for path in sorted(found)}
 
 
-def find(name: str | Path, known: Collection[str] = ()) -> Found:
+def find(name: str | Path) -> Found:
     """Finds a model or method; a weights file is not opened.
 
     Args:
         name: of bundled weights or of a method, or the path of a weights file or of a run folder; a Path is never taken
             for a name.
-        known: methods that can be named besides bundled weights.
 
     Raises:
         FileNotFoundError: a run folder without a checkpoint.
@@ -52,20 +54,38 @@ def find(name: str | Path, known: Collection[str] = ()) -> Found:
     weights = bundled()
     if isinstance(name, str):
         if name in weights:
-            return Found(name, weights[name])
+            return Found(name, weights[name], is_bundled=True)
         if name == OURS and DEFAULT in weights:
-            return Found(name, weights[DEFAULT])
-        if name in known:
+            return Found(name, weights[DEFAULT], is_bundled=True)
+        if name in METHODS:
             return Found(name, None, name)
     path = Path(name)
     if path.is_dir():
         path = checkpoint_of(path)
     elif not (isinstance(name, Path) or name.endswith(SUFFIX) or path.is_file()):
-        names = list(dict.fromkeys([*weights, *known]))
+        names = list(dict.fromkeys([*weights, *METHODS]))
         near = difflib.get_close_matches(name, names, 1)
         hint = f", did you mean {near[0]}?" if near else ";"
         raise ValueError(f"unknown model {name!r}{hint} known are {', '.join(names)}, {SUFFIX} files and run folders")
     return Found(path.resolve().parent.name if path.stem == "generator" else path.stem, path)
+
+
+def find_weights(name: str | Path) -> Path:
+    """The weights file of a model, which is not opened.
+
+    Args:
+        name: as for :func:`find`.
+
+    Raises:
+        FileNotFoundError: a run folder without a checkpoint.
+        ValueError: neither a name nor a path, or a method named without weights.
+    """
+    found = find(name)
+    if found.path is None:
+        raise ValueError(
+            f"the method {found.method} is no model with weights; name a bundled model, a weights file or a run folder"
+        )
+    return found.path
 
 
 def checkpoint_of(folder: Path) -> Path:

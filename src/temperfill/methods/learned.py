@@ -7,7 +7,7 @@ from torch import Tensor
 
 from temperfill.methods.contract import PlainMethod
 from temperfill.nets.network import Network
-from temperfill.weights_files import load_generator
+from temperfill.weights_files import load_generator, method_in
 
 
 class LearnedMethod(PlainMethod):
@@ -31,23 +31,17 @@ class LearnedMethod(PlainMethod):
         return self.generator(image.to(parameter), mask.to(parameter)).refined.to(image)
 
 
-def load_learned(name: str, device: str, path: Path | None) -> LearnedMethod:
-    """A system of comparison with its weights.
+def load(device: str, path: Path) -> LearnedMethod:
+    """A system of comparison with its weights; the file says which one.
 
     Args:
-        name: of the method.
         device: such as cpu or cuda:0.
         path: of its weights.
 
     Raises:
         OSError: no such file, or it cannot be read.
-        ValueError: no path, a damaged file, or one of another method.
+        ValueError: a damaged file, or no generator of this package.
     """
-    if path is None:
-        raise ValueError(
-            f"no weights of {name} come with this package: train it with temperfill train {name} --run-dir DIR, and "
-            "give DIR/generator.safetensors instead of its name"
-        )
-    generator = load_generator(path, device, name)
+    generator = load_generator(path, device)
     generator.to(memory_format=torch.channels_last)
-    return LearnedMethod(generator, name)
+    return LearnedMethod(generator, method_in(path))

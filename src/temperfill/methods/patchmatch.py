@@ -1,7 +1,7 @@
 """PatchMatch (Barnes et al. 2009) as PyPatchMatch has it: randomised nearest patches, voted for from coarse to fine."""
 
-from temperfill.methods._bytes import Hole, Picture, byte_method
 from temperfill.methods.contract import PlainMethod
+from temperfill.methods.on_bytes import Hole, Picture, byte_method
 
 RADIUS = 3
 """Of the compared patches, which are 7 pixels wide."""

@@ -1,5 +1,8 @@
 """OpenCV's two methods of inpainting.
 
+Telea's fast marching method (2004) takes weighted means of known neighbours, from the rim of the hole inwards. The
+Navier-Stokes method (Bertalmio et al. 2001) continues lines of equal brightness into the hole.
+
 OpenCV's figures are given as they are. Its code (seen in 5.0.0) looks at a few of the hole's own pixels where the hole
 comes within two pixels of the picture's border, so that content under the mask shifts the result there by some grey
 levels. ``temperfill.inpainter.fill`` greys the hole before the call, so that nothing of the truth gets in.
@@ -7,23 +10,39 @@ levels. ``temperfill.inpainter.fill`` greys the hole before the call, so that no
 
 from typing import Literal
 
-from temperfill.methods._bytes import Hole, Picture, byte_method
 from temperfill.methods.contract import PlainMethod
+from temperfill.methods.on_bytes import Hole, Picture, byte_method
 
 RADIUS = 3
 """Radius of the neighbourhood that a missing pixel is made from, pixels."""
 
 
-def opencv_method(name: str, flag: Literal["INPAINT_TELEA", "INPAINT_NS"]) -> PlainMethod:
-    """One of OpenCV's methods.
+def load_telea(device: str = "cpu") -> PlainMethod:
+    """Telea's method, ready for calls.
 
     Args:
-        name: of the method.
-        flag: OpenCV's name for it.
+        device: accepted as for every method; OpenCV computes on the CPU.
 
     Raises:
         ValueError: OpenCV is not installed, or its build lacks inpainting.
     """
+    return _method("telea", "INPAINT_TELEA")
+
+
+def load_navier_stokes(device: str = "cpu") -> PlainMethod:
+    """The Navier-Stokes method, ready for calls.
+
+    Args:
+        device: accepted as for every method; OpenCV computes on the CPU.
+
+    Raises:
+        ValueError: OpenCV is not installed, or its build lacks inpainting.
+    """
+    return _method("navier-stokes", "INPAINT_NS")
+
+
+def _method(name: str, flag: Literal["INPAINT_TELEA", "INPAINT_NS"]) -> PlainMethod:
+    """The method of a name, which OpenCV calls ``flag``."""
     try:
         import cv2
     except ImportError:
