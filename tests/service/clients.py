@@ -17,6 +17,7 @@ from PIL import Image
 from temperfill.config import GeneratorConfig
 from temperfill.inpainter import Inpainter
 from temperfill.methods.contract import Abilities
+from temperfill.methods.finding import Found
 from temperfill.methods.ours import Ours
 from temperfill.nets.generator import Generator
 from temperfill.service.app import Service, create_app
@@ -103,15 +104,19 @@ def form(image: bytes | None = None, mask: bytes | None = None, **more: bytes) -
     return {name: (f"{name}.png", content) for name, content in (files | more).items()}
 
 
+TINY = Found("tiny", None)
+
+
 @contextlib.asynccontextmanager
 async def running(
     load: Callable[[], Any] = tiny,
     settings: ServiceLimits | None = None,
     headers: dict[str, str] | None = None,
+    model: Found = TINY,
     **options: Any,
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Service]]:
     """A service that is ready, and a client for it."""
-    app = create_app(load, "tiny", settings, **options)
+    app = create_app(load, model, settings, **options)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),

@@ -20,6 +20,7 @@ import temperfill
 from heic import make as heic
 from service.clients import HEIGHT, WIDTH, Held, code, decode, encode, form, hole, pixels, running, tiny
 from temperfill import images, regions
+from temperfill.methods.finding import Found
 from temperfill.options import FillOptions
 from temperfill.service.app import PAGE, PAGE_TYPES, create_app
 from temperfill.service.forms import FILES, INPAINT_FIELDS, PREVIEW_FILES, SOURCES_FIELDS
@@ -313,6 +314,22 @@ def test_sources_are_those_of_the_inpainter() -> None:
         assert [m["weight"] for m in head["matches"]] == pytest.approx([m.weight for m in wanted.matches])
 
 
+@pytest.mark.parametrize(
+    ("model", "expected"),
+    [
+        (Found("base", Path("base.safetensors"), is_bundled=True), ("base", True)),
+        (Found("base", Path("runs/base/generator.safetensors")), ("base", False)),
+    ],
+)
+def test_a_run_folder_with_the_name_of_a_bundled_model_is_not_bundled(model: Found, expected: tuple[str, bool]) -> None:
+    async def main() -> None:
+        async with running(model=model) as (client, _):
+            answer = (await client.get("/v1/models")).json()
+            assert [(entry["name"], entry["bundled"]) for entry in answer["models"]] == [expected]
+
+    asyncio.run(main())
+
+
 def test_models_health_and_start_tell_what_is_served(tmp_path: Path) -> None:
     photo = tmp_path / "holidays in Ünterwössen.jpg"
     photo.write_bytes(encode(pixels(), "PNG"))  # the suffix is not what counts
@@ -349,7 +366,7 @@ def test_health_is_loading_until_the_model_is_warm_and_requests_wait() -> None:
         return tiny()
 
     async def main() -> None:
-        app = create_app(load, "tiny")
+        app = create_app(load, Found("tiny", None))
         transport = httpx.ASGITransport(app)
         async with (
             app.router.lifespan_context(app),

@@ -18,7 +18,7 @@ class EditOptions:
     image: Annotated[Positional[Path | None], arg(metavar="[IMAGE]")] = None
     """Picture to open at the start."""
     model: str = "base"
-    """Name of a model or method (see temperfill models), or path of a .safetensors file."""
+    """Name of a model or method (see temperfill models), a weights file, or the folder of a run."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -44,15 +44,17 @@ def run(words: list[str]) -> None:
     settings = ServiceLimits(
         max_bytes=1_000_000_000, max_pixels=options.max_pixels, timeout=options.timeout, keep_metadata=True
     )
+    from temperfill.methods.finding import find
     from temperfill.service.app import create_app
     from temperfill.service.server import address_of, listen, serve
-    from temperfill.service.work import loader, model_name
+    from temperfill.service.work import loader
 
     if options.image is not None:
         _check(options.image, options.max_pixels)
+    model = find(options.model)
     load = loader(options.model, options.device, options.precision)
     listener = listen("127.0.0.1", options.port)
-    app = create_app(load, model_name(options.model), settings, start_image=options.image)
+    app = create_app(load, model, settings, start_image=options.image)
     address = address_of(listener)
     say(f"the editor is at {address}; Ctrl-C stops")
     if options.browser:

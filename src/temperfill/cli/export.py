@@ -14,7 +14,7 @@ class ExportOptions:
     """Writes an ONNX file of one of our networks, after onnxruntime filled test pictures as torch does."""
 
     model: Annotated[Positional[str], arg(metavar="[MODEL]")] = "base"
-    """Name of bundled weights, or path of a .safetensors file."""
+    """Name of a bundled model, a weights file, or the folder of a run."""
     output: Path = Path("model.onnx")
     """File to write, .onnx."""
     debug: bool = False

@@ -21,7 +21,7 @@ class FineTuneOptions:
     run_dir: Path
     """Folder of the run; the model is its generator.safetensors."""
     model: str = "base"
-    """Name of a bundled model, or path of a .safetensors file: where to start."""
+    """Where to start: name of a bundled model, a weights file, or the folder of a run."""
     sketches: tuple[Path, ...] = ()
     """Folders of sketches (temperfill sketch --short-side 256), one sketch for each picture: half of the samples then
     show lines. Without them the model learns nothing about lines."""

@@ -36,7 +36,7 @@ class InpaintOptions:
     mask_reading: MaskOptions = field(default_factory=MaskOptions)
     filling: FillOptions = field(default_factory=FillOptions)
     model: str = "base"
-    """Name of a model or method (see temperfill models), or path of a .safetensors file."""
+    """Name of a model or method (see temperfill models), a weights file, or the folder of a run."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"

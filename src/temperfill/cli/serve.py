@@ -19,7 +19,7 @@ class ServeOptions:
     port: int = 8017
     """Port to listen on; 0 takes one that is free."""
     model: str = "base"
-    """Name of a model or method (see temperfill models), or path of a .safetensors file."""
+    """Name of a model or method (see temperfill models), a weights file, or the folder of a run."""
     device: str = "auto"
     """auto, cpu, cuda or cuda:N."""
     precision: Literal["auto", "fp32", "bf16"] = "auto"
@@ -63,15 +63,17 @@ def run(words: list[str]) -> None:
         token=token,
         hosts=(*options.allowed_hosts, "addresses" if is_open else options.host),
     )
+    from temperfill.methods.finding import find
     from temperfill.service.app import create_app
     from temperfill.service.server import address_of, is_local, listen, serve
-    from temperfill.service.work import loader, model_name
+    from temperfill.service.work import loader
 
+    model = find(options.model)
     load = loader(options.model, options.device, options.precision)
     listener = listen(options.host, options.port)
     if not is_local(listener) and not token:
         say(f"warning: other machines can use this service without a token; set {TOKEN_VARIABLE}")
-    app = create_app(load, model_name(options.model), settings)
+    app = create_app(load, model, settings)
     say(f"serving {options.model} on {address_of(listener)}; Ctrl-C stops")
     serve(app, listener, options.grace, options.access_log)
     say("stopped")

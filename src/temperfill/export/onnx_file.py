@@ -40,7 +40,7 @@ def export_onnx(model: str | Path, output: Path) -> list[Difference]:
     configuration and SHA-256, the smallest size, and the version of this package.
 
     Args:
-        model: name of bundled weights, or path of a .safetensors file or of a run folder.
+        model: name of a bundled model, a weights file, or the folder of a run.
         output: the .onnx file to write.
 
     Returns:

@@ -49,10 +49,10 @@ class Inpainter:
         device: str = "auto",
         precision: Precision = "auto",
     ) -> "Inpainter":
-        """An inpainter for bundled weights, another method's name, or a .safetensors file.
+        """An inpainter for a model or method.
 
         Args:
-            name_or_path: of the method.
+            name_or_path: name of a bundled model or of a method, a weights file, or the folder of a run.
             device: auto, cpu or cuda:N.
             precision: as for the class.
 

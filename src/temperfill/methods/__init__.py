@@ -23,7 +23,7 @@ def load(name_or_path: str | Path, device: str = "cpu") -> "Method":
     """Loads a method.
 
     Args:
-        name_or_path: a name of a method, of bundled weights, or the path of a .safetensors file or of a run folder.
+        name_or_path: name of a bundled model or of a method, a weights file, or the folder of a run.
         device: such as cpu or cuda:0.
 
     Raises:

@@ -16,6 +16,7 @@ from starlette.requests import ClientDisconnect
 
 import temperfill
 from temperfill import images
+from temperfill.methods.finding import Found
 from temperfill.service import forms, openapi, work
 from temperfill.service.jobs import Jobs
 from temperfill.service.limits import SECURITY_HEADERS, BodyLimit, Gate, SecurityHeaders
@@ -61,17 +62,22 @@ class Service:
 
     Args:
         load: gives the inpainter; called once, in the thread of the jobs.
-        name: of the model, as users know it.
+        model: what is loaded; clients learn its label, not its path.
         settings: limits.
         start_image: picture that the editor opens at its start.
         page: folder of the editor's page.
     """
 
     def __init__(
-        self, load: "Callable[[], Inpainter]", name: str, settings: ServiceLimits, start_image: Path | None, page: Path
+        self,
+        load: "Callable[[], Inpainter]",
+        model: Found,
+        settings: ServiceLimits,
+        start_image: Path | None,
+        page: Path,
     ) -> None:
         self.load = load
-        self.name = name
+        self.model = model
         self.settings = settings
         self.start_image = start_image
         self.page_folder = page
@@ -164,8 +170,6 @@ class Service:
 
     async def models(self) -> dict[str, Any]:
         """The model that is served; waits for its loading."""
-        from temperfill.methods import bundled
-
         if self._loading is not None:
             loading = asyncio.wrap_future(self._loading)
             await asyncio.wait({loading}, timeout=SECONDS_TO_LOAD)
@@ -173,19 +177,19 @@ class Service:
                 loading.exception()  # looked at, so that asyncio does not report it as forgotten
         abilities = self._ready().method.abilities
         entry = {
-            "name": self.name,
+            "name": self.model.label,
             "takes_sketch": abilities.sketch,
             "takes_temperature": abilities.temperature,
             "has_sources": abilities.sources is not None,
-            "bundled": self.name in bundled(),
+            "bundled": self.model.is_bundled,
         }
-        return {"models": [entry], "current": self.name}
+        return {"models": [entry], "current": self.model.label}
 
     async def health(self) -> JSONResponse:
         """Whether requests are worked on: 200 and ok, or 503 and loading or failed."""
         status = "failed" if self.failure else "ok" if self.inpainter else "loading"
         device = "" if self.inpainter is None else str(self.inpainter.device)
-        body = {"status": status, "model": self.name, "device": device}
+        body = {"status": status, "model": self.model.label, "device": device}
         return JSONResponse(body, 200 if status == "ok" else 503, {} if status == "ok" else {"Retry-After": "2"})
 
     async def start(self) -> dict[str, Any]:
@@ -217,7 +221,7 @@ class Service:
 
 def create_app(
     load: "Callable[[], Inpainter]",
-    name: str = "base",
+    model: Found,
     settings: ServiceLimits | None = None,
     *,
     start_image: Path | None = None,
@@ -227,13 +231,13 @@ def create_app(
 
     Args:
         load: gives the inpainter; called once, behind the first answers.
-        name: of the model, as users know it.
+        model: what is loaded; clients learn its label, not its path.
         settings: limits; None for the defaults.
         start_image: picture that the editor opens at its start.
         page: folder of the editor's page.
     """
     settings = settings or ServiceLimits()
-    service = Service(load, name, settings, start_image, page)
+    service = Service(load, model, settings, start_image, page)
     app = FastAPI(
         title="temperfill",
         version=temperfill.__version__,

@@ -107,11 +107,6 @@ def loader(model: str, device: str, precision: str) -> "Callable[[], Inpainter]"
     return load
 
 
-def model_name(model: str) -> str:
-    """What a model is called; clients learn only the name of a file, not its path."""
-    return Path(model).stem if model.endswith(".safetensors") else Path(model).name
-
-
 def warm(inpainter: "Inpainter") -> None:
     """Fills a small picture, so that the first request does not wait for what is done once."""
     pixels = np.full((128, 128, 3), 128, np.uint8)

@@ -31,6 +31,7 @@ def address() -> Iterator[str]:
 
     from temperfill.config import GeneratorConfig
     from temperfill.inpainter import Inpainter
+    from temperfill.methods.finding import Found
     from temperfill.methods.ours import Ours
     from temperfill.nets.generator import Generator
     from temperfill.service.app import create_app
@@ -40,7 +41,7 @@ def address() -> Iterator[str]:
         return Inpainter(Ours(Generator(GeneratorConfig(width=4, head_dim=4, sketch=True)).eval()), "cpu", "fp32")
 
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(create_app(load, "tiny"), log_level="error", timeout_graceful_shutdown=2)
+        config = uvicorn.Config(create_app(load, Found("tiny", None)), log_level="error", timeout_graceful_shutdown=2)
         server = uvicorn.Server(config)
         thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
         thread.start()
