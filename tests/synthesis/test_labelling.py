@@ -1,5 +1,8 @@
 """Offsets of cells: of what repeats, by its period; never to what must not be copied."""
 
+import time
+
+import numpy as np
 import pytest
 import torch
 
@@ -29,6 +32,19 @@ def test_nothing_is_copied_from_what_is_not_usable(seed: int) -> None:
     found = offsets(picture, hole, usable, seed)
     source = hole.nonzero() + found[hole]
     assert usable[source[:, 0], source[:, 1]].all()
+
+
+def test_a_long_scratch_takes_about_as_long_as_a_blob_of_its_pixels() -> None:
+    """The known patches within half its length are found without a look around each of them."""
+    picture = noise(400, 400)
+    times = []
+    for box in (np.s_[190:210, 190:209], np.s_[200:201, 10:390]):
+        hole = torch.zeros(400, 400, dtype=torch.bool)
+        hole[box] = True
+        start = time.process_time()
+        offsets(picture, hole, ~hole)
+        times.append(time.process_time() - start)
+    assert times[1] < 3 * times[0] + 2
 
 
 def test_what_is_raised_in_a_step_ends_the_work() -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 from torch import Tensor
 
 from temperfill.synthesis.patches import describe, patch_basis, whole_patches
@@ -65,7 +66,8 @@ def _offsets(image: Tensor, hole: Tensor, usable: Tensor, generator: torch.Gener
     rows, columns = cells // width, cells % width
     size = int(max(rows.max() - rows.min(), columns.max() - columns.min())) + 1
     reach = size // 2
-    near = F.max_pool2d(hole[None, None].float(), 2 * reach + 1, 1, reach).flatten()[sources] > 0
+    apart = torch.from_numpy(ndimage.distance_transform_cdt(~hole.numpy(), "chessboard"))
+    near = apart.flatten()[sources] <= reach
     asked = _some(sources[near], SAMPLED, generator)
     known = _some(sources, SEARCHED, generator)
 
