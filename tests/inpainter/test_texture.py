@@ -84,6 +84,15 @@ def test_a_seed_gives_one_result_and_another_another() -> None:
     assert abs(float(first[mask].std()) - float(other[mask].std())) < 3
 
 
+@pytest.mark.parametrize("seed", [3.0, np.int64(3)])
+def test_a_seed_may_be_any_whole_number(seed: Any) -> None:
+    image = grains(120, 130)
+    mask = np.zeros((120, 130), bool)
+    mask[40:70, 50:90] = True
+    first, other = (filled(image, mask, texture="copy", seed=one) for one in (3, seed))
+    assert np.array_equal(first, other)
+
+
 def test_a_shaded_sky_stays_smooth() -> None:
     """Within a level of the shading, where the network alone is many levels off."""
     rows, columns = np.mgrid[0:660, 0:680]

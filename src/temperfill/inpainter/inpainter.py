@@ -87,8 +87,8 @@ class Inpainter:
             output_type: pil gives a Pillow image in the mode of the input, np an array in its mode and depth, pt a
                 tensor (3, H, W) in [0, 1].
             max_pixels: largest width times height of a file.
-            options: fields of :class:`temperfill.options.FillOptions`: mask_dilate, feather, temperature, strategy and
-                context.
+            options: fields of :class:`temperfill.options.FillOptions`: mask_dilate, feather, temperature, texture,
+                seed, strategy and context.
 
         Returns:
             The filled picture, upright; a list for a list.

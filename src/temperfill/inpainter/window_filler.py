@@ -79,9 +79,9 @@ class WindowFiller:
             missing = planes.mask[0, 0].cpu().numpy() > 0
             refined = window.factor > 1
             try:
-                return texture.copy_texture(
-                    result, window.hole, missing, window.across, refined, options.seed, progress
-                )
+                # Whole numbers of any kind are taken, but not by torch.
+                seed = int(options.seed)
+                return texture.copy_texture(result, window.hole, missing, window.across, refined, seed, progress)
             except (RuntimeError, MemoryError) as error:
                 if not memory.is_shortage(error):
                     raise
