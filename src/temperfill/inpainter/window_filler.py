@@ -77,7 +77,7 @@ class WindowFiller:
             match_tone(result, window.hole, ~picture.hole[top:bottom, left:right])
         if copied:
             missing = planes.mask[0, 0].cpu().numpy() > 0
-            refined = window.factor > 1
+            refined = scale.factor > 1  # not of the window: memory may have run out
             try:
                 # Whole numbers of any kind are taken, but not by torch.
                 seed = int(options.seed)
