@@ -4,6 +4,7 @@ import errno
 import io
 import json
 import os
+import queue
 import shutil
 import signal
 import subprocess
@@ -311,3 +312,28 @@ def test_masks_are_resized_by_nearest_neighbour() -> None:
     expected = np.zeros((6, 5), bool)
     expected[:3, 2:], expected[3:, :2] = True, True
     assert np.array_equal(found, expected)
+
+
+def test_a_thread_keeps_its_share_of_the_cores_while_another_copies_texture() -> None:
+    before = torch.get_num_threads()
+    seen: list[int] = []
+
+    def tasks() -> Any:
+        other = threading.Thread(target=torch.set_num_threads, args=(1,))
+        other.start()
+        other.join()
+        yield from ()
+
+    def work() -> None:
+        crew.work(queue.Queue())
+        seen.append(torch.get_num_threads())
+
+    try:
+        torch.set_num_threads(2)
+        crew = threads._Crew(Any, Any, tasks(), {}, 1, threading.Event())
+        thread = threading.Thread(target=work)
+        thread.start()
+        thread.join()
+    finally:
+        torch.set_num_threads(before)
+    assert seen == [2]

@@ -110,6 +110,7 @@ class _Crew:
 
     def work(self, results: "queue.Queue[Outcome | BaseException | None]") -> None:
         """Takes tasks until none is left; None at the end."""
+        torch.get_num_threads()  # from now on this thread's own, whatever others set while they copy texture
         try:
             while not self.is_over():
                 with self.lock:
