@@ -6,7 +6,7 @@ import torch
 
 from synthesis.pictures import middle, noise, quiet
 from temperfill.synthesis.blending import blend
-from temperfill.synthesis.labelling import gradients
+from temperfill.synthesis.filters import gradients
 
 
 def screen(image: torch.Tensor, value: float) -> torch.Tensor:

@@ -95,7 +95,7 @@ def in_double(_: int) -> None:
     """Training in float64. In fp32, Adam makes steps of full length out of gradients that are rounding alone."""
     import torch
 
-    import temperfill.train as training
+    import temperfill.train.loop as training
     from temperfill.data import Batch
     from temperfill.train.networks import Networks
 

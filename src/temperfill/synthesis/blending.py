@@ -53,9 +53,9 @@ def blend(
     down = torch.maximum(inside[..., 1:, :], inside[..., :-1, :])
     screen = screening[near]
 
-    def divergence(right: Tensor, below: Tensor) -> Tensor:
-        right, below = right * across, below * down
-        return F.pad(right, (1, 0)) - F.pad(right, (0, 1)) + F.pad(below, (0, 0, 1, 0)) - F.pad(below, (0, 0, 0, 1))
+    def divergence(along: Tensor, downward: Tensor) -> Tensor:
+        x, y = along * across, downward * down
+        return F.pad(x, (1, 0)) - F.pad(x, (0, 1)) + F.pad(y, (0, 0, 1, 0)) - F.pad(y, (0, 0, 0, 1))
 
     def system(plane: Tensor) -> Tensor:
         apart = divergence(plane[..., 1:] - plane[..., :-1], plane[..., 1:, :] - plane[..., :-1, :])

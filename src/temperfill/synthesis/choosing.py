@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from temperfill.synthesis.labelling import blur, gradients
+from temperfill.synthesis.filters import blur, gradients
 
 AROUND = 8.0
 """Deviation, pixels, of the surroundings that are looked at."""

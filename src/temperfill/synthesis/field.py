@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
-from temperfill.synthesis.labelling import gradients
+from temperfill.synthesis.filters import gradients
 from temperfill.synthesis.patches import describe, patch_basis, whole_patches
 
 SIDE = 7

@@ -13,11 +13,12 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
+from temperfill.synthesis.filters import blur, gradients
 from temperfill.synthesis.patches import describe, patch_basis, whole_patches
 
 FREQUENT = 60
 """Offsets that known patches have in common most often."""
-GUIDED = 30
+WANTED = 30
 """Offsets that the cells of the hole ask for by the guide."""
 SAMPLED = 1500
 """Known patches whose offsets are counted."""
@@ -77,7 +78,7 @@ def _offsets(image: Tensor, hole: Tensor, usable: Tensor, generator: torch.Gener
     smooth = blur(image, torch.ones_like(image[:, :1]), 1.5)
     described = describe(smooth, patch_basis(smooth, sources, _SIDE, _DIMENSIONS, generator))
     found = _nearest(described[cells], described[known], cells, known, width, 0)
-    guided = _peaks(cells, known[found], hole.shape, GUIDED)
+    guided = _peaks(cells, known[found], hole.shape, WANTED)
     return torch.unique(torch.cat([frequent, guided]), dim=0)
 
 
@@ -176,24 +177,3 @@ def _propagate(
                 messages[direction, to] = message - message.amin(1, keepdim=True)
             on_step()
     return (costs + messages[:, :number].sum(0)).argmin(1)
-
-
-def gradients(image: Tensor) -> tuple[Tensor, Tensor]:
-    """Differences to the pixel on the right and to the one below, zero at the end: (B, C, H, W) each."""
-    right = F.pad(image[..., 1:] - image[..., :-1], (0, 1))
-    below = F.pad(image[..., 1:, :] - image[..., :-1, :], (0, 0, 0, 1))
-    return right, below
-
-
-def blur(image: Tensor, weight: Tensor, deviation: float) -> Tensor:
-    """Gaussian means (B, C, H, W) of what has weight (B, 1, H, W)."""
-    radius = int(3 * deviation + 0.5)
-    kernel = torch.exp(-(torch.arange(-radius, radius + 1.0) ** 2) / (2 * deviation**2))
-    kernel = kernel / kernel.sum()
-
-    def spread(plane: Tensor) -> Tensor:
-        flat = F.pad(plane.flatten(0, 1)[:, None], (radius,) * 4, mode="replicate")
-        flat = F.conv2d(F.conv2d(flat, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
-        return flat.view_as(plane)
-
-    return spread(image * weight) / spread(weight).clamp_min(1e-4)

@@ -12,7 +12,8 @@ from torch import Tensor
 from temperfill.synthesis.blending import blend
 from temperfill.synthesis.choosing import AROUND, PLAIN, share_of_copies
 from temperfill.synthesis.field import SIDE, PatchField
-from temperfill.synthesis.labelling import blur, gradients, label
+from temperfill.synthesis.filters import blur, gradients
+from temperfill.synthesis.labelling import label
 from temperfill.synthesis.patches import whole_patches
 
 ACROSS = 32
