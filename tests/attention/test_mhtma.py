@@ -404,6 +404,7 @@ print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
 """
 
 
+@pytest.mark.slow
 def test_peak_memory_of_forward_and_backward_at_128_by_128() -> None:
     done = subprocess.run([sys.executable, "-c", PEAK_MEMORY], capture_output=True, text=True, env=dict(os.environ))
     assert done.returncode == 0, done.stderr

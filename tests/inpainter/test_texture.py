@@ -36,7 +36,7 @@ def grains(height: int = 660, width: int = 680) -> Any:
     return np.random.default_rng(0).integers(60, 200, (height, width, 3), np.uint8)
 
 
-def hole(image: Any, across: int = 150) -> Any:
+def hole(image: Any, across: int = 60) -> Any:
     mask = np.zeros(image.shape[:2], bool)
     mask[200 : 200 + across, 240 : 240 + across] = True
     return mask

@@ -363,6 +363,7 @@ def test_a_phone_photo_of_24_megapixels(open_editor: OpenEditor, tmp_path: Path)
     assert (editor.marks() == ~marks).all()
 
 
+@pytest.mark.slow
 def test_what_a_stroke_draws_equals_drawing_everything_anew(open_editor: OpenEditor, picture: Path) -> None:
     editor = open_editor(ratio=2)
     editor.open(picture)

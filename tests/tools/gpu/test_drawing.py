@@ -9,6 +9,8 @@ import torch
 from temperfill.config import DataConfig
 from tools.gpu.drawing import Draw, Draws, cut, draws_ahead, to_batch
 
+pytestmark = pytest.mark.slow
+
 DATA = DataConfig(resize=32, crop_size=32, sketch_share=1.0, sketch_parts=0.0)
 LINES = np.zeros((5, 48, 48), bool)
 LINES[:, ::4], LINES[:, :, 5] = True, True

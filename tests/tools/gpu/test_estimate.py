@@ -11,6 +11,8 @@ from temperfill.config import to_json
 from temperfill.presets import PRESETS
 from tools.gpu.estimate import count, estimate
 
+pytestmark = pytest.mark.slow
+
 
 def test_products_bytes_and_operators_of_known_work() -> None:
     one, two = torch.rand(8, 16), torch.rand(16, 4)

@@ -10,6 +10,8 @@ from PIL import Image
 from temperfill.images import read_rgb
 from tools.gpu.inputs import SIDE, Sources, load, prepare
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def photos(tmp_path_factory: pytest.TempPathFactory) -> Path:

@@ -6,6 +6,8 @@ import pytest
 
 from tools.gpu.pace import ALONE, LOWEST, WARM_UP, Pace
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.mark.parametrize("total", [10.0, 600.0])
 def test_the_learning_rate_rises_and_falls_with_the_share_of_the_time(total: float) -> None:

@@ -11,6 +11,8 @@ import pytest
 from tools.gpu import session
 from tools.gpu.options import Options
 
+pytestmark = pytest.mark.slow
+
 
 def options(tmp_path: Path, **changes: Any) -> Options:
     return Options(inputs=tmp_path / "in", output=tmp_path / "out", seconds=10, limit=100, device="cpu", **changes)

@@ -16,6 +16,8 @@ from tools.gpu.drawing import Draws, to_batch
 
 from .conftest import NO_LINES
 
+pytestmark = pytest.mark.slow
+
 
 def trained(config: TrainConfig, pictures: torch.Tensor, steps: int = 3) -> Networks:
     networks = Networks(config)

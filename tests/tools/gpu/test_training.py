@@ -17,6 +17,8 @@ from tools.gpu.training import Settings, choose_batch_size, train
 
 from .conftest import NO_LINES
 
+pytestmark = pytest.mark.slow
+
 SETTINGS = Settings(seconds=2.0, batch_size=2, workers=0, compile="no", save_every=0.5, device="cpu")
 
 
