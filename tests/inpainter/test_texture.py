@@ -181,6 +181,26 @@ def test_what_was_drawn_stays_where_memory_does_not_suffice(monkeypatch: pytest.
     assert np.array_equal(filled(image, mask)[mask].std(0) < 3, [True] * 3)
 
 
+def test_after_a_shortage_of_memory_something_smaller_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(texture, "synthesise", lambda *_: None)  # takes seconds
+    image, tried = grains(1100, 1100), []
+
+    class Short(Mean):
+        def __call__(
+            self, image: Tensor, mask: Tensor, *rest: Any, start: Tensor | None = None, **options: Any
+        ) -> Tensor:
+            tried.append((tuple(image.shape[2:]), start is not None))
+            if start is not None:
+                raise MemoryError
+            return super().__call__(image, mask)
+
+    mask = np.zeros((1100, 1100), bool)
+    mask[100:1000, 100:1000] = True
+    filled(image, mask, Short())
+    refined = [size for size, begun in tried if begun]
+    assert refined == sorted(set(refined), reverse=True)
+
+
 @pytest.mark.parametrize("size", [(5, 7), (1, 700), (900, 1), (64, 64)])
 @pytest.mark.parametrize("share", [0.5, 1.0])
 def test_any_size_and_share(size: tuple[int, int], share: float) -> None:

@@ -41,7 +41,7 @@ class Settings:
     """How a session trains.
 
     Attributes:
-        seconds: of training in this session.
+        seconds: of training in this call.
         total: seconds of the whole training, over all sessions; 0 for those done before and these.
         rate: highest learning rate.
         batch_size: pictures in a step; 0 chooses by memory.

@@ -41,7 +41,7 @@ class WindowFiller:
     def steps(self, window: ScaledWindow, size: tuple[int, ...], options: FillOptions) -> int:
         """Calls of the method for a window of a picture of this size, if memory suffices, and steps of copying."""
         copied = self._copies(window, size, options)
-        return 1 + len(self._sizes(window, Scale(window.factor), copied)) + (texture.STEPS if copied else 0)
+        return 1 + len(self._sizes(window, _begin(window, copied))) + (texture.STEPS if copied else 0)
 
     def fill(self, picture: HoledPicture, window: ScaledWindow, options: FillOptions, progress: FillProgress) -> Array:
         """Fills a window of a picture.
@@ -59,8 +59,8 @@ class WindowFiller:
             MemoryShortage: nothing helped.
             ValueError: a method that fails.
         """
-        planes, scale = picture.planes(window.box, self.device), Scale(window.factor)
         copied = self._copies(window, picture.hole.shape, options)
+        planes, scale = picture.planes(window.box, self.device), _begin(window, copied)
         while True:
             try:
                 with arithmetic(self.device, self.precision):
@@ -108,11 +108,11 @@ class WindowFiller:
             return False
         return copies(window, size, options)
 
-    def _sizes(self, window: ScaledWindow, scale: Scale, copied: bool) -> list[int]:
+    def _sizes(self, window: ScaledWindow, scale: Scale) -> list[int]:
         """By how much a window is shrunk at each size of its refinement."""
         if scale.factor == 1 or not self.method.abilities.start:
             return []
-        return window.sizes(scale.factor, max(scale.finest, window.guiding) if copied else scale.finest)
+        return window.sizes(scale.factor, scale.finest)
 
     def _fill(
         self,
@@ -124,7 +124,7 @@ class WindowFiller:
         progress: FillProgress,
     ) -> Tensor:
         """(1, 3, h, w): filled at one scale and refined from there; without detail where that will be copied."""
-        factor, sizes = scale.factor, self._sizes(window, scale, copied)
+        factor, sizes = scale.factor, self._sizes(window, scale)
         small = planes.shrunk(factor)
         filled = fill(self.method, small.image, small.mask, small.sketch, temperature)
         if factor == 1:
@@ -146,3 +146,8 @@ class WindowFiller:
             begun.copy_(filled)  # a view of the completed picture
             progress.advance()
         return completed
+
+
+def _begin(window: ScaledWindow, copied: bool) -> Scale:
+    """The scale at which a window is tried first; what guides copies is not refined up to its own size."""
+    return Scale(window.factor, window.guiding if copied else 1)
