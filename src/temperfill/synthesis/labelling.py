@@ -28,6 +28,8 @@ SWEEPS = 3
 """Passes of messages down, up, right and left."""
 MOST_APART = 0.05
 """Squared distance of colours from the guide above which it is counted no further."""
+SMOOTH = 1.5
+"""Deviation, pixels, of the blur in which copies are compared with the guide."""
 FORBIDDEN = 10.0
 """Cost of a label that would copy what is not known."""
 _SIDE = 7
@@ -49,17 +51,18 @@ def label(
     Returns:
         (h, w, 2) of rows and columns to go from a cell to its source; zero outside the hole.
     """
-    offsets = _offsets(image, hole, usable, generator)
+    smooth = blur(image, torch.ones_like(image[:, :1]), SMOOTH)
+    offsets = _offsets(image, smooth, hole, usable, generator)
     on_step()
     cells = hole.nonzero()
-    costs, seams = _costs(image, hole, usable, cells, offsets)
+    costs, seams = _costs(image, smooth, hole, usable, cells, offsets)
     chosen = _propagate(costs, seams, _neighbours(hole, cells), cells, on_step)
     result = torch.zeros(*hole.shape, 2, dtype=torch.long)
     result[hole] = offsets[chosen]
     return result
 
 
-def _offsets(image: Tensor, hole: Tensor, usable: Tensor, generator: torch.Generator) -> Tensor:
+def _offsets(image: Tensor, smooth: Tensor, hole: Tensor, usable: Tensor, generator: torch.Generator) -> Tensor:
     """(K, 2) candidates: the most frequent between known patches near the hole, and what the guide asks for."""
     width = hole.shape[1]
     sources = whole_patches(usable, _SIDE).flatten().nonzero()[:, 0]
@@ -75,7 +78,6 @@ def _offsets(image: Tensor, hole: Tensor, usable: Tensor, generator: torch.Gener
     described = describe(image, patch_basis(image, sources, _SIDE, _DIMENSIONS, generator))
     found = _nearest(described[asked], described[known], asked, known, width, max(6, size // 5))
     frequent = _peaks(asked, known[found], hole.shape, FREQUENT)
-    smooth = blur(image, torch.ones_like(image[:, :1]), 1.5)
     described = describe(smooth, patch_basis(smooth, sources, _SIDE, _DIMENSIONS, generator))
     found = _nearest(described[cells], described[known], cells, known, width, 0)
     guided = _peaks(cells, known[found], hole.shape, WANTED)
@@ -114,7 +116,9 @@ def _peaks(places: Tensor, sources: Tensor, shape: torch.Size, number: int) -> T
     return torch.stack([best // side - height, best % side - width], 1)
 
 
-def _costs(image: Tensor, hole: Tensor, usable: Tensor, cells: Tensor, offsets: Tensor) -> tuple[Tensor, Tensor]:
+def _costs(
+    image: Tensor, smooth: Tensor, hole: Tensor, usable: Tensor, cells: Tensor, offsets: Tensor
+) -> tuple[Tensor, Tensor]:
     """(N, K) of labels alone, and (N, K, K) of what a cell shows of a seam between two labels."""
     features = torch.cat([image, *gradients(image)], 1)[0].permute(1, 2, 0)
     source, inside = _at(cells[:, None] + offsets, hole.shape)
@@ -122,8 +126,8 @@ def _costs(image: Tensor, hole: Tensor, usable: Tensor, cells: Tensor, offsets: 
     copies = features.flatten(0, 1)[source]  # (N, K, 9)
     squares = (copies * copies).sum(-1)
     seams = (squares[:, :, None] + squares[:, None, :] - 2 * copies @ copies.transpose(1, 2)).clamp_min(0)
-    wanted = blur(image, torch.ones_like(image[:, :1]), 1.5)[0].flatten(1).T
-    offered = blur(image, usable[None, None].to(image), 1.5)[0].flatten(1).T
+    wanted = smooth[0].flatten(1).T
+    offered = blur(image, usable[None, None].to(image), SMOOTH)[0].flatten(1).T
     place = cells[:, 0] * hole.shape[1] + cells[:, 1]
     apart = ((offered[source] - wanted[place][:, None]) ** 2).sum(-1).clamp_max(MOST_APART)
     costs = torch.where(copyable, apart, FORBIDDEN)
