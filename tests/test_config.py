@@ -50,6 +50,23 @@ def test_missing_keys_take_the_defaults() -> None:
     assert type(from_json(LossConfig, {"hole_weight": 2}).hole_weight) is float
 
 
+def test_stored_configurations_without_a_later_key_mean_what_was_done() -> None:
+    """A whole object was written by an earlier version; one by hand, with some of the keys, means today's defaults."""
+    stored = to_json(DataConfig())
+    for key in ("mask_strokes", "sketches", "sketch_share", "sketch_parts"):
+        del stored[key]
+        assert from_json(DataConfig, stored) == DataConfig(mask_strokes="turned")
+        assert from_json(TrainConfig, {"data": stored}).data == DataConfig(mask_strokes="turned")
+    assert from_json(DataConfig, stored | {"mask_strokes": "deepfillv2"}) == DataConfig()
+    del stored["flip"]
+    assert from_json(DataConfig, stored) == DataConfig()
+
+
+@pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "docs/train/recipes").glob("*.json")), ids=str)
+def test_stored_recipes_draw_strokes_as_they_did(path: Path) -> None:
+    assert load_json(TrainConfig, path).data.mask_strokes == "turned"
+
+
 @pytest.mark.parametrize(
     ("data", "message"),
     [

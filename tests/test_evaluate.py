@@ -1,6 +1,7 @@
 """Evaluations: metrics, files, resuming, and refusals before any work."""
 
 import dataclasses
+import hashlib
 import importlib.util
 import json
 import os
@@ -19,6 +20,7 @@ from skimage.metrics import structural_similarity
 from temperfill import evaluate, masks
 from temperfill.config import EvaluationConfig, GeneratorConfig, MetricsConfig
 from temperfill.evaluate import composites, entrants, inputs
+from temperfill.evaluate.inputs import drawn, mask_kinds
 from temperfill.inpainter import Inpainter
 from temperfill.methods.contract import Abilities
 from temperfill.nets.generator import Generator
@@ -280,6 +282,38 @@ def test_drawn_masks_are_saved_and_depend_on_the_picture_alone(folders: list[Pat
         assert (hole != (np.asarray(Image.open(tmp_path / "c" / place)) > 127)).any()
     distinct = {p.read_bytes() for p in (tmp_path / "a" / "masks").rglob("*.png")}
     assert len(distinct) == 12
+
+
+def test_report_tells_sets_of_masks_by_their_sum(folders: list[Path], tmp_path: Path) -> None:
+    kinds = "free-form-square,ratio-0.1-0.2"
+    data = run(folders, tmp_path / "one", kinds, methods=["telea"], seed=3)
+    assert {group: found["masks"] for group, found in data["masks"].items()} == dict.fromkeys(kinds.split(","), 6)
+    sums = [found["sha256"] for found in data["masks"].values()]
+    line = f"- masks: free-form-square, seed 3, side {SIZE}, 6 masks, SHA-256 {sums[0]}"
+    assert line in (tmp_path / "one" / "report.md").read_text().splitlines()
+    again = run(folders, tmp_path / "two", tmp_path / "one" / "masks", methods=["telea"])
+    assert again["masks"] == data["masks"]
+    assert f"free-form-square, stored, side {SIZE}" in (tmp_path / "two" / "report.md").read_text()
+    other = run(folders, tmp_path / "three", kinds, methods=["telea"], seed=4)
+    assert not {found["sha256"] for found in other["masks"].values()} & set(sums)
+
+
+@pytest.mark.parametrize(
+    ("name", "seed", "size", "expected"),
+    [
+        ("free-form-square", 0, 256, "47687819064aa4387d93060002e3a5067465cc509c90b0641ba4bed4e20d484c"),
+        ("free-form-square", 1, 256, "1dee645e8167893b1b3a202e1c527011275f07d0ba5d24ed6ee4d79eecbe94db"),
+        ("free-form-square", 0, 64, "7bdc4f2ec88cad34d5d14bd9db18f955f9cda221c9e9fb6618407f3466a4282d"),
+        ("ratio-0.0-0.1", 0, 64, "9b9e2409ef79fd13bde42b073f59db440f36707b9e5abebb00de6cdae5243db5"),
+        ("ratio-0.3-0.4", 0, 256, "f19d3c47f8a5f2e505d9f6ca5605ce82ba7ce13357f30c8b9ed0cd4da781a5ee"),
+    ],
+)
+def test_a_set_of_masks_is_known_by_name_seed_and_size(name: str, seed: int, size: int, expected: str) -> None:
+    """Whoever draws these masks again draws the same ones."""
+    total = hashlib.sha256()
+    for stem in range(4):
+        total.update(np.packbits(drawn(name, f"street/{stem}.png", mask_kinds(name)[name], seed, size)).tobytes())
+    assert total.hexdigest() == expected
 
 
 def test_drawn_masks_serve_as_stored_ones(folders: list[Path], tmp_path: Path) -> None:

@@ -7,11 +7,13 @@ picture (``scale``; 1 at 256).
 import numpy as np
 from numpy.typing import NDArray
 
+from temperfill.config import Strokes
+
 Mask = NDArray[np.bool_]
 Point = tuple[float, float]
 
 SQUARE_SIDE = 96
-"""Side of the square at 256 x 256 (paper, section IV-B)."""
+"""Side of the square at 256 x 256 (paper, section IV-A)."""
 
 
 def default_scale(height: int, width: int) -> float:
@@ -19,23 +21,30 @@ def default_scale(height: int, width: int) -> float:
     return min(height, width) / 256
 
 
-def free_form(height: int, width: int, rng: np.random.Generator, scale: float | None = None) -> Mask:
+def free_form(
+    height: int, width: int, rng: np.random.Generator, scale: float | None = None, strokes: Strokes = "deepfillv2"
+) -> Mask:
     """Random zig-zag strokes (DeepFillv2, Yu et al. 2019): 1 to 3 of them with 4 to 11 vertices each.
+
+    They run up and down and go on to the right, as the authors' code draws them; ``turned``, they run left and right
+    and go on downwards.
 
     Args:
         height: of the mask, pixels.
         width: of the mask, pixels.
         rng: source of randomness.
         scale: stroke size relative to 256 x 256; None for the shorter side over 256.
+        strokes: their direction.
 
     Returns:
         (height, width), True = missing.
     """
     scale = default_scale(height, width) if scale is None else scale
     mask = np.zeros((height, width), bool)
+    canvas = _canvas(mask, strokes)
     for _ in range(rng.integers(1, 4)):
-        for segment in _stroke(height, width, rng, scale):
-            _draw(mask, *segment)
+        for segment in _stroke(canvas, rng, scale):
+            _draw(canvas, *segment)
     return mask
 
 
@@ -50,9 +59,11 @@ def square(height: int, width: int, rng: np.random.Generator, scale: float | Non
     return mask
 
 
-def free_form_square(height: int, width: int, rng: np.random.Generator, scale: float | None = None) -> Mask:
+def free_form_square(
+    height: int, width: int, rng: np.random.Generator, scale: float | None = None, strokes: Strokes = "deepfillv2"
+) -> Mask:
     """The paper's training mask: union of ``free_form`` and ``square``."""
-    return free_form(height, width, rng, scale) | square(height, width, rng, scale)
+    return free_form(height, width, rng, scale, strokes) | square(height, width, rng, scale)
 
 
 def by_ratio(height: int, width: int, low: float, high: float, rng: np.random.Generator) -> Mask:
@@ -82,10 +93,11 @@ def by_ratio(height: int, width: int, low: float, high: float, rng: np.random.Ge
     while True:
         wanted = high - (high - low) * rng.random()  # in (low, high]
         mask = np.zeros((height, width), bool)
+        canvas = _canvas(mask, "deepfillv2")
         share = 0.0
         while share < wanted:
-            for segment in _stroke(height, width, rng, scale):
-                _draw(mask, *segment)
+            for segment in _stroke(canvas, rng, scale):
+                _draw(canvas, *segment)
                 share = mask.mean()
                 if share >= wanted:
                     break
@@ -94,8 +106,14 @@ def by_ratio(height: int, width: int, low: float, high: float, rng: np.random.Ge
         scale *= 0.9
 
 
-def _stroke(height: int, width: int, rng: np.random.Generator, scale: float) -> list[tuple[Point, Point, float]]:
-    """Segments (start, end, thickness) of one stroke, in pixels; angles as in DeepFillv2's zig-zag."""
+def _canvas(mask: Mask, strokes: Strokes) -> Mask:
+    """The view of a mask on whose first axis strokes go on: its columns in DeepFillv2, its rows when turned."""
+    return mask if strokes == "turned" else mask.T
+
+
+def _stroke(canvas: Mask, rng: np.random.Generator, scale: float) -> list[tuple[Point, Point, float]]:
+    """Segments (start, end, thickness) of one stroke, in pixels; angles to the first axis as in DeepFillv2's code."""
+    height, width = canvas.shape
     mean, spread = 2 * np.pi / 5, 2 * np.pi / 15
     lowest, highest = mean - rng.uniform(0, spread), mean + rng.uniform(0, spread)
     thickness = max(rng.uniform(12, 40) * scale, 1.0)

@@ -53,6 +53,16 @@ def take(dataset: PictureFolders, count: int, first: int = 0, workers: int = 0, 
         return list(islice(source, count))
 
 
+def test_strokes_have_the_direction_of_the_configuration(folder: Path) -> None:
+    upright, turned = (
+        PictureFolders(config(folder, mask_strokes=strokes), 0)[3] for strokes in ("deepfillv2", "turned")
+    )
+    assert torch.equal(upright.image, turned.image)
+    # On squares the strokes of one are those of the other turned, but the square that is united with them is not.
+    assert not torch.equal(upright.mask, turned.mask)
+    assert upright.mask.any()
+
+
 def test_sample_has_the_documented_form(folder: Path) -> None:
     (batch,) = take(PictureFolders(config(folder), 0), 1, size=4)
     assert batch.image.shape == (4, 3, 32, 32)

@@ -84,6 +84,14 @@ def test_it_is_the_mean_over_fixed_pictures_and_masks(folders: list[Path]) -> No
     assert not torch.equal(other.calls[0][1], spy.calls[0][1])
 
 
+def test_strokes_have_the_direction_of_the_configuration(folders: list[Path]) -> None:
+    upright, turned = Spy(), Spy()
+    score(validation_config(folders), upright)
+    score(validation_config(folders, mask_strokes="turned"), turned)
+    assert torch.equal(upright.calls[0][0], turned.calls[0][0])
+    assert not torch.equal(upright.calls[0][1], turned.calls[0][1])
+
+
 def test_pictures_are_centre_crops(tmp_path: Path) -> None:
     write_picture(tmp_path / "v" / "a.png", 0, 40, 70)
     spy = Spy()

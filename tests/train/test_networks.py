@@ -45,8 +45,9 @@ def run_dir(pictures: Path, tmp_path: Path) -> Path:
 
 
 def test_a_run_of_an_earlier_version_goes_on(run_dir: Path) -> None:
-    before = load_state(run_dir / "state.pt")
-    train(load_run(run_dir / "config.json"), run_dir)
+    before, config = load_state(run_dir / "state.pt"), load_run(run_dir / "config.json")
+    assert config.data.mask_strokes == "turned"
+    train(config, run_dir)
     after = load_state(run_dir / "state.pt")
     assert after["progress"].keys() == before["progress"].keys()
     assert (before["progress"]["step"], after["progress"]["step"]) == (2, 4)

@@ -6,7 +6,7 @@ Every field's docstring gives its meaning, unit, range and source; the command l
 
 from temperfill.config.evaluation import LEAST_SIZE, RATIO_BINS, EvaluationConfig, MetricsConfig, StudyConfig
 from temperfill.config.ours import DiscriminatorConfig, GeneratorConfig, LossConfig, TrainConfig
-from temperfill.config.run import DataConfig, MachineConfig, NoDiscriminator, RunConfig, RunGenerator, RunLoss
+from temperfill.config.run import DataConfig, MachineConfig, NoDiscriminator, RunConfig, RunGenerator, RunLoss, Strokes
 from temperfill.config.values import differences, from_json, load_json, read_json, to_json
 
 __all__ = [
@@ -23,6 +23,7 @@ __all__ = [
     "RunConfig",
     "RunGenerator",
     "RunLoss",
+    "Strokes",
     "StudyConfig",
     "TrainConfig",
     "differences",

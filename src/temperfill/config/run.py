@@ -3,14 +3,20 @@
 import re
 from dataclasses import dataclass, field
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Literal, Self
 
 from temperfill.config.values import at_least, check_types, require
+
+Strokes = Literal["deepfillv2", "turned"]
+"""Direction of drawn strokes: that of DeepFillv2's code, or turned by 90 degrees against it."""
 
 
 @dataclass(frozen=True)
 class DataConfig:
     """Pictures and masks of training (paper, sections IV-A, IV-B)."""
+
+    LATER = MappingProxyType({"mask_strokes": "turned", "sketches": [], "sketch_share": 0.5, "sketch_parts": 0.5})
 
     train: tuple[str | Path, ...] = ()
     """Folders of training pictures, searched recursively, folders of shards (temperfill pack), or URLs of either."""
@@ -25,6 +31,9 @@ class DataConfig:
     """Mirror half of the pictures left to right (paper)."""
     mask_scale: float = 0.0
     """Size of strokes and square relative to those at 256 pixels; 0 means crop_size / 256."""
+    mask_strokes: Strokes = "deepfillv2"
+    """Direction of the strokes: deepfillv2 (up and down, going on to the right), or turned by 90 degrees, as runs drew
+    them whose configuration has no such field."""
     balanced: bool = False
     """Draw every training folder equally often instead of every picture."""
     sketches: tuple[str | Path, ...] = ()

@@ -77,7 +77,8 @@ def from_json(cls: type[T], data: object, where: str = "config") -> T:
 
     Args:
         cls: the dataclass; the method of a training run must be its own.
-        data: a mapping; missing keys take the defaults.
+        data: a mapping; missing keys take the defaults. Where it lacks none but some of ``cls.LATER``, it was
+            written by an earlier version, and these take the values there: what that version did.
         where: name of the source, for messages.
 
     Raises:
@@ -85,7 +86,9 @@ def from_json(cls: type[T], data: object, where: str = "config") -> T:
     """
     if not isinstance(data, dict):
         raise ValueError(f"{where}: expected an object, got {type(data).__name__}")
-    hints, fixed = typing.get_type_hints(cls), _method(cls)
+    hints, fixed, later = typing.get_type_hints(cls), _method(cls), getattr(cls, "LATER", {})
+    if hints.keys() - later.keys() <= data.keys():
+        data = {**later, **data}
     for key in data:
         require(key in hints or key in fixed, f"{where}.{key}: unknown key; known are {', '.join(hints)}")
     for key in fixed.keys() & data.keys():

@@ -13,7 +13,7 @@ from temperfill import images, report
 from temperfill.config import EvaluationConfig, to_json
 from temperfill.evaluate.composites import Composites, tensor
 from temperfill.evaluate.entrants import Entrant, load_entrants
-from temperfill.evaluate.inputs import Bytes, Hole, Item, choose, mask_kinds, square, with_masks
+from temperfill.evaluate.inputs import Bytes, Hole, Item, MaskSets, choose, mask_kinds, square, with_masks
 from temperfill.evaluate.report_text import FORMAT, SCOPE, latex, machine, markdown, versions
 from temperfill.evaluate.scorer import Scorer, full_precision, set_features
 from temperfill.evaluate.sets import SetMetrics
@@ -151,10 +151,10 @@ def measure(
         ValueError: a damaged picture, or a method that fails.
     """
     with full_precision():
-        records, sets = _records(prepared, entrants, progress)
+        records, sets, holes = _records(prepared, entrants, progress)
     command = shlex.join(sys.argv) if command is None else command
     data = _report_data(prepared, entrants, records, sets, reference, command)
-    data |= {"notes": list(notes)} | (extra or {})
+    data |= {"masks": holes, "notes": list(notes)} | (extra or {})
     output = prepared.output
     report.write_json(output / "rows.json", [record.flat() for record in records])
     report.write_json(output / "report.json", data)
@@ -173,14 +173,17 @@ def measure(
 @torch.inference_mode()
 def _records(
     prepared: Prepared, entrants: Sequence[Entrant], progress: bool
-) -> tuple[list[report.Record], dict[str, dict[str, dict[str, Any]]]]:
-    """Composites and their values, picture by picture: a truth is read, and its features are computed, once."""
+) -> tuple[list[report.Record], dict[str, dict[str, dict[str, Any]]], dict[str, dict[str, int | str]]]:
+    """Composites and their values, picture by picture, figures of sets, and which masks there were.
+
+    A truth is read, and its features are computed, once.
+    """
     from temperfill.progress import tracked
 
     scorer, size, device, filling = prepared.scorer, prepared.config.size, prepared.device, prepared.config.filling
     stores = [Composites(prepared.output / entrant.folder, entrant, device, filling) for entrant in entrants]
     sets = SetMetrics([name for name in scorer.names if name in report.SET_METRICS])
-    records = []
+    records, holes = [], MaskSets()
     for item in tracked(prepared.items, "evaluate", progress):
         truth = square(item.path, size)
         target = tensor(truth, device)
@@ -188,6 +191,7 @@ def _records(
         sets.add_truth(set_features(target_features))
         for group, mask_path in item.masks.items():
             hole = images.to_mask(mask_path, (size, size))
+            holes.add(group, item, hole)
             mask = torch.from_numpy(hole)[None, None].to(target)
             for store in stores:
                 entrant = store.entrant
@@ -201,7 +205,7 @@ def _records(
                 place = (entrant.label, item.kind, group, item.path.stem)
                 records.append(report.Record(*place, values, changed, entrant.run))
                 sets.add(entrant.label, entrant.run, group, set_features(features))
-    return records, sets.summary(device)
+    return records, sets.summary(device), holes.summary()
 
 
 def _report_data(

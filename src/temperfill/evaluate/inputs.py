@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,12 +147,40 @@ def _stored_groups(folder: Path, groups: Sequence[str]) -> list[str]:
 
 
 def _draw(path: Path, ratio: tuple[float, float] | None, seed: int, size: int) -> None:
-    """Draws a mask that depends on the seed and its own place alone, so that other pictures do not change it."""
-    digest = hashlib.sha256("/".join(path.parts[-3:]).encode()).digest()
-    rng = np.random.default_rng([seed, *digest])
-    hole = masks.by_ratio(size, size, *ratio, rng) if ratio else masks.free_form_square(size, size, rng)
+    hole = drawn(path.parts[-3], f"{path.parent.name}/{path.name}", ratio, seed, size)
     path.parent.mkdir(parents=True, exist_ok=True)
     images.save_picture(path, images.open_picture(hole.astype(np.uint8) * 255))
+
+
+def drawn(group: str, place: str, ratio: tuple[float, float] | None, seed: int, size: int) -> Hole:
+    """A mask (size, size), which depends on these alone, so that other pictures do not change it.
+
+    Args:
+        group: name of the kind of masks.
+        place: KIND/STEM.png.
+        ratio: bin of the hole's share of the picture; None for strokes and square.
+        seed: of the set of masks.
+        size: side, pixels.
+    """
+    rng = np.random.default_rng([seed, *hashlib.sha256(f"{group}/{place}".encode()).digest()])
+    return masks.by_ratio(size, size, *ratio, rng) if ratio else masks.free_form_square(size, size, rng)
+
+
+class MaskSets:
+    """The masks of an evaluation by group: how many there are, and a SHA-256 over all of them."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, tuple[int, Any]] = {}
+
+    def add(self, group: str, item: Item, hole: Hole) -> None:
+        """Takes the next mask of a group."""
+        count, digest = self._found.get(group, (0, hashlib.sha256()))
+        digest.update(f"{item.kind}/{item.path.stem} {hole.shape}".encode() + np.packbits(hole).tobytes())
+        self._found[group] = count + 1, digest
+
+    def summary(self) -> dict[str, dict[str, int | str]]:
+        """Group to ``masks``, their number, and ``sha256``."""
+        return {group: {"masks": count, "sha256": sha.hexdigest()} for group, (count, sha) in self._found.items()}
 
 
 def square(path: Path, size: int) -> Bytes:

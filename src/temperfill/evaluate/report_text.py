@@ -97,6 +97,10 @@ def markdown(data: dict[str, Any], tables: Sequence[report.Table] = ()) -> str:
     settings = {name: value for name, value in data["settings"].items() if name != "judge"}
     for part, values in (("settings", settings), ("versions", data["versions"]), ("machine", data["machine"])):
         lines.append(f"- {part}: " + ", ".join(f"{key} {_plain(value)}" for key, value in values.items()))
+    origin = "stored" if data["settings"]["masks"] else f"seed {data['settings']['seed']}"
+    for group, found in data["masks"].items():
+        about = f"{group}, {origin}, side {data['settings']['size']}, {found['masks']} masks"
+        lines.append(f"- masks: {about}, SHA-256 {found['sha256']}")
     if data["weights"]:
         lines.append("- weights: " + ", ".join(path for paths in data["weights"].values() for path in paths))
     return "\n".join([*lines, *([f"- command: `{data['command']}`"] if data["command"] else []), ""])

@@ -53,6 +53,12 @@ def test_holes_lines_and_windows_fit() -> None:
     assert min(sides) in range(28, 32)
 
 
+def test_strokes_have_the_direction_of_the_configuration() -> None:
+    upright, turned = (draws(replace(DATA, mask_strokes=strokes))[0] for strokes in ("deepfillv2", "turned"))
+    assert torch.equal(upright.window, turned.window)
+    assert not torch.equal(upright.mask, turned.mask)
+
+
 def test_without_sketches_there_are_no_lines() -> None:
     assert draws(lines=False)[0].sketch.shape == (4, 0, 32, 32)
     assert not draws(replace(DATA, sketch_share=0.0))[0].sketch.any()
