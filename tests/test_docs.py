@@ -34,8 +34,8 @@ WRITTEN = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), SAMPLES / "README.md"
 PAGES = [path for path in sorted(WRITTEN) if path.name != "report.md"]
 
 
-def blocks(language: str) -> list[str]:
-    return re.findall(rf"^```{language}\n(.*?)^```$", README, re.MULTILINE | re.DOTALL)
+def blocks(language: str, page: str = README) -> list[str]:
+    return re.findall(rf"^```{language}\n(.*?)^```$", page, re.MULTILINE | re.DOTALL)
 
 
 def shell_commands() -> list[list[str]]:
@@ -64,6 +64,15 @@ def workplace(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.mark.parametrize("code", blocks("python"), ids=lambda code: code.splitlines()[-1])
 def test_python_of_readme_runs(code: str, workplace: Path) -> None:
     exec(compile(code, "README.md", "exec"), {"__name__": "readme"})
+
+
+@pytest.mark.weights
+def test_python_of_the_page_on_python_runs(workplace: Path) -> None:
+    """From top to bottom, each block after those before it."""
+    page = (ROOT / "docs" / "use" / "python.md").read_text(encoding="utf-8")
+    names = {"__name__": "page"}
+    for code in blocks("python", page):
+        exec(compile(code, "python.md", "exec"), names)
 
 
 def test_readme_has_python_and_calls_of_the_command() -> None:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from temperfill.tensors import SizeRule, check_image_mask, composite
+from temperfill.tensors import SizeRule, as_plane, check_image_mask, composite
 
 
 def test_what_keeps_the_conventions_passes() -> None:
@@ -49,7 +49,7 @@ def test_one_nan_is_enough() -> None:
     [
         (torch.zeros(2, 1, 5, 4), r"shape \(2, 1, 4, 5\) to match the image, got \(2, 1, 5, 4\)"),
         (torch.zeros(1, 1, 4, 5), r"got \(1, 1, 4, 5\)"),
-        (torch.zeros(2, 4, 5), r"got \(2, 4, 5\)"),
+        (torch.zeros(2, 4, 5), r"got \(2, 4, 5\); add the axis of channels: \w+\[:, None\]"),
         (torch.zeros(2, 1, 4, 5, dtype=torch.bool), "floating point 0 or 1, got torch.bool"),
         (torch.full((2, 1, 4, 5), 0.5), "only 0 and 1; threshold"),
         (torch.full((2, 1, 4, 5), 255.0), "only 0 and 1"),
@@ -86,3 +86,13 @@ def test_size_rules_start_at_one() -> None:
     for bad in [{"multiple": 0}, {"minimum": 0}, {"multiple": -4}]:
         with pytest.raises(ValueError, match="at least 1"):
             SizeRule(**bad)
+
+
+def test_planes_of_any_type_and_without_an_axis_become_the_convention() -> None:
+    plane = (torch.rand(2, 1, 4, 5) > 0.5).float()
+    assert as_plane(plane, torch.float64) is plane
+    for given in (plane.bool(), plane[:, 0].bool(), plane.long(), plane[:, 0].byte() * 255):
+        assert torch.equal(as_plane(given, torch.float64), plane.double())
+    for shape in ((4, 5), (2, 3, 4, 5), (1, 2, 1, 4, 5)):
+        with pytest.raises(ValueError, match=r"sketch must have shape \(B, 1, H, W\) or \(B, H, W\)"):
+            as_plane(torch.zeros(shape), torch.float32, "sketch")

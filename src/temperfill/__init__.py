@@ -4,10 +4,16 @@
 """
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 if TYPE_CHECKING:
+    from numpy.typing import NDArray
+    from PIL import Image
+    from torch import Tensor
+
+    from temperfill.images import Source
     from temperfill.inpainter import Inpainter
+    from temperfill.inpainter.calls import CallKeywords, InpaintKeywords, OutputType, Planes, Several, Tensors
 
 __all__ = ["Inpainter", "__version__", "inpaint", "load"]
 __version__ = "0.1.0"
@@ -25,24 +31,71 @@ def load(name_or_path: str | Path = "base", device: str = "auto") -> "Inpainter"
     return Inpainter.from_pretrained(name_or_path, device)
 
 
-def inpaint(image: Any, mask: Any, *, model: str | Path = "base", device: str = "auto", **options: Any) -> Any:
-    """Fills one picture, or a list of them; the model is loaded for this call.
+@overload
+def inpaint(
+    image: "Tensor", mask: "Planes", *, output_type: Literal["auto", "pt"] = ..., **options: Unpack["InpaintKeywords"]
+) -> "Tensor": ...
+@overload
+def inpaint(
+    image: "Tensor", mask: "Planes", *, output_type: Literal["pil"], **options: Unpack["InpaintKeywords"]
+) -> "Image.Image | list[Image.Image]": ...
+@overload
+def inpaint(
+    image: "Source", mask: "Planes", *, output_type: Literal["auto", "pil"] = ..., **options: Unpack["InpaintKeywords"]
+) -> "Image.Image": ...
+@overload
+def inpaint(
+    image: "Source", mask: "Planes", *, output_type: Literal["pt"], **options: Unpack["InpaintKeywords"]
+) -> "Tensor": ...
+@overload
+def inpaint(
+    image: "Source | Tensor", mask: "Planes", *, output_type: Literal["np"], **options: Unpack["InpaintKeywords"]
+) -> "NDArray[Any]": ...
+@overload
+def inpaint(
+    image: "Tensors", mask: "Planes", *, output_type: Literal["auto", "pt"] = ..., **options: Unpack["InpaintKeywords"]
+) -> "list[Tensor]": ...
+@overload
+def inpaint(
+    image: "Several", mask: "Planes", *, output_type: Literal["auto", "pil"] = ..., **options: Unpack["InpaintKeywords"]
+) -> "list[Image.Image]": ...
+@overload
+def inpaint(
+    image: "Several", mask: "Planes", *, output_type: Literal["np"], **options: Unpack["InpaintKeywords"]
+) -> "list[NDArray[Any]]": ...
+@overload
+def inpaint(
+    image: "Several", mask: "Planes", *, output_type: Literal["pt"], **options: Unpack["InpaintKeywords"]
+) -> "list[Tensor]": ...
+def inpaint(
+    image: "Source | Tensor | Several",
+    mask: "Planes",
+    *,
+    model: str | Path = "base",
+    device: str = "auto",
+    output_type: "OutputType" = "auto",
+    **options: Unpack["CallKeywords"],
+) -> Any:
+    """Fills one picture, or several; the model is loaded for this call.
 
     Args:
-        image: path, Pillow image or array.
-        mask: path, Pillow image or array of the image's size; white or True = fill.
+        image: path, Pillow image, array or tensor (C, H, W), or a list of these; or a tensor (B, C, H, W).
+        mask: likewise, of the image's size; white or True = fill.
         model: name or path, as for ``load``.
         device: auto, cpu or cuda:N.
-        options: of :meth:`temperfill.inpainter.Inpainter.__call__`.
+        output_type: auto, pil, np or pt.
+        options: as those and the types before of :meth:`temperfill.inpainter.Inpainter.__call__`.
 
     Returns:
-        A Pillow image, unless ``output_type`` says otherwise; known pixels are those of ``image``.
+        A Pillow image, for tensors a tensor, unless ``output_type`` says otherwise; known pixels are those of
+        ``image``.
 
     Raises:
         OSError: a file cannot be read.
         ValueError: wrong input; the message says what and what to do.
     """
-    return load(model, device)(image, mask, **options)
+    inpainter: Any = load(model, device)  # one call for all of the overloads
+    return inpainter(image, mask, output_type=output_type, **options)
 
 
 def __getattr__(name: str) -> Any:

@@ -51,13 +51,33 @@ def check_image_mask(image: Tensor, mask: Tensor, sketch: Tensor | None = None) 
             continue
         expected = (image.shape[0], 1, *image.shape[2:])
         if tuple(plane.shape) != expected:
-            raise ValueError(f"{name} must have shape {expected} to match the image, got {tuple(plane.shape)}")
+            advice = f"; add the axis of channels: {name}[:, None]" if plane.ndim == 3 else ""
+            raise ValueError(f"{name} must have shape {expected} to match the image, got {tuple(plane.shape)}{advice}")
         if not plane.is_floating_point():
             raise ValueError(
                 f"{name} must be floating point 0 or 1, got {plane.dtype}; convert it with .to(image.dtype)"
             )
         if not ((plane == 0) | (plane == 1)).all():
             raise ValueError(f"{name} must hold only 0 and 1; threshold it first")
+
+
+def as_plane(plane: Tensor, dtype: torch.dtype, name: str = "mask") -> Tensor:
+    """A mask or sketch as (B, 1, H, W), floating point; what is so already comes back as it is.
+
+    Args:
+        plane: (B, 1, H, W) or (B, H, W); of bool and whole numbers, all above 0 is 1.
+        dtype: that a plane gets which is not floating point.
+        name: of the plane in errors.
+
+    Raises:
+        ValueError: another shape.
+    """
+    shape = tuple(plane.shape)
+    if plane.ndim == 3:
+        plane = plane[:, None]
+    if plane.ndim != 4 or plane.shape[1] != 1:
+        raise ValueError(f"{name} must have shape (B, 1, H, W) or (B, H, W), got {shape}; add the axes that it lacks")
+    return plane if plane.is_floating_point() else (plane > 0).to(dtype)
 
 
 def is_plain_inference() -> bool:

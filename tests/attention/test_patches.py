@@ -1,10 +1,14 @@
 """Unrolling and rolling of patches, and masks at feature size."""
 
+from collections.abc import Callable
+from functools import partial
+
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
+from torch import Tensor, nn
 
+from temperfill.attention import ATMA, MHTMA, ContextualAttention
 from temperfill.attention.patches import (
     key_mask,
     overlap_add,
@@ -122,3 +126,15 @@ def test_every_scratch_of_one_pixel_survives_the_reduction(size: tuple[int, int]
 def test_known_cells_stay_known() -> None:
     reduced = reduce_mask(mask_of(16, 16, (5, 9)), (4, 4))
     assert reduced.sum() == 1
+
+
+@pytest.mark.parametrize("build", [partial(MHTMA, 8), partial(ATMA, 8), ContextualAttention])
+def test_masks_of_bool_and_without_the_axis_of_channels_are_as_good(build: Callable[[], nn.Module]) -> None:
+    attention = build()
+    features, mask = torch.rand(2, 8, 12, 10), torch.zeros(2, 1, 24, 20)
+    mask[:, :, 6:14, 4:12] = 1
+    expected = attention(features, mask)
+    for same in (mask.bool(), mask[:, 0], mask[:, 0].bool(), mask.byte() * 255):
+        assert torch.equal(attention(features, same), expected)
+    with pytest.raises(ValueError, match=r"mask must have shape \(B, 1, H, W\) or \(B, H, W\), got \(24, 20\); add"):
+        attention(features, mask[0, 0])

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from torch import nn
 
 from temperfill.config import (
@@ -201,3 +202,17 @@ def test_methods_of_comparison_are_trained_as_published() -> None:
     assert optimisers["deepfillv2"] == optimisers["atma"] == (1e-4, 1e-4, 0.5, 0.999)
     assert optimisers["wavefill"] == (1e-4, 4e-4, 0.0, 0.9)
     assert RUNS["wavefill"].schedule == "linear"
+
+
+@pytest.mark.parametrize("name", SYSTEMS)
+def test_every_network_takes_masks_of_bool_and_without_the_axis_of_channels(name: str) -> None:
+    torch.manual_seed(0)
+    generator = build(replace(published(name).generator, width=4)).eval()
+    image, mask = torch.rand(2, 3, 68, 72), torch.zeros(2, 1, 68, 72)
+    mask[:, :, 20:44, 16:40] = 1
+    with torch.inference_mode():
+        expected = generator(image, mask).refined
+        for same in (mask.bool(), mask[:, 0].bool()):
+            assert torch.equal(generator(image, same).refined, expected)
+        with pytest.raises(ValueError, match=r"mask must have shape .* got \(68, 72\); add"):
+            generator(image, mask[0, 0])

@@ -109,7 +109,7 @@ class ContextualAttention(nn.Module):
 
         Args:
             features: (B, C, h, w).
-            mask: (B, 1, H, W) with H >= h, W >= w; each image has its own.
+            mask: (B, 1, H, W) or (B, H, W) with H >= h, W >= w, 1 or True = missing; each image has its own.
             temperatures: (B, 1) to use instead of the constant.
 
         Returns:

@@ -151,7 +151,7 @@ class MHTMA(nn.Module):
 
         Args:
             features: (B, C, h, w).
-            mask: (B, 1, H, W) with H >= h, W >= w; 1 = missing; reduced to (h, w) by maximum.
+            mask: (B, 1, H, W) or (B, H, W) with H >= h, W >= w; 1 or True = missing; reduced to (h, w) by maximum.
             temperatures: (B, heads) to use instead of the learned ones.
 
         Returns:

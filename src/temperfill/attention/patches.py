@@ -4,6 +4,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from temperfill.tensors import as_plane
+
 ALL = slice(None)
 
 
@@ -13,12 +15,13 @@ def reduce_mask(mask: Tensor, size: tuple[int, int]) -> Tensor:
     Nearest neighbour would lose scratches of one pixel whole.
 
     Args:
-        mask: (B, 1, H, W), 1 = missing.
+        mask: (B, 1, H, W) or (B, H, W), 1 or True = missing.
         size: (h, w), each at most the mask's.
 
     Returns:
-        (B, 1, h, w).
+        (B, 1, h, w), floating point.
     """
+    mask = as_plane(mask, torch.float32)
     return mask if mask.shape[2:] == size else F.adaptive_max_pool2d(mask, size)
 
 

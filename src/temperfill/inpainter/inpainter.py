@@ -1,9 +1,7 @@
 """``Inpainter``: pictures of any size and kind in, the same kind out, with every known pixel kept."""
 
 import warnings
-from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal, Unpack
 
 import numpy as np
 import torch
@@ -11,7 +9,8 @@ from numpy.typing import NDArray
 
 from temperfill import images, regions
 from temperfill.errors import InputError
-from temperfill.images import MAX_PIXELS, Picture, Source
+from temperfill.images import Picture
+from temperfill.inpainter.calls import Calls
 from temperfill.inpainter.filling import Precision, check_takes, choose_device, choose_precision, load_method
 from temperfill.inpainter.memory import shortages
 from temperfill.inpainter.plan import divide
@@ -20,12 +19,10 @@ from temperfill.inpainter.progress import FillProgress, OnProgress
 from temperfill.inpainter.sources import Head
 from temperfill.inpainter.window_filler import WindowFiller
 from temperfill.methods.contract import Method, Plain, plain
-from temperfill.options import FillKeywords, FillOptions, MaskChannel
-
-OutputType = Literal["pil", "np", "pt"]
+from temperfill.options import FillOptions
 
 
-class Inpainter:
+class Inpainter(Calls):
     """Fills holes in pictures of any size, keeping mode, depth, alpha and every known pixel.
 
     How large pictures are divided is said in :mod:`temperfill.inpainter.plan`.
@@ -61,55 +58,6 @@ class Inpainter:
             ValueError: unknown name, damaged file, or no such device.
         """
         return cls(load_method(name_or_path, device), device, precision)
-
-    def __call__(
-        self,
-        image: Source | Sequence[Source],
-        mask: Source | Sequence[Source],
-        *,
-        sketch: Source | Sequence[Source] | None = None,
-        invert_mask: bool = False,
-        mask_channel: MaskChannel = "luminance",
-        on_progress: OnProgress | None = None,
-        output_type: OutputType = "pil",
-        max_pixels: int = MAX_PIXELS,
-        **options: Unpack[FillKeywords],
-    ) -> Any:
-        """Fills one picture, or a list of them.
-
-        Args:
-            image: path, Pillow image or array (uint8, uint16 grey, or float in [0, 1]), or a list of these.
-            mask: likewise, of the image's size; white (above half) or True = fill. A list, or one for all images.
-            sketch: likewise; white = line, of any width. For models that take sketches.
-            invert_mask: black = fill.
-            mask_channel: alpha takes the mask from its opacity.
-            on_progress: called with the steps done and their number; what it raises ends the work.
-            output_type: pil gives a Pillow image in the mode of the input, np an array in its mode and depth, pt a
-                tensor (3, H, W) in [0, 1].
-            max_pixels: largest width times height of a file.
-            options: fields of :class:`temperfill.options.FillOptions`: mask_dilate, feather, temperature, texture,
-                seed, strategy and context.
-
-        Returns:
-            The filled picture, upright; a list for a list.
-
-        Raises:
-            OSError: a file cannot be read.
-            ValueError: unreadable input, sizes that differ, or an option out of range.
-        """
-        if output_type not in ("pil", "np", "pt"):
-            raise ValueError(f"output_type must be pil, np or pt, got {output_type!r}")
-        asked = FillOptions(**options)
-        pictures: list[Any] = list(image) if isinstance(image, list | tuple) else [image]
-        masks, sketches = _one_each(mask, len(pictures), "mask"), _one_each(sketch, len(pictures), "sketch")
-        results = []
-        for source, white, lines in zip(pictures, masks, sketches, strict=True):
-            picture = images.open_picture(source, max_pixels)
-            hole = images.to_mask(white, picture.size, invert=invert_mask, channel=mask_channel, max_pixels=max_pixels)
-            sketched = None if lines is None else images.to_mask(lines, picture.size, max_pixels=max_pixels)
-            filled = self._complete(picture, hole, sketched, asked, on_progress)
-            results.append(_convert(filled, output_type))
-        return results if isinstance(image, list | tuple) else results[0]
 
     def complete(
         self,
@@ -211,20 +159,3 @@ def _warn_of(hole: NDArray[np.bool_]) -> None:
     else:
         return
     warnings.warn(text, UserWarning, stacklevel=4)  # where ``complete`` or the inpainter was called
-
-
-def _one_each(value: Any, number: int, name: str) -> list[Any]:
-    """A value for each image: the same for all, or those of a list."""
-    if not isinstance(value, list | tuple):
-        return [value] * number
-    if len(value) != number:
-        raise ValueError(f"{number} images need one {name} or {number}, got {len(value)}")
-    return list(value)
-
-
-def _convert(picture: Picture, output_type: OutputType) -> Any:
-    if output_type == "pil":
-        return picture.to_image()
-    if output_type == "np":
-        return picture.pixels
-    return torch.from_numpy(images.to_rgb(picture).transpose(2, 0, 1).copy())

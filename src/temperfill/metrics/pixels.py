@@ -17,9 +17,10 @@ _LEAST_GRADIENT = 1e-6 / 255  # 1e-6 in units of bytes; keeps a flat truth from 
 
 def _check_pair(pred: Tensor, target: Tensor) -> None:
     if pred.ndim != 4 or pred.shape != target.shape or 0 in pred.shape:
+        advice = "resize them to one size first" if pred.shape != target.shape else "add a batch axis: pred[None]"
         raise ValueError(
             f"pred and target must have one shape (B, C, H, W) without empty axes, got {tuple(pred.shape)} "
-            f"and {tuple(target.shape)}; resize them to one size first"
+            f"and {tuple(target.shape)}; {advice}"
         )
     if not (pred.is_floating_point() and target.is_floating_point()):
         raise ValueError(

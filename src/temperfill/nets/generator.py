@@ -17,7 +17,7 @@ from temperfill.nets.layers import GatedConv2d, UpGatedConv2d, encoder, plain_ou
 from temperfill.nets.network import GeneratorOutput, Network
 from temperfill.nets.parts import crop, inputs_of, surround
 from temperfill.nets.refinement import STRIDE, RefinementNetwork
-from temperfill.tensors import Box, SizeRule, composite
+from temperfill.tensors import Box, SizeRule, as_plane, composite
 
 # Mean colour of ImageNet in [0, 1], with which the hole is filled before the first convolution.
 HOLE_COLOUR = (0.485, 0.456, 0.406)
@@ -108,21 +108,22 @@ class Generator(Network):
 
         Args:
             image: (B, 3, H, W) in [0, 1]; H and W multiples of SIZE_MULTIPLE.
-            mask: (B, 1, H, W), 1 = missing.
-            sketch: (B, 1, H, W), 1 = line; used inside the hole if the generator takes a sketch.
+            mask: (B, 1, H, W) or (B, H, W), 1 or True = missing.
+            sketch: likewise, 1 = line; used inside the hole if the generator takes a sketch.
             temperature_scale: factor on the learned temperatures.
             holes: boxes that together hold every missing pixel of the batch. Only what the pixels of the hole depend on
                 is computed, each box by itself: the composite is the same and takes less time; ``coarse`` and
                 ``refined`` have no meaning outside the hole. None computes all.
             start: (B, 3, H, W) in [0, 1], from which the refinement begins instead of the coarse network's image, such
                 as the completed picture at half the size, enlarged; it counts inside the hole only.
-            avoid: (B, 1, H, W), 1 = known, but the attention copies nothing from here; None for nowhere. It counts
+            avoid: likewise, 1 = known, but the attention copies nothing from here; None for nowhere. It counts
                 outside the hole only; where it leaves nothing to copy from, the attention does as if all were hole.
 
         Raises:
             ValueError: a sketch for a generator that takes none, a size that is no multiple of SIZE_MULTIPLE, or
                 something to avoid for a generator without MHTMA.
         """
+        mask = as_plane(mask, image.dtype)
         x, coarse = self._paste(image, mask, sketch, holes, start)
         size = (image.shape[2], image.shape[3])
         surroundings = self.refinement.surroundings
@@ -163,7 +164,7 @@ class Generator(Network):
         branch = self.refinement.attention_branch
         if branch is None or not isinstance(branch.attention, MHTMA) or len(image) != 1:
             raise ValueError("sources are those of one picture and a generator with the attention mhtma")
-        attention = branch.attention
+        attention, mask = branch.attention, as_plane(mask, image.dtype)
         x, _ = self._paste(image, mask, sketch, holes, start)
         small_mask = self._small(mask)
         features = branch.before(x)
@@ -193,7 +194,8 @@ class Generator(Network):
             raise ValueError("this generator takes no sketch; build it with sketch=True")
         conditions = [mask]
         if self.config.sketch:
-            conditions.append(torch.zeros_like(mask) if sketch is None else sketch * mask)
+            lines = None if sketch is None else as_plane(sketch, image.dtype, "sketch") * mask
+            conditions.append(torch.zeros_like(mask) if lines is None else lines)
         known = torch.where(mask > 0.5, self.hole_colour.to(image.dtype), image) * 2 - 1
         coarse = self._coarse(torch.cat([known, *conditions], 1), holes) if given is None else given * 2 - 1
         return torch.cat([composite(coarse, known, mask), *conditions], 1), coarse

@@ -12,7 +12,7 @@ from temperfill.attention.patches import reduce_mask
 from temperfill.nets.layers import GatedConv2d, double
 from temperfill.nets.network import GeneratorOutput, Network
 from temperfill.systems.deepfillv2 import DeepFillV2Config
-from temperfill.tensors import SizeRule, composite
+from temperfill.tensors import SizeRule, as_plane, composite
 
 STRIDE = 4
 
@@ -150,7 +150,7 @@ class DeepFillV2(Network):
 
         Args:
             image: (B, 3, H, W) in [0, 1]; H and W multiples of 4.
-            mask: (B, 1, H, W), 1 = missing.
+            mask: (B, 1, H, W) or (B, H, W), 1 or True = missing.
 
         Raises:
             ValueError: a size that is no multiple of 4.
@@ -158,6 +158,7 @@ class DeepFillV2(Network):
         height, width = image.shape[2:]
         if height % STRIDE or width % STRIDE:
             raise ValueError(f"height and width must be multiples of {STRIDE}, got {(height, width)}; pad first")
+        mask = as_plane(mask, image.dtype)
         known = torch.where(mask > 0.5, 0, image * 2 - 1)
         coarse = self.coarse(torch.cat([known, torch.ones_like(mask), mask], 1))
         small_mask = reduce_mask(mask, (height // STRIDE, width // STRIDE))

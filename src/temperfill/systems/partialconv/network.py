@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from temperfill.nets.layers import double
 from temperfill.nets.network import GeneratorOutput, Network
 from temperfill.systems.partialconv import PartialConvConfig
-from temperfill.tensors import SizeRule
+from temperfill.tensors import SizeRule, as_plane
 
 # Channels in units of the width, kernel size; every layer of the encoder halves the size.
 ENCODER = ((1, 7), (2, 5), (4, 5), (8, 3), (8, 3), (8, 3), (8, 3))
@@ -117,11 +117,12 @@ class PartialConvUNet(Network):
 
         Args:
             image: (B, 3, H, W) in [0, 1].
-            mask: (B, 1, H, W), 1 = missing.
+            mask: (B, 1, H, W) or (B, H, W), 1 or True = missing.
 
         Returns:
             The same image as coarse and refined, and no temperatures; in training mode it may leave [0, 1].
         """
+        mask = as_plane(mask, image.dtype)
         valid = 1 - mask
         x = torch.where(mask > 0.5, 0, (image - self.mean) / self.std)
         skipped = []

@@ -14,7 +14,7 @@ from temperfill.nets.network import GeneratorOutput, Network
 from temperfill.systems.wavefill import MINIMUM, WaveFillConfig
 from temperfill.systems.wavefill.self_attention import SelfAttention, attend
 from temperfill.systems.wavefill.wavelet import haar, unhaar
-from temperfill.tensors import SizeRule
+from temperfill.tensors import SizeRule, as_plane
 
 STRIDE = 4
 DILATIONS = (1, 1, 1, 2, 4, 8, 16, 1, 1)
@@ -198,7 +198,7 @@ class WaveFill(Network):
 
         Args:
             image: (B, 3, H, W) in [0, 1]; H and W multiples of 4, at least 68.
-            mask: (B, 1, H, W), 1 = missing.
+            mask: (B, 1, H, W) or (B, H, W), 1 or True = missing.
 
         Returns:
             As coarse the image of the low band alone, as refined that of all bands, and no temperatures; in training
@@ -212,6 +212,7 @@ class WaveFill(Network):
             raise ValueError(
                 f"height and width must be multiples of {STRIDE}, at least {MINIMUM}, got {(height, width)}; pad first"
             )
+        mask = as_plane(mask, image.dtype)
         x = torch.cat([torch.where(mask > 0.5, 0, image * 2 - 1), mask], 1)
         half, high_band = haar(x)
         low_band, middle_band = haar(half)

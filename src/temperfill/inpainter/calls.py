@@ -1,0 +1,184 @@
+"""Calls with pictures of any kind: what is given, as pictures and masks, and what comes back, in the kind asked for."""
+
+from abc import ABC, abstractmethod
+from pathlib import Path
+from typing import Any, Literal, Unpack, overload
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from PIL import Image
+from torch import Tensor
+
+from temperfill import images
+from temperfill.images import MAX_PIXELS, Picture, Source
+from temperfill.inpainter.progress import OnProgress
+from temperfill.inpainter.tensor_pictures import array_of, planes_in, tensor_of
+from temperfill.options import FillKeywords, FillOptions, MaskChannel
+
+OutputType = Literal["auto", "pil", "np", "pt"]
+Tensors = list[Tensor] | tuple[Tensor, ...]
+Several = list[Any] | tuple[Any, ...]
+"""Sources or tensors (C, H, W), mixed as one likes."""
+Planes = Source | Tensor | Several
+"""A mask or sketch, or one for each image."""
+Hole = NDArray[np.bool_]
+
+
+class CallKeywords(FillKeywords, total=False):
+    """What a call takes besides image, mask and the kind of its result."""
+
+    sketch: Planes | None
+    invert_mask: bool
+    mask_channel: MaskChannel
+    on_progress: OnProgress | None
+    max_pixels: int
+
+
+class InpaintKeywords(CallKeywords, total=False):
+    """What ``temperfill.inpaint`` takes besides."""
+
+    model: str | Path
+    device: str
+
+
+class Calls(ABC):
+    """Takes pictures of any kind; whoever inherits fills an opened one."""
+
+    @abstractmethod
+    def _complete(
+        self, picture: Picture, hole: Hole, sketch: Hole | None, options: FillOptions, on_progress: OnProgress | None
+    ) -> Picture:
+        """Fills an opened picture."""
+
+    @overload
+    def __call__(
+        self, image: Tensor, mask: Planes, *, output_type: Literal["auto", "pt"] = ..., **options: Unpack[CallKeywords]
+    ) -> Tensor: ...
+    @overload
+    def __call__(
+        self, image: Tensor, mask: Planes, *, output_type: Literal["pil"], **options: Unpack[CallKeywords]
+    ) -> Image.Image | list[Image.Image]: ...
+    @overload
+    def __call__(
+        self, image: Source, mask: Planes, *, output_type: Literal["auto", "pil"] = ..., **options: Unpack[CallKeywords]
+    ) -> Image.Image: ...
+    @overload
+    def __call__(
+        self, image: Source, mask: Planes, *, output_type: Literal["pt"], **options: Unpack[CallKeywords]
+    ) -> Tensor: ...
+    @overload
+    def __call__(
+        self, image: Source | Tensor, mask: Planes, *, output_type: Literal["np"], **options: Unpack[CallKeywords]
+    ) -> NDArray[Any]: ...
+    @overload
+    def __call__(
+        self, image: Tensors, mask: Planes, *, output_type: Literal["auto", "pt"] = ..., **options: Unpack[CallKeywords]
+    ) -> list[Tensor]: ...
+    @overload
+    def __call__(
+        self,
+        image: Several,
+        mask: Planes,
+        *,
+        output_type: Literal["auto", "pil"] = ...,
+        **options: Unpack[CallKeywords],
+    ) -> list[Image.Image]: ...
+    @overload
+    def __call__(
+        self, image: Several, mask: Planes, *, output_type: Literal["np"], **options: Unpack[CallKeywords]
+    ) -> list[NDArray[Any]]: ...
+    @overload
+    def __call__(
+        self, image: Several, mask: Planes, *, output_type: Literal["pt"], **options: Unpack[CallKeywords]
+    ) -> list[Tensor]: ...
+
+    def __call__(
+        self,
+        image: Source | Tensor | Several,
+        mask: Planes,
+        *,
+        sketch: Planes | None = None,
+        invert_mask: bool = False,
+        mask_channel: MaskChannel = "luminance",
+        on_progress: OnProgress | None = None,
+        output_type: OutputType = "auto",
+        max_pixels: int = MAX_PIXELS,
+        **options: Unpack[FillKeywords],
+    ) -> Any:
+        """Fills one picture, or several.
+
+        Args:
+            image: path, Pillow image, array (uint8, uint16 grey, or float in [0, 1]), tensor (C, H, W), or a list of
+                these; or a batch, a tensor (B, C, H, W). Tensors are uint8 or floating point in [0, 1], on any device,
+                and have no gradient.
+            mask: likewise, of the image's size; white (above half), 1 or True = fill. Tensors may lack the axis of
+                channels. A list, or a tensor (B, H, W) or (B, 1, H, W), has one for each image; any other is that of
+                all.
+            sketch: likewise; white = line, of any width. For models that take sketches.
+            invert_mask: black = fill.
+            mask_channel: alpha takes the mask from its opacity.
+            on_progress: called with the steps done and their number; what it raises ends the work.
+            output_type: pil gives a Pillow image in the mode of the input, np an array in its mode and depth. pt gives
+                a tensor: for a tensor one of its shape and type, on its device, with every known value bit for bit; for
+                other images RGB (3, H, W) in [0, 1] on the CPU. auto gives pt for tensors, pil for other images.
+            max_pixels: largest width times height of a file.
+            options: fields of :class:`temperfill.options.FillOptions`: mask_dilate, feather, temperature, texture,
+                seed, strategy and context.
+
+        Returns:
+            The filled picture, upright; a list for a list. A batch gives a tensor (B, C, H, W), an array (B, H, W, C)
+            or a list of Pillow images.
+
+        Raises:
+            OSError: a file cannot be read.
+            ValueError: unreadable input, sizes that differ, or an option out of range.
+        """
+        if output_type not in ("auto", "pil", "np", "pt"):
+            raise ValueError(f"output_type must be auto, pil, np or pt, got {output_type!r}")
+        asked = FillOptions(**options)
+        given = _each(image)
+        masks, sketches = _one_each(mask, len(given), "mask"), _one_each(sketch, len(given), "sketch")
+        results: list[Any] = []
+        for source, white, lines in zip(given, masks, sketches, strict=True):
+            picture = images.open_picture(array_of(source) if isinstance(source, Tensor) else source, max_pixels)
+            hole = images.to_mask(white, picture.size, invert=invert_mask, channel=mask_channel, max_pixels=max_pixels)
+            sketched = None if lines is None else images.to_mask(lines, picture.size, max_pixels=max_pixels)
+            filled = self._complete(picture, hole, sketched, asked, on_progress)
+            results.append(_convert(filled, output_type, source if isinstance(source, Tensor) else None))
+        if isinstance(image, Tensor) and image.ndim == 4:
+            return _stack(results, output_type)
+        return results if isinstance(image, list | tuple) else results[0]
+
+
+def _each(image: Source | Tensor | Several) -> list[Any]:
+    """The images of a list or a batch; an image alone is one."""
+    if isinstance(image, list | tuple):
+        return list(image)
+    if isinstance(image, Tensor) and image.ndim == 4:
+        return list(image.unbind())
+    return [image]
+
+
+def _stack(results: list[Any], output_type: OutputType) -> Any:
+    """What was filled of a batch."""
+    if output_type == "pil":
+        return results
+    return np.stack(results) if output_type == "np" else torch.stack(results)
+
+
+def _one_each(value: Any, number: int, name: str) -> list[Any]:
+    """A plane for each image: the same for all, or those of a list or a tensor."""
+    if isinstance(value, Tensor):
+        return list(planes_in(value, number, name))
+    if not isinstance(value, list | tuple):
+        return [value] * number
+    if len(value) != number:
+        raise ValueError(f"{number} images need one {name} or {number}, got {len(value)}")
+    return [planes_in(plane, 1, name)[0] if isinstance(plane, Tensor) else plane for plane in value]
+
+
+def _convert(picture: Picture, output_type: OutputType, like: Tensor | None) -> Any:
+    if output_type == "pt" or (output_type == "auto" and like is not None):
+        return tensor_of(picture, like)
+    return picture.pixels if output_type == "np" else picture.to_image()
