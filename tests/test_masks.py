@@ -7,14 +7,28 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 
-from temperfill.masks import Mask, by_ratio, default_scale, free_form, free_form_square, square
+from temperfill.config import DataConfig
+from temperfill.masks import (
+    Mask,
+    border,
+    by_ratio,
+    default_scale,
+    for_training,
+    free_form,
+    free_form_square,
+    square,
+    thick,
+)
 
 Draw = Callable[[int, int, np.random.Generator], Mask]
 KINDS: dict[str, Draw] = {
     "free_form": free_form,
     "square": square,
     "free_form_square": free_form_square,
+    "thick": thick,
+    "border": border,
     "by_ratio": lambda height, width, rng: by_ratio(height, width, 0.2, 1.0, rng),
 }
 SIZES = [(1, 1), (1, 50), (2, 3), (16, 16), (37, 1000), (1000, 37), (256, 256)]
@@ -182,3 +196,42 @@ def test_bounds_that_are_no_bin_are_refused(low: float, high: float) -> None:
 def test_a_bin_without_a_pixel_count_is_refused_instead_of_searched_for_ever() -> None:
     with pytest.raises(ValueError, match=r"no hole of a 2x2 picture has a ratio in \(0\.3, 0\.4\]"):
         by_ratio(2, 2, 0.3, 0.4, np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("size", SIZES)
+def test_thick_holes_and_borders_leave_something_known_and_something_missing(size: tuple[int, int]) -> None:
+    for seed in range(5):
+        for mask in (thick(*size, np.random.default_rng(seed)), border(*size, np.random.default_rng(seed))):
+            assert mask.any()
+            assert not mask.all() or mask.size == 1
+
+
+def test_thick_holes_are_as_deep_as_removed_objects() -> None:
+    depths = [ndimage.distance_transform_edt(thick(512, 512, np.random.default_rng(seed))).max() for seed in range(30)]
+    assert 40 < np.median(depths) < 128  # twice 32 to 64 pixels from the middle to the outline, less where it is uneven
+
+
+def test_borders_are_whole_strips() -> None:
+    for seed in range(20):
+        mask = border(64, 80, np.random.default_rng(seed))
+        rows, columns = mask.all(1), mask.all(0)
+        assert np.array_equal(mask, rows[:, None] | columns[None, :])
+        assert (~rows).sum() >= 64 - 2 * 24
+        assert (~columns).sum() >= 80 - 2 * 30
+
+
+def test_training_draws_the_kinds_in_their_shares_and_plain_runs_as_before() -> None:
+    def draw(seed: int, **fields: float) -> Mask:
+        return for_training(DataConfig(**fields), 64, np.random.default_rng(seed))  # type: ignore[arg-type]
+
+    for seed in range(5):
+        assert np.array_equal(draw(seed), free_form_square(64, 64, np.random.default_rng(seed)))
+    known = {
+        mask.tobytes()
+        for seed in range(40)
+        for mask in [draw(seed, thick_share=0.25, border_share=0.25)]
+        if (mask.all(0) | mask.all(1)[:, None])[mask].all()
+    }
+    assert 3 <= len(known) <= 20
+    with pytest.raises(ValueError, match="at most 1 together"):
+        DataConfig(thick_share=0.6, border_share=0.6)

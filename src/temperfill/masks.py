@@ -7,7 +7,7 @@ picture (``scale``; 1 at 256).
 import numpy as np
 from numpy.typing import NDArray
 
-from temperfill.config import Strokes
+from temperfill.config import DataConfig, Strokes
 
 Mask = NDArray[np.bool_]
 Point = tuple[float, float]
@@ -66,6 +66,61 @@ def free_form_square(
     return free_form(height, width, rng, scale, strokes) | square(height, width, rng, scale)
 
 
+def thick(height: int, width: int, rng: np.random.Generator, scale: float | None = None) -> Mask:
+    """One or two round holes with uneven outlines, as removed objects leave them: 64 to 128 pixels across at 256 x 256.
+
+    Args:
+        height: of the mask, pixels.
+        width: of the mask, pixels.
+        rng: source of randomness.
+        scale: size relative to 256 x 256; None for the shorter side over 256.
+
+    Returns:
+        (height, width), True = missing; at least one pixel is known.
+    """
+    scale = default_scale(height, width) if scale is None else scale
+    mask = np.zeros((height, width), bool)
+    y, x = np.arange(height)[:, None] + 0.5, np.arange(width)[None, :] + 0.5
+    for _ in range(rng.integers(1, 3)):
+        dy, dx = y - rng.uniform(0, height), x - rng.uniform(0, width)
+        angle, orders = np.arctan2(dy, dx), np.arange(2, 6)
+        waves = np.cos(angle[..., None] * orders + rng.uniform(0, 2 * np.pi, 4)) @ rng.uniform(0, 0.12, 4)
+        mask |= np.hypot(dy, dx) <= rng.uniform(32, 64) * scale * (1 + waves)
+    return _with_known(mask, rng)
+
+
+def border(height: int, width: int, rng: np.random.Generator) -> Mask:
+    """Strips along one to three sides of the picture, each 1/16 to 3/8 of it wide, as where a canvas is extended.
+
+    Args:
+        height: of the mask, pixels.
+        width: of the mask, pixels.
+        rng: source of randomness.
+
+    Returns:
+        (height, width), True = missing; at least one pixel is known.
+    """
+    mask = np.zeros((height, width), bool)
+    for side in rng.permutation(4)[: rng.integers(1, 4)]:
+        along_rows = mask if side % 2 == 0 else mask.T
+        strip = round(rng.uniform(1 / 16, 3 / 8) * len(along_rows))
+        rows = slice(0, strip) if side < 2 else slice(len(along_rows) - strip, len(along_rows))
+        along_rows[rows] = True
+    return _with_known(mask, rng)
+
+
+def for_training(config: DataConfig, side: int, rng: np.random.Generator) -> Mask:
+    """(side, side), True = missing: a hole of one of the kinds that a run is trained with."""
+    scale = config.mask_scale or side / 256
+    # Runs of one kind only draw nothing more than they did when there was one kind.
+    kind = rng.random() if config.thick_share + config.border_share else 1.0
+    if kind < config.thick_share:
+        return thick(side, side, rng, scale)
+    if kind < config.thick_share + config.border_share:
+        return border(side, side, rng)
+    return free_form_square(side, side, rng, scale, config.mask_strokes)
+
+
 def by_ratio(height: int, width: int, low: float, high: float, rng: np.random.Generator) -> Mask:
     """Strokes that cover a share of the picture in (low, high].
 
@@ -104,6 +159,14 @@ def by_ratio(height: int, width: int, low: float, high: float, rng: np.random.Ge
         if low < share <= high:
             return mask
         scale *= 0.9
+
+
+def _with_known(mask: Mask, rng: np.random.Generator) -> Mask:
+    """The mask, with a hole and a known pixel at least where it has two pixels or more."""
+    if mask.size > 1 and (mask.all() or not mask.any()):
+        place = tuple(rng.integers(0, mask.shape))
+        mask[place] = not mask[place]
+    return mask | (mask.size == 1)
 
 
 def _canvas(mask: Mask, strokes: Strokes) -> Mask:

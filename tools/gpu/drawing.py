@@ -75,7 +75,7 @@ class Draws(Dataset[Draw]):
         side = size if rng.random() < 0.5 else int(rng.integers(round(size / ZOOM), size + 1))
         top, left = rng.integers(0, self.side - side + 1, 2)
         flip = self.data.flip and rng.random() < 0.5
-        mask = masks.free_form_square(size, size, rng, self.data.mask_scale or size / 256, self.data.mask_strokes)
+        mask = masks.for_training(self.data, size, rng)
         centre = rng.choice(np.argwhere(mask))
         lines = np.zeros((0, size, size), bool)
         if len(self.lines):

@@ -16,7 +16,16 @@ Strokes = Literal["deepfillv2", "turned"]
 class DataConfig:
     """Pictures and masks of training (paper, sections IV-A, IV-B)."""
 
-    LATER = MappingProxyType({"mask_strokes": "turned", "sketches": [], "sketch_share": 0.5, "sketch_parts": 0.5})
+    LATER = MappingProxyType(
+        {
+            "mask_strokes": "turned",
+            "thick_share": 0.0,
+            "border_share": 0.0,
+            "sketches": [],
+            "sketch_share": 0.5,
+            "sketch_parts": 0.5,
+        }
+    )
 
     train: tuple[str | Path, ...] = ()
     """Folders of training pictures, searched recursively, folders of shards (temperfill pack), or URLs of either."""
@@ -34,6 +43,10 @@ class DataConfig:
     mask_strokes: Strokes = "deepfillv2"
     """Direction of the strokes: deepfillv2 (up and down, going on to the right), or turned by 90 degrees, as runs drew
     them whose configuration has no such field."""
+    thick_share: float = 0.0
+    """Share of the samples whose hole is thick and round, as a removed object's, instead of strokes and square."""
+    border_share: float = 0.0
+    """Share of the samples whose hole is a strip along sides of the picture, as where a canvas is extended."""
     balanced: bool = False
     """Draw every training folder equally often instead of every picture."""
     sketches: tuple[str | Path, ...] = ()
@@ -53,8 +66,10 @@ class DataConfig:
             8 <= self.crop_size <= self.resize and self.crop_size % 4 == 0,
             f"crop_size must be a multiple of 4 from 8 to resize ({self.resize}), got {self.crop_size}",
         )
-        for name in ("max_corrupt_share", "sketch_share", "sketch_parts"):
+        for name in ("max_corrupt_share", "thick_share", "border_share", "sketch_share", "sketch_parts"):
             require(0 <= getattr(self, name) <= 1, f"{name} must be 0 to 1, got {getattr(self, name)}")
+        together = self.thick_share + self.border_share
+        require(together <= 1, f"thick_share and border_share must be at most 1 together, got {together:g}")
         require(
             len(self.sketches) in (0, len(self.train)),
             f"sketches must name one folder for each of the {len(self.train)} of train, got {len(self.sketches)}",

@@ -94,8 +94,7 @@ class PictureFolders(Dataset[Batch]):
         rng = np.random.default_rng([self.seed, _SAMPLE, number])
         planes, corrupt = self._read(index, rng)
         planes = self._crop(planes, rng)
-        size = self.config.crop_size
-        mask = masks.free_form_square(size, size, rng, self.config.mask_scale or size / 256, self.config.mask_strokes)
+        mask = masks.for_training(self.config, self.config.crop_size, rng)
         hole = np.argwhere(mask)
         return Batch(
             torch.from_numpy(np.ascontiguousarray(planes[..., :3].transpose(2, 0, 1))),

@@ -44,9 +44,8 @@ def validation_score(config: RunConfig, limit: int = 64) -> Callable[[Network], 
         raise ValueError(f"limit must be at least 1, got {limit}")
     pictures = [_centre(path, config.data.resize, config.data.crop_size) for path in _spread(config.data.val, limit)]
     side = config.data.crop_size
-    scale = config.data.mask_scale or side / 256
     generators = (np.random.default_rng([config.seed, _VALIDATION_STREAM, i]) for i in range(len(pictures)))
-    holes = [masks.free_form_square(side, side, rng, scale, config.data.mask_strokes) for rng in generators]
+    holes = [masks.for_training(config.data, side, rng) for rng in generators]
     images_stack, holes_stack = torch.from_numpy(np.stack(pictures)), torch.from_numpy(np.stack(holes))
     scorer = Scorer(MetricsConfig(vgg=config.machine.perceptual_path))
     weights = config.loss.refined_weight / 100, config.loss.perceptual_weight
