@@ -173,7 +173,6 @@ def test_tiles_leave_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
     detector = EdgeNetwork(tiny())
     whole = detector(rgb)
     monkeypatch.setattr(sketch, "TILE", 64)
-    assert len(list(sketch._spans(504))) == 8
     np.testing.assert_allclose(detector(rgb), whole, atol=1e-6)
 
 

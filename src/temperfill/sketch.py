@@ -5,7 +5,6 @@ floats in [0, 1]; sketches are bool, True = line.
 """
 
 import json
-from collections.abc import Iterator
 from importlib import resources
 from pathlib import Path
 from typing import NamedTuple, Protocol
@@ -19,6 +18,7 @@ from scipy import ndimage
 
 from temperfill.files import atomic_write
 from temperfill.nets.pidinet import MULTIPLE, REACH, PiDiNet, from_file
+from temperfill.nets.tiling import in_tiles
 from temperfill.weights_files import check_finite, digest, load_tensors, read_metadata
 
 Edges = NDArray[np.float32]
@@ -205,9 +205,7 @@ class Canny:
 class EdgeNetwork:
     """PiDiNet on pictures of any size.
 
-    Sides are padded to multiples of eight by repeating the border. Pictures with a side above 1024 pixels are computed
-    in tiles, each with all the pixels around it that can change it, so that tiles leave no seams; memory is bounded by
-    the tile.
+    Pictures with a side above 1024 pixels are computed in tiles, without seams.
 
     Args:
         network: with its weights.
@@ -220,27 +218,9 @@ class EdgeNetwork:
         self.name = name
         self.device = torch.device(device)
 
-    @torch.inference_mode()
     def __call__(self, rgb: NDArray[np.float32]) -> Edges:
         """(H, W, 3) RGB in [0, 1] to (H, W) edge probabilities."""
-        height, width = rgb.shape[:2]
-        if height % MULTIPLE or width % MULTIPLE:
-            rgb = np.pad(rgb, ((0, -height % MULTIPLE), (0, -width % MULTIPLE), (0, 0)), "edge")
-        edges = np.empty(rgb.shape[:2], np.float32)
-        for top, bottom in _spans(rgb.shape[0]):
-            for left, right in _spans(rgb.shape[1]):
-                above, before = max(top - REACH, 0), max(left - REACH, 0)
-                part = rgb[above : bottom + REACH, before : right + REACH]
-                image = torch.from_numpy(np.ascontiguousarray(part.transpose(2, 0, 1)))[None].to(self.device)
-                found = self.network(image)[0, 0, top - above : bottom - above, left - before : right - before]
-                edges[top:bottom, left:right] = found.cpu().numpy()
-        return edges[:height, :width]
-
-
-def _spans(length: int) -> Iterator[tuple[int, int]]:
-    """Start and end of the tiles along one side."""
-    step = length if length <= TILE + 2 * REACH else TILE
-    return ((start, min(start + step, length)) for start in range(0, length, step))
+        return in_tiles(self.network, rgb, MULTIPLE, REACH, TILE, self.device)
 
 
 def save_network(
