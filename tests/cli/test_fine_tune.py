@@ -62,6 +62,19 @@ def test_a_model_is_trained_further(
     assert "batch_size" in capsys.readouterr().err
 
 
+def test_validation_pictures_are_none_of_training(
+    pictures: Path, weights: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    words = [pictures, "--model", weights, "--run-dir", tmp_path / "run", "--num-steps", 1, "--crop-size", 40]
+    words += ["--batch-size", 1, "--workers", 0, "--device", "cpu", "--val", pictures]
+    assert call(*words) == 2
+    assert "5 in common" in " ".join(capsys.readouterr().err.split())
+    assert not (tmp_path / "run").exists()
+    assert call(*words, "--overlap", "allow") == 0
+    assert "5 in common" in " ".join(capsys.readouterr().err.split())
+    assert call(*words) == 0  # goes on: what began with it is not refused later
+
+
 def test_a_model_without_lines_can_learn_them(pictures: Path, weights: Path, tmp_path: Path) -> None:
     sketches = tmp_path / "sketches"
     assert not cli.main(["sketch", str(pictures), "--output", str(sketches), "--edges", "canny", "--short-side", "256"])

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from temperfill import cli
 from temperfill.config import from_json, to_json
@@ -24,6 +25,18 @@ def test_method_is_a_first_word(name: str, capsys: pytest.CaptureFixture[str], t
     run = from_json(type(published(name)), changed)
     (tmp_path / "config.json").write_text(json.dumps(changed))
     assert printed([str(tmp_path / "config.json")], capsys) == to_json(run)
+
+
+def test_validation_pictures_are_none_of_training(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    (tmp_path / "val").mkdir()
+    Image.radial_gradient("L").save(tmp_path / "val" / "a.png")
+    words = ["tiny", "--data.train", str(tmp_path), "--data.val", str(tmp_path / "val")]
+    with pytest.raises(SystemExit):
+        cli.main(["train", *words, "--run-dir", str(tmp_path / "run")])
+    said = " ".join(capsys.readouterr().err.split())
+    assert "1 held-out pictures were compared with 1 of training" in said
+    assert "a.png is the same file as" in said
+    assert not (tmp_path / "run").exists()
 
 
 @pytest.mark.parametrize(

@@ -68,6 +68,7 @@ def no_plots(monkeypatch: pytest.MonkeyPatch) -> None:
 def setting(pictures: Path, **study: Any) -> tuple[EvaluationConfig, StudyConfig]:
     evaluation = EvaluationConfig((pictures,), size=SIZE)
     common: dict[str, Any] = {"train": (pictures,), "width": 2, "steps": 3, "crop_size": 32, "resize": 32}
+    common |= {"overlap": "unchecked"}
     return evaluation, StudyConfig(**(common | study), device="cpu")
 
 
@@ -222,3 +223,19 @@ def test_pace_leaves_out_the_first_interval(tmp_path: Path) -> None:
     assert batches_a_minute(path, 4) == 15
     path.write_text("")
     assert batches_a_minute(path, 4) is None
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_no_study_trains_on_its_test_pictures(pictures: Path, tmp_path: Path, trained: list[str]) -> None:
+    with pytest.raises(ValueError, match=r"2 in common .* is the same file as"):
+        run("adversarial", pictures, tmp_path / "one", overlap="refuse")
+    evaluation, config = setting(pictures, overlap="refuse")
+    with pytest.raises(ValueError, match="--overlap allow"):
+        studies.compare(["ours", "telea"], evaluation, tmp_path / "two", config, progress=False)
+    assert trained == []
+    data = run("adversarial", pictures, tmp_path / "three", overlap="allow", seeds=(0,))
+    assert any("2 in common" in note for note in data["notes"])
+    text = (tmp_path / "three" / "report.md").read_text()
+    assert "2 held-out pictures were compared with 2 of training" in text
+    data = studies.compare(["bundled=base", "telea"], evaluation, tmp_path / "four", StudyConfig(), progress=False)
+    assert data["notes"] == ["Trained elsewhere, on pictures that were not compared with these: bundled."]

@@ -7,6 +7,8 @@ from typing import Annotated, Any
 from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import parse, require, say
+from temperfill.cli.train import compare_held_out
+from temperfill.config import Overlap
 
 
 @dataclass(frozen=True)
@@ -30,6 +32,9 @@ class FineTuneOptions:
     pictures sharper; without them it is left out."""
     val: tuple[Path, ...] = ()
     """Folders of other pictures; the model that is best on them is kept, and training ends when it stops improving."""
+    overlap: Overlap = "refuse"
+    """Pictures of val among those of training, when a run begins: refuse, allow (they are named), or unchecked, which
+    does not look for them."""
     num_steps: int = 1000
     """Training steps."""
     batch_size: int = 4
@@ -61,6 +66,7 @@ def run(words: list[str]) -> None:
     from temperfill import evaluate
     from temperfill.train import train
 
+    compare_held_out(config, options.run_dir, options.overlap)
     train(config, options.run_dir, evaluate.validation_score(config))
     weights = options.run_dir / "generator.safetensors"
     say(f"the model is {weights}; use it with temperfill inpaint --model {weights}")

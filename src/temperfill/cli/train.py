@@ -7,8 +7,8 @@ from typing import Annotated, Any
 
 from tyro.conf import arg
 
-from temperfill.cli.parsing import near, parse
-from temperfill.config import RunConfig, to_json
+from temperfill.cli.parsing import near, parse, say
+from temperfill.config import Overlap, RunConfig, to_json
 from temperfill.presets import PRESETS
 from temperfill.systems.table import BASELINES, load_run, published
 
@@ -27,6 +27,9 @@ class TrainOptions:
     config: Annotated[RunConfig, arg(name="")]
     run_dir: Path
     """Folder of the run; the same command goes on where it stopped."""
+    overlap: Overlap = "refuse"
+    """Pictures of data.val among those of training, when a run begins: refuse, allow (they are named), or unchecked,
+    which does not look for them."""
     dry_run: bool = False
     """Print the configuration and stop."""
     debug: bool = False
@@ -48,7 +51,21 @@ def run(words: list[str]) -> None:
     from temperfill import evaluate
 
     print(json.dumps(to_json(config), indent=1), flush=True)
+    compare_held_out(config, options.run_dir, options.overlap)
     train(config, options.run_dir, evaluate.validation_score(config))
+
+
+def compare_held_out(config: RunConfig, run_dir: Path, overlap: Overlap) -> None:
+    """Says, before a run begins, whether it would train on its validation pictures.
+
+    Raises:
+        ValueError: it would, and ``overlap`` refuses that.
+        OSError: pictures cannot be read.
+    """
+    from temperfill import evaluate
+
+    if config.data.val and config.data.train and not (run_dir / "state.pt").exists():
+        say(evaluate.check_overlap(config.data.train, evaluate.pictures_of(config.data.val), overlap))
 
 
 def _unused_score(_: Any) -> dict[str, float]:

@@ -4,7 +4,7 @@ Every field's docstring gives its meaning, unit, range and source; the command l
 "paper" is arXiv 2302.06130. This package imports nothing heavy, so that ``--help`` stays fast.
 """
 
-from temperfill.config.evaluation import LEAST_SIZE, RATIO_BINS, EvaluationConfig, MetricsConfig, StudyConfig
+from temperfill.config.evaluation import LEAST_SIZE, RATIO_BINS, EvaluationConfig, MetricsConfig, Overlap, StudyConfig
 from temperfill.config.ours import DiscriminatorConfig, GeneratorConfig, LossConfig, TrainConfig
 from temperfill.config.run import DataConfig, MachineConfig, NoDiscriminator, RunConfig, RunGenerator, RunLoss, Strokes
 from temperfill.config.values import differences, from_json, load_json, read_json, to_json
@@ -20,6 +20,7 @@ __all__ = [
     "MachineConfig",
     "MetricsConfig",
     "NoDiscriminator",
+    "Overlap",
     "RunConfig",
     "RunGenerator",
     "RunLoss",

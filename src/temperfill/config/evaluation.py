@@ -10,7 +10,10 @@ from temperfill.config.values import at_least, check_types, require
 LEAST_SIZE = 31
 """Smallest side in pixels of evaluated pictures: SqueezeNet's last pooling has no window below it."""
 RATIO_BINS = ("ratio-0.0-0.1", "ratio-0.1-0.2", "ratio-0.2-0.3", "ratio-0.3-0.4", "ratio-0.4-0.5")
-"""The paper's five bins of the hole's share of the picture (section IV-D, Table IV); a bin excludes its lower bound."""
+"""The paper's five bins of the hole's share of the picture (section IV-E, Table IV); a bin excludes its lower bound."""
+
+Overlap = Literal["refuse", "allow", "unchecked"]
+"""What to do about held-out pictures among those of training: stop, name them and go on, or not look."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,9 @@ class StudyConfig:
 
     train: tuple[str | Path, ...] = ()
     """Folders of training pictures or of shards, or URLs of either."""
+    overlap: Overlap = "refuse"
+    """Test pictures among those of training: refuse, allow (they are named in the report), or unchecked, which does
+    not look for them."""
     seeds: tuple[int, ...] = (0, 1)
     """Seeds; every variant is trained once with each. Variants are ranked from two seeds on."""
     steps: int = 100_000

@@ -7,6 +7,7 @@ Pictures become squares (centre crop, Lanczos), composites are PNG with untouche
 from temperfill.evaluate.entrants import Entrant, load_entrants
 from temperfill.evaluate.evaluation import Prepared, measure, prepare, prepare_with, run
 from temperfill.evaluate.inputs import FREE_FORM_SQUARE
+from temperfill.evaluate.overlap import check_overlap, pictures_of
 from temperfill.evaluate.scorer import LINES_TOLERANCE, Scorer
 from temperfill.evaluate.validation import validation_score
 
@@ -16,8 +17,10 @@ __all__ = [
     "Entrant",
     "Prepared",
     "Scorer",
+    "check_overlap",
     "load_entrants",
     "measure",
+    "pictures_of",
     "prepare",
     "prepare_with",
     "run",

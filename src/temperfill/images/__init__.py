@@ -12,6 +12,8 @@ from temperfill.images.reading import (
     Source,
     open_picture,
     read_rgb,
+    read_small,
+    resize_grey,
     resize_short_side,
     to_mask,
 )
@@ -33,6 +35,8 @@ __all__ = [
     "paste",
     "read_header",
     "read_rgb",
+    "read_small",
+    "resize_grey",
     "resize_short_side",
     "save_picture",
     "storable",

@@ -64,6 +64,33 @@ def read_rgb(source: Source, max_pixels: int = MAX_PIXELS, name: str = "the file
     return to_bytes(to_rgb(picture))
 
 
+def read_small(file: BinaryIO, side: int, name: str = "the file") -> NDArray[np.uint8]:
+    """The brightness of a picture file, (H, W), upright, decoded no larger than need be: to compare, not to show.
+
+    Args:
+        file: open for reading bytes.
+        side: both sides have at least as many pixels, where the picture has.
+        name: of the file in errors.
+
+    Raises:
+        ValueError: as :func:`open_picture`.
+    """
+    image = identify(file, name)
+    _check_size(stored_size(image), name, MAX_PIXELS)
+    try:
+        image.draft("L", (side, side))
+        return np.asarray(_upright(image, name).convert("L"))
+    except MemoryError:
+        raise ValueError(f"{name} cannot be decoded: not enough memory, or its header is damaged") from None
+    except (OSError, *DECODER_ERRORS) as error:
+        raise ValueError(f"{name} is damaged or truncated: {one_line(error)}") from None
+
+
+def resize_grey(plane: NDArray[np.uint8], side: int) -> NDArray[np.float64]:
+    """A plane (H, W) as a square (side, side) by Lanczos; the aspect does not stay."""
+    return np.asarray(Image.fromarray(plane).resize((side, side), Image.Resampling.LANCZOS), np.float64)
+
+
 def resize_short_side(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
     """Resizes (H, W, 3) bytes by Lanczos so that the short side has ``size`` pixels; the aspect stays."""
     height, width = picture.shape[:2]

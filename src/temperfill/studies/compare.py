@@ -62,10 +62,11 @@ def compare(
     if clash:
         raise ValueError(f"{clash[0]} is both to be trained and given; label the given one otherwise")
     prepared = evaluate.prepare(evaluation, output, study.device)
+    notes = _overlap(prepared, study, [e.label for e in known if e.trained], progress)
     runs = _train(variants, study, output)
     sources: list[str | tuple[str, Sequence[Path]]] = [_runs_of(runs, n) if n in variants else n for n in methods]
     entrants = evaluate.load_entrants(sources, prepared.device)
-    return _report(prepared, entrants, entrants[0].label, study if runs else None, runs, command, progress)
+    return _report(prepared, entrants, entrants[0].label, study if runs else None, runs, notes, command, progress)
 
 
 def ablation(
@@ -99,9 +100,21 @@ def ablation(
     report.need_matplotlib()
     variants = ablation_variants(name, study)
     prepared = evaluate.prepare(evaluation, output, study.device)
+    notes = _overlap(prepared, study, [], progress)
     runs = _train(variants, study, output)
     entrants = evaluate.load_entrants([_runs_of(runs, label) for label in variants], prepared.device)
-    return _report(prepared, entrants, next(iter(variants)), study, runs, command, progress)
+    return _report(prepared, entrants, next(iter(variants)), study, runs, notes, command, progress)
+
+
+def _overlap(prepared: evaluate.Prepared, study: StudyConfig, given: list[str], progress: bool) -> list[str]:
+    """Of test pictures among those of training: refuses, or says what was found."""
+    notes = []
+    if study.train:
+        tested = [item.path for item in prepared.items]
+        notes.append(evaluate.check_overlap(study.train, tested, study.overlap, progress))
+    if given:
+        notes.append(f"Trained elsewhere, on pictures that were not compared with these: {', '.join(given)}.")
+    return notes
 
 
 def _train(variants: dict[str, RunConfig], study: StudyConfig, output: Path) -> list[Run]:
@@ -120,14 +133,15 @@ def _report(
     reference: str,
     study: StudyConfig | None,
     runs: list[Run],
+    notes: list[str],
     command: str,
     progress: bool,
 ) -> dict[str, Any]:
-    notes, extra, tables = [], {}, []
+    extra, tables = {}, []
     if study is not None:
         facts = training_facts(runs)
         extra = {"study": to_json(study), "training": facts}
-        notes = _notes(study)
+        notes = [*_notes(study), *notes]
         tables = [_training_table(facts)]
         with_temperatures = [run.folder for run in runs if run.config.generator.learns_temperatures]
         if with_temperatures:
