@@ -1,15 +1,14 @@
 """The tables of configurations."""
 
-import dataclasses
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from temperfill.config import GeneratorConfig, TrainConfig, from_json, load_json, to_json
+from temperfill.config import TrainConfig, from_json, load_json, to_json
 from temperfill.nets.discriminator import Discriminator
 from temperfill.nets.generator import Generator
-from temperfill.presets import ABLATED_GENERATORS, PRESETS
+from temperfill.presets import PRESETS
 
 
 def count(module: object) -> int:
@@ -19,7 +18,6 @@ def count(module: object) -> int:
 def test_the_tables_hold_what_the_documentation_names() -> None:
     assert set(PRESETS) == {"paper", "tiny", "base", "large"}
     assert PRESETS["paper"] == TrainConfig()
-    assert set(ABLATED_GENERATORS) == {"mhtma", "atma", "contextual", "none"}
 
 
 @pytest.mark.parametrize("name", PRESETS)
@@ -50,15 +48,3 @@ def test_the_discriminator_grows_with_the_generator_and_is_full_size_in_large() 
     assert sorted(discriminators) == discriminators
     assert 40e6 <= discriminators[-1] <= 50e6
     assert PRESETS["large"].discriminator.width == 2 * PRESETS["base"].discriminator.width
-
-
-def test_every_ablation_changes_one_thing_of_the_paper() -> None:
-    base = PRESETS["paper"].generator
-    for name, config in ABLATED_GENERATORS.items():
-        fields = [f.name for f in dataclasses.fields(GeneratorConfig)]
-        changed = [field for field in fields if getattr(config, field) != getattr(base, field)]
-        assert len(changed) == (name != "mhtma"), name
-
-
-def test_ablations_all_differ() -> None:
-    assert len(set(ABLATED_GENERATORS.values())) == len(ABLATED_GENERATORS)

@@ -1,9 +1,8 @@
-"""Tables of configurations of our network.
+"""Table of configurations of our network.
 
 PRESETS are runs: "paper" is trained as the paper says, "base" and "large" with the losses and the carried detail
 of the bundled model, which controlled runs compare (docs/record/release.md), "tiny" is "paper" in small, to try things
 out.
-ABLATED_GENERATORS are what is changed in the paper's generator.
 """
 
 from dataclasses import replace
@@ -40,11 +39,4 @@ PRESETS: dict[str, TrainConfig] = {
         generator=replace(BASE.generator, width=48),
         discriminator=DiscriminatorConfig(width=64, feature_dim=1024),
     ),
-}
-
-ABLATED_GENERATORS: dict[str, GeneratorConfig] = {
-    "mhtma": PAPER.generator,
-    "atma": replace(PAPER.generator, attention="atma"),
-    "contextual": replace(PAPER.generator, attention="contextual"),
-    "none": replace(PAPER.generator, attention="none"),
 }

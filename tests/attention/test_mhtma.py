@@ -15,6 +15,7 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from temperfill.attention import MHTMA, fused_attention, reference_attention
 from temperfill.attention.patches import key_mask, reduce_mask
+from temperfill.attention.scores import attention_weights
 
 CHANNELS, HEADS, HEAD_DIM, EXTRA = 5, 3, 4, 2
 SIZE = (7, 6)
@@ -461,3 +462,24 @@ def test_an_empty_avoid_changes_no_bit_and_a_full_one_is_as_a_full_hole(implemen
                 assert b is not None
                 assert a.isfinite().all()
                 assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("bias", [-2.0, 0.0, 0.5])
+def test_temperatures_of_either_sign_keep_masked_keys_without_weight(bias: float, dtype: torch.dtype) -> None:
+    """With LeakyReLU a temperature may be negative, but never so near to zero that lambda is no low score."""
+    mask = masks()[2:4]
+    found = []
+    for implementation in ("reference", "fused"):
+        attention = module(dtype, implementation, temperature="leaky_relu")
+        torch.nn.init.constant_(attention.temperature.linear.bias, bias)  # type: ignore[arg-type, union-attr]
+        found.append(run(attention, mask, False, False))
+        features = torch.randn(2, CHANNELS, *SIZE, dtype=dtype, generator=torch.Generator().manual_seed(3))
+        temperatures = attention.temperatures(features)
+        assert (temperatures.abs() >= 1e-3).all()
+        assert bool((temperatures < 0).all()) == (bias < -1)
+        memory = attention.memorise(features, mask.to(dtype))
+        weights = attention_weights(memory.keys, memory.keys, memory.masked, temperatures)
+        assert 0 < memory.masked.mean() < 1
+        assert (weights * memory.masked[:, None, None]).max() == 0
+    assert_equal(found[1], found[0], 1e-3 if dtype is torch.float32 else TOLERANCE[dtype])

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from temperfill.attention import ATMA, TemperatureNetwork, atma
+from temperfill.attention import ATMA, GivenTemperature, TemperatureNetwork, atma
 from temperfill.attention.contextual import patch_scores
 
 
@@ -23,7 +23,7 @@ def test_temperatures_start_near_a_tenth(channels: int, scale: float, size: tupl
 
 
 @pytest.mark.parametrize("initial", [0.05, 0.1, 1.0, 10.0])
-@pytest.mark.parametrize("activation", ["softplus", "leaky_relu"])
+@pytest.mark.parametrize("activation", ["softplus", "leaky_relu", "exponential"])
 def test_temperatures_start_where_they_are_told_to(activation: str, initial: float) -> None:
     temperatures = network(initial=initial, activation=activation)(torch.zeros(1, 16, 8, 8))
     torch.testing.assert_close(temperatures, torch.full((1, 3), initial), rtol=1e-5, atol=0)
@@ -37,9 +37,10 @@ def poison(net: TemperatureNetwork, bias: float, weight: float) -> None:
 ADVERSARIAL = [(-1e30, 0.0), (-1e4, -1e4), (-20.0, 0.0), (0.0, -1e10), (-100.0, -1.0), (1e4, -1e6)]
 
 
+@pytest.mark.parametrize("activation", ["softplus", "exponential"])
 @pytest.mark.parametrize(("bias", "weight"), ADVERSARIAL)
-def test_softplus_stays_positive_under_adversarial_weights(bias: float, weight: float) -> None:
-    net = network()
+def test_it_stays_positive_and_finite_under_adversarial_weights(bias: float, weight: float, activation: str) -> None:
+    net = network(activation=activation)
     poison(net, bias, weight)
     for scale in (0.0, 1.0, 1e3):
         temperatures = net(torch.randn(4, 16, 9, 9).abs() * scale)
@@ -59,7 +60,7 @@ def test_the_floor_is_added_and_leaves_a_gradient() -> None:
     assert (net.linear.bias.grad > 0).all()
 
 
-@pytest.mark.parametrize("activation", ["softplus", "leaky_relu"])
+@pytest.mark.parametrize("activation", ["softplus", "leaky_relu", "exponential"])
 @pytest.mark.parametrize("size", [(1, 1), (16, 16)])
 def test_gradient_reaches_every_parameter_and_the_features(activation: str, size: tuple[int, int]) -> None:
     net = network(activation=activation)
@@ -144,3 +145,20 @@ def test_the_weights_that_turn_leaky_relu_negative_leave_softplus_positive() -> 
         poison(net, -1.0, 0.0)
         signs[activation] = bool((net(features) > 0).all())
     assert signs == {"leaky_relu": False, "softplus": True}
+
+
+def test_given_temperatures_are_constant_or_fall_by_the_same_factor_in_each_step() -> None:
+    features = torch.randn(3, 16, 8, 8)
+    constant = GivenTemperature(2, 0.3)
+    constant.set_step(1000)
+    assert torch.equal(constant(features), torch.full((3, 2), 0.3))
+    falling = GivenTemperature(2, 0.1, 0.001, 100)
+    found = []
+    for step in (0, 50, 51, 100, 1000):
+        falling.set_step(step)
+        found.append(float(falling(features)[0, 0]))
+    assert found == pytest.approx([0.1, 0.01, 0.01 * 0.01**0.01, 0.001, 0.001])
+    assert not list(falling.parameters())
+    again = GivenTemperature(2, 0.5, 0.1, 7)
+    again.load_state_dict(falling.state_dict())
+    assert torch.equal(again(features), falling(features))

@@ -43,7 +43,7 @@ TENSORS = {
 }
 """Digests of the names and shapes of weights, of generator and discriminator at width 4, before there was a table."""
 SETTINGS = {
-    "ours": "d13fb854b9fb",
+    "ours": "fe41be12106f",
     "partialconv": "7489be84f182",
     "deepfillv2": "c330aa4741a5",
     "wavefill": "de7fb9c55b52",
@@ -127,6 +127,9 @@ def test_run_written_before_there_were_methods_is_one_of_ours(tmp_path: Path) ->
     assert set(changes) == {
         "method: None -> 'ours'",
         "discriminator_rate: None -> 1.0",
+        "generator.temperature: None -> 'softplus'",
+        "generator.temperature_end: None -> 0.01",
+        "generator.temperature_steps: None -> 100000",
         "loss.perceptual_layers: None -> [1, 2, 3]",
         "loss.texture_weight: None -> 0.0",
         "data.sketches: None -> []",

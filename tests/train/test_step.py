@@ -1,6 +1,7 @@
-"""One update of both networks: its learning rate and its averaging can be given."""
+"""One update of both networks: its learning rate and its averaging can be given, and schedules follow the step."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 import torch
@@ -11,6 +12,7 @@ from temperfill.data import Batch
 from temperfill.presets import PRESETS
 from temperfill.train.networks import Networks
 from temperfill.train.step import Stepper
+from temperfill.weights_files import load_generator, save_generator
 
 CONFIG = replace(
     PRESETS["tiny"], loss=LossConfig(perceptual_weight=0), data=DataConfig(resize=32, crop_size=32), batch_size=2
@@ -50,3 +52,16 @@ def test_a_given_decay_averages_instead_of_that_of_the_step() -> None:
     assert same(followed.ema, followed.generator)
     assert same(kept.ema, Networks(CONFIG).generator)
     assert not same(trained(CONFIG).ema, followed.ema)
+
+
+def test_a_schedule_of_the_temperature_is_a_function_of_the_step(tmp_path: Path) -> None:
+    generator = replace(CONFIG.generator, temperature="annealed", temperature_end=0.001, temperature_steps=4)
+    config = replace(CONFIG, generator=generator)
+    networks = Networks(config)
+    stepper = Stepper(config, networks, Fabric(accelerator="cpu", devices=1))
+    for step, expected in ((2, 0.01), (0, 0.1), (3, 0.001**0.75 * 0.1**0.25)):
+        assert stepper(batch(), step)[1].flatten().tolist() == pytest.approx([expected] * 4)
+    save_generator(tmp_path / "weights.safetensors", networks.ema)
+    kept = load_generator(tmp_path / "weights.safetensors")
+    one = batch()
+    assert kept(one.image, one.mask).temperatures.flatten().tolist() == pytest.approx([expected] * 4)

@@ -8,13 +8,14 @@ from temperfill.attention.atma import ATMA
 from temperfill.attention.contextual import ContextualAttention
 from temperfill.attention.contract import Attention, Tempered
 from temperfill.attention.mhtma import MHTMA, fused_attention, reference_attention
-from temperfill.attention.temperature import TemperatureNetwork
+from temperfill.attention.temperature import GivenTemperature, TemperatureNetwork
 
 __all__ = [
     "ATMA",
     "MHTMA",
     "Attention",
     "ContextualAttention",
+    "GivenTemperature",
     "TemperatureNetwork",
     "Tempered",
     "fused_attention",

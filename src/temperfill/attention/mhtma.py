@@ -21,8 +21,12 @@ from temperfill.attention.scores import (
     score_factors,
     weighty_keys,
 )
-from temperfill.attention.temperature import TemperatureNetwork
+from temperfill.attention.temperature import TemperatureKind, TemperatureNetwork, temperature_source
 from temperfill.tensors import Box, is_plain_inference
+
+_NEAREST_ZERO = 1e-3
+"""Least size of a temperature of either sign: no similarity over it outweighs lambda, so masked keys stay without
+weight."""
 
 
 def reference_attention(
@@ -102,15 +106,18 @@ class MHTMA(nn.Module):
 
     Args:
         channels: C of the features.
-        heads: heads, each with a projection and a learned temperature of its own.
+        heads: heads, each with a projection and a temperature of its own.
         head_dim: channels c of each projection.
         patch_size: side k of the patches, odd or even.
         key_stride: distance between key patches.
         masked_score: lambda of Eq. 9.
         masked_score_scaled: divide lambda by the temperature.
         temperature_init: temperature at the start.
-        temperature_floor: lower bound of the temperature.
+        temperature_floor: lower bound of the temperatures that are learned as positive.
         implementation: ``fused`` or ``reference``.
+        temperature: what gives the temperatures, as for :func:`~temperfill.attention.temperature.temperature_source`.
+        temperature_end: last temperature of ``annealed``.
+        temperature_steps: training steps over which ``annealed`` falls.
 
     Attributes:
         max_queries: most queries that are matched at once where no gradient is wanted; None for all. Fewer take less
@@ -129,6 +136,9 @@ class MHTMA(nn.Module):
         temperature_init: float = 0.1,
         temperature_floor: float = 0.01,
         implementation: Literal["fused", "reference"] = "fused",
+        temperature: TemperatureKind = "softplus",
+        temperature_end: float = 0.01,
+        temperature_steps: int = 100_000,
     ) -> None:
         super().__init__()
         self.max_queries: int | None = None
@@ -140,11 +150,16 @@ class MHTMA(nn.Module):
         self.attention = fused_attention if implementation == "fused" else reference_attention
         self.project_in = nn.Conv2d(channels, heads * head_dim, 1)
         self.project_out = nn.Conv2d(heads * head_dim, channels, 1)
-        self.temperature = TemperatureNetwork(channels, heads, temperature_init, floor=temperature_floor)
+        self.temperature = temperature_source(
+            temperature, channels, heads, temperature_init, temperature_floor, temperature_end, temperature_steps
+        )
 
     def temperatures(self, features: Tensor) -> Tensor:
-        """(B, C, h, w) features to (B, heads) temperatures."""
-        return self.temperature(features)
+        """(B, C, h, w) features to (B, heads) temperatures; one that may have either sign keeps off zero."""
+        found: Tensor = self.temperature(features)
+        if isinstance(self.temperature, TemperatureNetwork) and self.temperature.activation == "leaky_relu":
+            return torch.where(found < 0, -1.0, 1.0) * found.abs().clamp(min=_NEAREST_ZERO)
+        return found
 
     def forward(self, features: Tensor, mask: Tensor, temperatures: Tensor | None = None) -> Tensor:
         """Refines features by what matches elsewhere in the known part.
@@ -204,7 +219,7 @@ class MHTMA(nn.Module):
         embedded = self.project_in(features)
         with torch.autocast(features.device.type, enabled=False):
             # Similarities and their normalisation stay in float32, like the temperatures.
-            embedded = embedded.to(self.temperature.linear.weight.dtype)
+            embedded = embedded.to(self.project_in.weight.dtype)
             masks = [mask] if avoid is None else [mask, avoid]
             memory = lookup.memorise(embedded, masks, extra, self.heads, self.patch_size, self.key_stride)
         if not weighty_only:

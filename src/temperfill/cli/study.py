@@ -33,9 +33,10 @@ class CompareOptions:
 class AblationOptions:
     """Trains variants of our network for the same steps on the same pictures and masks, and compares them."""
 
-    what: Positional[Literal["attention", "adversarial"]]
+    what: Positional[Literal["attention", "adversarial", "temperature"]]
     """attention: MHTMA, ATMA, contextual attention and none. adversarial: hinge with spectral normalisation, and
-    WGAN-GP."""
+    WGAN-GP. temperature: MHTMA with temperatures learned with Softplus or LeakyReLU at the end, constant at 0.1 or
+    0.01, and falling from one to the other."""
     evaluation: EvaluationConfig
     study: StudyConfig
     output: Path

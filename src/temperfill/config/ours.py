@@ -18,17 +18,25 @@ class GeneratorConfig(RunGenerator):
     attention: Literal["mhtma", "atma", "contextual", "none"] = "mhtma"
     """Attention of the refinement's attention branch; the paper's is mhtma."""
     heads: int = 2
-    """Attention heads, each with a learned temperature (ignored by contextual and none)."""
+    """Attention heads, each with a temperature (ignored by contextual and none)."""
     head_dim: int = 24
     """Channels of each head's projection."""
     patch_size: int = 3
     """Side of the square patches of mhtma, in feature cells; odd or even."""
     key_stride: int = 1
     """Distance between key patches of mhtma, in feature cells."""
+    temperature: Literal["softplus", "leaky_relu", "exponential", "constant", "annealed"] = "softplus"
+    """What gives mhtma its temperatures. softplus (paper, Eq. 13), leaky_relu (ATMA's, which can go negative) and
+    exponential: learned, by a network that ends so. constant: temperature_init. annealed: falls from temperature_init
+    to temperature_end in temperature_steps, by the same factor in each step."""
     temperature_init: float = 0.1
     """Temperature that mhtma starts near."""
     temperature_floor: float = 0.01
-    """Added to the Softplus, so that a temperature never falls below it."""
+    """Added to softplus and exponential, so that such a temperature never falls below it."""
+    temperature_end: float = 0.01
+    """Last temperature of annealed."""
+    temperature_steps: int = 100_000
+    """Steps over which annealed falls."""
     masked_score: float = -10000.0
     """Score (lambda, Eq. 9) of keys that touch the hole."""
     masked_score_scaled: bool = False
@@ -45,11 +53,16 @@ class GeneratorConfig(RunGenerator):
     def __post_init__(self) -> None:
         check_types(self)
         require(self.width >= 2 and self.width % 2 == 0, f"width must be even and at least 2, got {self.width}")
-        at_least(1, self, "heads", "head_dim", "patch_size", "key_stride")
-        require(self.temperature_floor > 0, f"temperature_floor must be positive, got {self.temperature_floor}")
+        at_least(1, self, "heads", "head_dim", "patch_size", "key_stride", "temperature_steps")
+        for name in ("temperature_init", "temperature_floor", "temperature_end"):
+            require(getattr(self, name) > 0, f"{name} must be positive, got {getattr(self, name)}")
         require(
-            self.temperature_init > self.temperature_floor,
+            self.temperature not in ("softplus", "exponential") or self.temperature_init > self.temperature_floor,
             f"temperature_init must exceed temperature_floor {self.temperature_floor}, got {self.temperature_init}",
+        )
+        require(
+            self.temperature == "softplus" or self.attention == "mhtma",
+            f"temperature {self.temperature} needs the attention mhtma, got {self.attention}",
         )
         require(self.masked_score < 0, f"masked_score must be negative, got {self.masked_score}")
         require(
@@ -62,7 +75,7 @@ class GeneratorConfig(RunGenerator):
         )
 
     @property
-    def learns_temperatures(self) -> bool:
+    def has_temperatures(self) -> bool:
         """Those of MHTMA and ATMA."""
         return self.attention in ("mhtma", "atma")
 

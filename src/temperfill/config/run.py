@@ -122,7 +122,7 @@ class RunGenerator:
     sketch = False
 
     @property
-    def learns_temperatures(self) -> bool:
+    def has_temperatures(self) -> bool:
         """Whether there are temperatures to draw over training."""
         return False
 

@@ -10,7 +10,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from temperfill.attention import MHTMA, Tempered
+from temperfill.attention import MHTMA, GivenTemperature, Tempered
 from temperfill.attention.patches import reduce_mask
 from temperfill.config import GeneratorConfig
 from temperfill.nets.layers import GatedConv2d, UpGatedConv2d, encoder, plain_output
@@ -93,6 +93,12 @@ class Generator(Network):
         """Whether ``sources`` can tell where the attention copies from, and ``avoid`` be given."""
         branch = self.refinement.attention_branch
         return branch is not None and isinstance(branch.attention, MHTMA)
+
+    def set_step(self, step: int) -> None:
+        """Takes the temperature that a schedule has for a training step, where there is one."""
+        for part in self.modules():
+            if isinstance(part, GivenTemperature):
+                part.set_step(step)
 
     def forward(
         self,

@@ -34,3 +34,10 @@ class Network(nn.Module):
 
     SIZE_RULE: ClassVar[SizeRule]
     config: Any
+
+    def set_step(self, step: int) -> None:
+        """Is told every training step, from 0, before it is taken: for what follows a schedule. Most networks do not.
+
+        Args:
+            step: its number; what is set is a function of it alone.
+        """

@@ -88,6 +88,9 @@ def _mhtma(config: GeneratorConfig) -> MHTMA:
         config.masked_score_scaled,
         config.temperature_init,
         config.temperature_floor,
+        temperature=config.temperature,
+        temperature_end=config.temperature_end,
+        temperature_steps=config.temperature_steps,
     )
 
 

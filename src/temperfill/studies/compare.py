@@ -143,7 +143,7 @@ def _report(
         extra = {"study": to_json(study), "training": facts}
         notes = [*_notes(study), *notes]
         tables = [_training_table(facts)]
-        with_temperatures = [run.folder for run in runs if run.config.generator.learns_temperatures]
+        with_temperatures = [run.folder for run in runs if run.config.generator.has_temperatures]
         if with_temperatures:
             curves(with_temperatures, prepared.output / "figures")
             notes.append("Temperatures of every head over training: figures/temperatures.png.")

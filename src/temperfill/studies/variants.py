@@ -1,25 +1,59 @@
 """What the studies train: one configuration for each variant, alike in all that is not the question."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from temperfill.config import DataConfig, DiscriminatorConfig, GeneratorConfig, RunConfig, StudyConfig
+from temperfill.config import (
+    DataConfig,
+    DiscriminatorConfig,
+    GeneratorConfig,
+    RunConfig,
+    StudyConfig,
+    from_json,
+    to_json,
+)
 from temperfill.nets.vgg import VGGFeatures
-from temperfill.presets import ABLATED_GENERATORS, PAPER
+from temperfill.presets import PAPER
 from temperfill.systems.table import BASELINES, published
 
-ABLATIONS = {
-    "attention": ("mhtma", "atma", "contextual", "none"),
-    "adversarial": ("hinge", "wgan-gp"),
+Changes = dict[str, Any]
+"""What a variant changes in a run, as it stands in the JSON of a run: nested, and only what differs."""
+
+
+def _attention(study: StudyConfig) -> dict[str, Changes]:
+    return {kind: {"generator": {"attention": kind}} for kind in ("mhtma", "atma", "contextual", "none")}
+
+
+def _adversarial(study: StudyConfig) -> dict[str, Changes]:
+    return {kind: {"loss": {"adversarial": kind}} for kind in ("hinge", "wgan-gp")}
+
+
+def _temperature(study: StudyConfig) -> dict[str, Changes]:
+    kinds: dict[str, Changes] = {
+        "softplus": {},
+        "leaky-relu": {"temperature": "leaky_relu"},
+        "constant-0.1": {"temperature": "constant"},
+        "constant-0.01": {"temperature": "constant", "temperature_init": 0.01},
+        "annealed": {"temperature": "annealed", "temperature_steps": study.steps},
+    }
+    return {label: {"generator": changes} for label, changes in kinds.items()}
+
+
+ABLATIONS: dict[str, Callable[[StudyConfig], dict[str, Changes]]] = {
+    "attention": _attention,
+    "adversarial": _adversarial,
+    "temperature": _temperature,
 }
-"""Ablations and their variants, the paper's own choice first (Tables I and II; none is added)."""
+"""Ablations and what their variants change in the paper's run, the paper's own choice first (Tables I and II, to which
+none is added; section II-C)."""
 LEARNED = ("ours", *BASELINES)
 """Methods that a comparison can train (Table III)."""
 
 
 def ablation_variants(name: str, study: StudyConfig) -> dict[str, RunConfig]:
-    """Our network with each attention, or with each adversarial loss.
+    """Our network with each attention, each adversarial loss, or each way to scale the temperature.
 
     Args:
         name: of ``ABLATIONS``.
@@ -30,10 +64,29 @@ def ablation_variants(name: str, study: StudyConfig) -> dict[str, RunConfig]:
         OSError: the weights of the perceptual loss are missing.
     """
     ours = learned_variant("ours", study)
-    if name == "attention":
-        kinds = {label: ABLATED_GENERATORS[label].attention for label in ABLATIONS[name]}
-        return {label: replace(ours, generator=replace(ours.generator, attention=kinds[label])) for label in kinds}
-    return {label: replace(ours, loss=replace(ours.loss, adversarial=label)) for label in ABLATIONS[name]}
+    return {label: changed(ours, changes, label) for label, changes in ABLATIONS[name](study).items()}
+
+
+def changed(config: RunConfig, changes: Changes, where: str) -> RunConfig:
+    """A run with some of its values changed.
+
+    Args:
+        config: the run.
+        changes: what differs.
+        where: name of the changes, for messages.
+
+    Raises:
+        ValueError: an unknown key or a value that does not fit, naming the path to it.
+    """
+    return from_json(type(config), _merged(to_json(config), changes), where)
+
+
+def _merged(old: Changes, changes: Changes) -> Changes:
+    both = {
+        key: _merged(old[key], value) if isinstance(value, dict) and isinstance(old.get(key), dict) else value
+        for key, value in changes.items()
+    }
+    return old | both
 
 
 def learned_variant(name: str, study: StudyConfig) -> RunConfig:

@@ -104,6 +104,7 @@ class Stepper:
         config, discriminator = self.config, self.networks.discriminator
         rate = learning_rate(config, step) if rate is None else rate
         _set_rate(self.generator_optimizer, rate)
+        self.networks.generator.set_step(step)
         output = self.generator(*batch.given)
         output = output._replace(coarse=output.coarse.float(), refined=output.refined.float())
         fake = composite(output.refined, batch.image, batch.mask)

@@ -16,7 +16,7 @@ class ATMAConfig(DeepFillV2Config):
     """Temperature at the start."""
 
     @property
-    def learns_temperatures(self) -> bool:
+    def has_temperatures(self) -> bool:
         """Those of the heads."""
         return True
 
