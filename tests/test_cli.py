@@ -104,6 +104,28 @@ def test_inpaint_options(files: dict[str, Path]) -> None:
     assert sizes[0] < sizes[1]
 
 
+def test_inpaint_avoids_what_a_file_marks(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(command(files))
+    plain, mask = read(files["out"]), read(files["mask"])
+    avoid = files["folder"] / "avoid.png"
+    Image.fromarray(mask).save(avoid)
+    cli.main(command(files, "--avoid", str(avoid)))
+    assert "nothing is avoided" in capsys.readouterr().err
+    assert np.array_equal(read(files["out"]), plain)
+    marks = np.zeros_like(mask)
+    marks[:, -marks.shape[1] // 3 :] = 255
+    Image.fromarray(marks).save(avoid)
+    cli.main(command(files, "--avoid", str(avoid)))
+    assert not np.array_equal(read(files["out"]), plain)
+    for words, text in (
+        (("--avoid", str(avoid), "--model", "telea"), "method telea cannot avoid a part of the picture"),
+        (("--avoid", str(avoid), "--output", str(avoid)), "was drawn for this"),
+    ):
+        assert text in refused(command(files, *words), capsys)
+    Image.fromarray(marks[:-1]).save(avoid)
+    assert "what to avoid" in refused(command(files, "--avoid", str(avoid)), capsys)
+
+
 def test_output_may_be_the_input(files: dict[str, Path]) -> None:
     before = read(files["a"])
     cli.main(command(files, out=files["a"]))

@@ -47,7 +47,7 @@ def pictures() -> tuple[list[Image.Image], list[tuple[float, Image.Image]]]:
     planes = [composite(plane, image, missing) for plane in (torch.ones_like(image), output.coarse, output.refined)]
     stages = [Image.fromarray((p[0].permute(1, 2, 0) * 255).round().byte().numpy()) for p in planes]
     inpainter = Inpainter.from_pretrained("base", "cpu", "fp32")
-    heads = inpainter.sources(images.open_picture(picture), hole, *PLACE, top=24)
+    heads = inpainter.sources(images.open_picture(picture), hole, *PLACE, top=24).heads
     return stages, [(head.temperature, _marked(stages[0], head)) for head in heads]
 
 

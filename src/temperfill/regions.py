@@ -48,7 +48,9 @@ def dilate(hole: Hole, radius: int) -> Hole:
     return result
 
 
-def feather(filled: NDArray[np.float32], image: NDArray[np.float32], hole: Hole, radius: int) -> NDArray[np.float32]:
+def feather(
+    filled: NDArray[np.float32], image: NDArray[np.float32], hole: Hole, radius: int, avoid: Hole | None = None
+) -> NDArray[np.float32]:
     """Fades, over ``radius`` pixels inside the rim of the hole, from the nearest known pixel to the result.
 
     Args:
@@ -56,6 +58,7 @@ def feather(filled: NDArray[np.float32], image: NDArray[np.float32], hole: Hole,
         image: (H, W, 3), looked at outside the hole only.
         hole: (H, W).
         radius: of the ramp, pixels; known pixels never change.
+        avoid: (H, W), True = known, but not to be faded from; None for nowhere.
 
     Returns:
         (H, W, 3); ``filled`` itself where there is nothing to fade from.
@@ -71,6 +74,8 @@ def feather(filled: NDArray[np.float32], image: NDArray[np.float32], hole: Hole,
         own = np.zeros(distance.shape, bool)
         own[top : top + box[2] - box[0], left : left + box[3] - box[1]] = True
         ramp = hole[near] & own & (distance <= radius)
+        if avoid is not None:
+            ramp &= ~avoid[near][nearest[0], nearest[1]]
         weight = (distance[ramp] / (radius + 1)).astype(np.float32)[:, None]
         known = image[near][nearest[0][ramp], nearest[1][ramp]]
         result[near][ramp] = weight * filled[near][ramp] + (1 - weight) * known

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from temperfill.bulk.matching import Task, match, one_mask, output_name
+from temperfill.bulk.matching import Task, match, one_mask, output_name, with_avoid
 
 
 def test_masks_are_matched_by_stem_in_the_same_subfolder() -> None:
@@ -84,3 +84,14 @@ def test_parts_cover_the_job_once_and_are_stable(names: set[str], number: int) -
     fewer = one_mask(pictures[: max(len(pictures) // 2, 1)], "mask.png")
     for index, part in enumerate(parts, 1):
         assert set(fewer.share(index, number).tasks) <= set(part.tasks)
+
+
+def test_what_to_avoid_is_found_by_the_stem_of_mask_or_picture() -> None:
+    plan = match(["a.jpg", "sub/b.png", "c.png"], ["a_mask1.png", "a_mask2.png", "sub/b.png", "c.png"])
+    found = with_avoid(plan, ["a.png", "a_mask2.webp", "sub/b.tif", "notes.txt"])
+    assert [task.avoid for task in found.tasks] == ["a.png", "a_mask2.webp", "sub/b.tif", ""]
+    assert {task.avoid for task in plan.avoiding("all.png").tasks} == {"all.png"}
+    with pytest.raises(ValueError, match=r"none of the 1 files of what is to be avoided \(d\.png\)"):
+        with_avoid(plan, ["d.png"])
+    with pytest.raises(ValueError, match=r"a\.png and a\.webp both say"):
+        with_avoid(plan, ["a.png", "a.webp"])

@@ -151,6 +151,34 @@ def test_one_mask_for_all_of_its_size(request_: bulk.Request) -> None:
     assert set(results(one.output)) == {"a.webp", "sub dir/a.webp", "d.webp"}
 
 
+def test_what_is_not_to_be_copied_from_is_part_of_a_result_and_of_its_key(request_: bulk.Request) -> None:
+    assert counts(request_) == (6, 0, 0)
+    plain = results(request_.output)
+    folder = Path(request_.pictures) / "not from here"  # below the pictures, and none of them
+    (folder / "sub dir").mkdir(parents=True)
+    for name, size in (("a.png", (33, 24)), ("sub dir/c.png", (33, 28)), ("d.png", (3, 3))):
+        Image.new("L", size, 0).save(folder / name)
+        if size[0] > 3:
+            marks = np.zeros(size[::-1], np.uint8)
+            marks[:, 24:] = 255
+            Image.fromarray(marks).save(folder / name)
+    avoiding = replace(request_, avoid=str(folder))
+    assert counts(avoiding) == (2, 3, 1)
+    (failed,) = report(avoiding)["failures"]
+    assert "what to avoid d.png is 3x3 but the image is 33x24" in failed["reason"]
+    inpainter = Inpainter.from_pretrained(request_.settings.model, "cpu", "fp32")
+    picture = images.open_picture(Path(request_.pictures) / "a.png")
+    hole, avoid = (images.to_mask(Path(of) / "a.png", picture.size) for of in (request_.masks, folder))
+    alone = images.encode_picture(inpainter.complete(picture, hole, avoid=avoid), Path("a.png"))
+    assert results(request_.output)["a.png"] == alone != plain["a.png"]
+    assert counts(avoiding) == (0, 5, 1)
+    one = replace(request_, avoid=str(shutil.copy(folder / "a.png", folder.parents[1])))
+    shutil.rmtree(folder)
+    assert counts(one)[1] == 1  # a.png is done; others have another size, or too little is left
+    with pytest.raises(FileNotFoundError, match="there is no picture of what to avoid"):
+        bulk.run(replace(request_, avoid=str(folder / "none.png")))
+
+
 def test_parts_share_a_folder_and_know_each_other(request_: bulk.Request) -> None:
     found = [counts(replace(request_, shard=(index, 3)))[0] for index in (1, 2, 3)]
     assert sum(found) == 6

@@ -106,7 +106,7 @@ def test_what_was_enlarged_because_memory_ran_out_counts_as_refined(monkeypatch:
 
     def copied(drawn: Any, hole: Any, missing: Any, across: float, is_refined: bool, *_: Any) -> Any:
         told.append(is_refined)
-        return drawn
+        return drawn, None
 
     monkeypatch.setattr(texture, "copy_texture", copied)
     for method in (Mean(), Narrow()):

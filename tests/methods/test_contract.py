@@ -121,7 +121,7 @@ def test_each_image_is_filled_for_itself_by_its_own_mask(load: Callable[[str], A
         assert change[mask[:2].expand(-1, 3, -1, -1) > 0].max() > 5e-3
 
 
-OURS = {"sketch", "temperature", "start", "sources", "use_less_memory", "tone_drifts"}
+OURS = {"sketch", "temperature", "start", "sources", "avoid", "use_less_memory", "tone_drifts"}
 DECLARED = {
     "ours": OURS - {"sketch"},
     "ours with sketches": OURS,
@@ -153,6 +153,7 @@ def test_a_method_can_do_what_it_declares_and_no_more(load: Callable[[str], Any]
         "sketch": {"sketch": mask},
         "temperature": {"temperature": 3.0},
         "start": {"start": 1 - image},
+        "avoid": {"avoid": torch.zeros_like(mask)},
     }
     for ability, given in asked.items():
         if not getattr(abilities, ability):
@@ -174,7 +175,7 @@ def test_a_method_can_do_what_it_declares_and_no_more(load: Callable[[str], Any]
 @pytest.mark.parametrize("name", ["telea", "partialconv"])
 def test_methods_of_image_and_mask_refuse_more(load: Callable[[str], Any], name: str) -> None:
     image, mask = pictures(64, 64)
-    for given in ({"sketch": mask}, {"temperature": 2.0}, {"start": image}):
+    for given in ({"sketch": mask}, {"temperature": 2.0}, {"start": image}, {"avoid": mask}):
         with pytest.raises(ValueError, match=f"method {name} takes an image and a mask alone"):
             load(name)(image, mask, **given)
 

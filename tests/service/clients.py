@@ -16,6 +16,7 @@ from PIL import Image
 
 from temperfill.config import GeneratorConfig
 from temperfill.inpainter import Inpainter
+from temperfill.inpainter.sources import Copies
 from temperfill.methods.contract import Abilities
 from temperfill.methods.finding import Found
 from temperfill.methods.ours import Ours
@@ -46,16 +47,19 @@ class Held:
     device: str = "cpu"
     error: BaseException | None = None
 
-    def complete(
+    def complete(self, picture: Any, *_: Any) -> Any:
+        """The call that warms the model."""
+        return picture
+
+    def trace(
         self,
         picture: Any,
         hole: Any,
         sketch: Any = None,
         options: Any = None,
         on_progress: Callable[[int, int], None] = print,
+        avoid: Any = None,
     ) -> Any:
-        if hole.shape != (HEIGHT, WIDTH):  # the call that warms the model
-            return picture
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         self.started.set()
@@ -67,7 +71,7 @@ class Held:
                 if self.let_go.wait(0.01):
                     break
             self.ended.append("done")
-            return picture
+            return picture, Copies(WIDTH)
         except Exception as error:
             self.ended.append(type(error).__name__)
             raise

@@ -8,6 +8,7 @@ import re
 import sys
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
@@ -20,10 +21,13 @@ import temperfill
 from heic import make as heic
 from service.clients import HEIGHT, WIDTH, Held, code, decode, encode, form, hole, pixels, running, tiny
 from temperfill import images, regions
+from temperfill.inpainter import Inpainter
+from temperfill.inpainter.sources import Copies
 from temperfill.methods.finding import Found
 from temperfill.options import FillOptions
+from temperfill.service import work
 from temperfill.service.app import PAGE, PAGE_TYPES, create_app
-from temperfill.service.forms import FILES, INPAINT_FIELDS, PREVIEW_FILES, SOURCES_FIELDS
+from temperfill.service.forms import FILES, INPAINT_FIELDS, PREVIEW_FILES, SOURCES_FIELDS, SOURCES_OPTIONS
 from temperfill.service.settings import ServiceLimits
 
 ROOT = Path(__file__).parents[2]
@@ -304,14 +308,65 @@ def test_sources_are_those_of_the_inpainter() -> None:
                 (422, "invalid"),
                 (400, "bad_form"),
             ]
+            assert response.json()["copy"] is None
             return response.json()["heads"]
 
     heads = asyncio.run(main())
-    expected = tiny().sources(images.open_picture(pixels()), hole() > 0, 12, 15, None, FillOptions(temperature=0.5))
+    found = tiny().sources(images.open_picture(pixels()), hole() > 0, 12, 15, None, FillOptions(temperature=0.5))
+    expected = found.heads
     assert [head["temperature"] for head in heads] == pytest.approx([head.temperature for head in expected])
     for head, wanted in zip(heads, expected, strict=True):
         assert [match["box"] for match in head["matches"]] == [list(match.box) for match in wanted.matches]
         assert [m["weight"] for m in head["matches"]] == pytest.approx([m.weight for m in wanted.matches])
+
+
+def test_what_is_avoided_and_a_copied_pixel_are_those_of_the_inpainter(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The pixel is told from the fill before; without one, or with another seed, the picture is filled again."""
+    size, fills = (90, 100), []
+    fill = Inpainter._fill
+    monkeypatch.setattr(Inpainter, "_fill", lambda *given: fills.append(1) or fill(*given))
+    mask, avoid = np.zeros((2, *size), np.uint8)
+    mask[30:54, 40:66] = 255
+    avoid[:, 70:] = 255
+    options = {"texture": "copy", "seed": "4"}
+    place = {"row": "42", "column": "50"}
+
+    async def main() -> tuple[bytes, list[Any]]:
+        files = form(encode(pixels(*size)), encode(mask), avoid=encode(avoid))
+        async with running() as (client, _):
+            models = (await client.get("/v1/models")).json()["models"]
+            assert models[0]["takes_avoid"]
+            fills.clear()
+            filled = await client.post("/v1/inpaint", files=files, data=options | {"format": "png"})
+            told, other = [
+                (await client.post("/v1/sources", files=files, data=place | options | {"seed": seed})).json()["copy"]
+                for seed in ("4", "5")
+            ]
+            assert len(fills) == 2
+            small = await client.post("/v1/inpaint", files=form(avoid=encode(avoid[:9])))
+            assert (small.status_code, code(small)) == (422, "invalid")
+            assert "what to avoid is 100x9 but the image is" in small.json()["error"]["message"]
+            return filled.content, [told, other]
+
+    content, (told, other) = asyncio.run(main())
+    picture, asked = images.open_picture(pixels(*size)), FillOptions(texture="copy", seed=4)
+    expected, copies = tiny().trace(picture, mask > 0, None, asked, avoid=avoid > 0)
+    assert np.array_equal(np.asarray(decode(content)), expected.pixels)
+    assert told == dataclasses.asdict(copies.at(42, 50))  # type: ignore[arg-type]
+    assert told["column"] < 70
+    assert other != told
+
+
+def test_traces_of_the_last_fills_are_kept() -> None:
+    def asked(seed: int) -> Any:
+        fields = dict.fromkeys(SOURCES_OPTIONS, 0) | {"seed": seed}
+        return SimpleNamespace(fields=fields, files={"image": io.BytesIO(b"a"), "mask": io.BytesIO(b"b")})
+
+    traces = work.Traces()
+    for seed in range(work.MOST_FILLS + 1):
+        traces.keep(asked(seed), Copies(7))
+    assert traces.find(asked(0)) is None
+    assert all(traces.find(asked(seed)) for seed in (1, work.MOST_FILLS))
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from PIL import Image, ImageFile, WebPImagePlugin
 
 from service.clients import HEIGHT, WIDTH, Files, Held, code, decode, encode, form, hole, pixels, running
 from temperfill.errors import MemoryShortage
+from temperfill.inpainter.sources import Copies
 from temperfill.methods.contract import Abilities
 from temperfill.service.settings import ServiceLimits
 
@@ -211,9 +212,9 @@ def test_sketch_reaches_a_model_that_takes_one() -> None:
     seen: list[Any] = []
 
     class Drawing(Held):
-        def complete(self, picture: Any, hole: Any, sketch: Any = None, *others: Any) -> Any:
+        def trace(self, picture: Any, hole: Any, sketch: Any = None, *others: Any, **_: Any) -> Any:
             seen.append((hole, sketch))
-            return picture
+            return picture, Copies(WIDTH)
 
     drawing = Drawing()
     drawing.method = type("Method", (), {"abilities": Abilities(sketch=True)})

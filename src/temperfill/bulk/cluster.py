@@ -132,8 +132,9 @@ class _Worker:
             files = self.work.read(task, known)
             if isinstance(files, Outcome):
                 return files
-            picture, hole = self.work.decode(files)
-            return self.work.write(files, self.work.fill(self.inpainter, picture, hole), self.notes.take())
+            picture, hole, avoid = self.work.decode(files)
+            filled = self.work.fill(self.inpainter, picture, hole, avoid=avoid)
+            return self.work.write(files, filled, self.notes.take())
         except FAILURES as error:
             return failure(task, error, self.notes.take())
 
@@ -151,6 +152,7 @@ def _absolute(job: BulkJob) -> BulkJob:
         pictures=absolute(job.pictures),
         masks=absolute(job.masks),
         output=absolute(job.output),
+        shunned=None if job.shunned is None else absolute(job.shunned),
         settings=dataclasses.replace(job.settings, model=model),
     )
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 from temperfill.bulk import cluster, threads
 from temperfill.bulk.manifest import Done, Manifest, open_manifest, read_done
-from temperfill.bulk.matching import Plan, is_picture, match, one_mask
+from temperfill.bulk.matching import Plan, is_picture, match, one_mask, with_avoid
 from temperfill.bulk.summary import Summary
 from temperfill.bulk.work import BulkJob, BulkOptions, Outcome, one_line
 from temperfill.files import remove_partial
@@ -33,6 +33,7 @@ class Request:
         masks: folder, file, or URL of one of these.
         output: folder or URL.
         settings: of the filling.
+        avoid: what is not to be copied from: folder, file, or URL of one of these; None for nothing.
         suffix: format of all results, such as .png; None keeps that of each picture.
         skip_unmasked: a picture without a mask is no failure.
         shard: part of the job, from 1 on, and number of parts.
@@ -46,6 +47,7 @@ class Request:
     masks: str
     output: str
     settings: BulkOptions
+    avoid: str | None = None
     suffix: str | None = None
     skip_unmasked: bool = False
     shard: tuple[int, int] = (1, 1)
@@ -130,39 +132,50 @@ def _note_done(manifest: Manifest, outcome: Outcome, summary: Summary) -> None:
 def _prepare(request: Request) -> tuple[Plan, BulkJob]:
     """Everything that can be refused before the work starts, in the order of its cost."""
     pictures, output = open_folder(request.pictures), open_folder(request.output)
-    masks, mask = _open_masks(request.masks)
+    masks, mask = _open_masks(request.masks, "mask")
+    shunned, shun = (None, None) if request.avoid is None else _open_masks(request.avoid, "picture of what to avoid")
     if inside(output, pictures) == "":
         raise ValueError(f"{request.output} is the folder of the pictures; choose another --output")
     names = _without(_without(pictures.names(), inside(pictures, output)), None if mask else inside(pictures, masks))
+    if shunned is not None:
+        names = _without(names, None if shun else inside(pictures, shunned))
+        names = [name for name in names if name != _own_name(pictures, shunned, shun)]
     if mask is not None:
-        if masks.size(mask) is None:
-            raise FileNotFoundError(f"there is no mask {request.masks}")
-        within = inside(pictures, masks)
-        own = None if within is None else str(PurePosixPath(within) / mask)
+        own = _own_name(pictures, masks, mask)
         plan = one_mask([name for name in names if name != own], mask, request.suffix)
     else:
         together = inside(pictures, masks) == ""
         mask_names = names if together else _without(masks.names(), inside(masks, output))
         plan = match(names, mask_names, request.suffix, together=together)
-    _refuse_overwriting(plan, pictures, masks, output)
+    if shunned is not None:
+        plan = with_avoid(plan, shunned.names()) if shun is None else plan.avoiding(shun)
+    _refuse_overwriting(plan, pictures, masks, shunned, output)
     choose_device(request.device)
     fingerprint = request.settings.fingerprint()
     output.check_writable()
-    job = BulkJob(pictures, masks, output, request.settings, fingerprint, request.device)
+    job = BulkJob(pictures, masks, output, request.settings, fingerprint, request.device, shunned)
     return plan.share(*request.shard) if request.shard[1] > 1 else plan, job
 
 
-def _open_masks(where: str) -> tuple[Folder, str | None]:
-    """The folder of masks and None, or the folder and name of the one mask."""
-    place = open_folder(where)
+def _open_masks(where: str, what: str) -> tuple[Folder, str | None]:
+    """The folder of masks and None, or the folder and name of the one mask, which must be there."""
+    place, name = open_folder(where), None
     if isinstance(place, LocalFolder):
         path = place.root
-        one = path.is_file() or (is_picture(path.name) and not path.is_dir())
-        return (LocalFolder(path.parent), path.name) if one else (place, None)
-    if is_picture(where):
+        if path.is_file() or (is_picture(path.name) and not path.is_dir()):
+            place, name = LocalFolder(path.parent), path.name
+    elif is_picture(where):
         folder, _, name = where.rpartition("/")
-        return open_folder(folder), name
-    return place, None
+        place = open_folder(folder)
+    if name is not None and place.size(name) is None:
+        raise FileNotFoundError(f"there is no {what} {where}")
+    return place, name
+
+
+def _own_name(pictures: Folder, masks: Folder, mask: str | None) -> str | None:
+    """The name of the one mask among the pictures; None where it is not below their folder."""
+    within = inside(pictures, masks)
+    return None if within is None or mask is None else str(PurePosixPath(within) / mask)
 
 
 def _without(names: list[str], folder: str | None) -> list[str]:
@@ -170,10 +183,12 @@ def _without(names: list[str], folder: str | None) -> list[str]:
     return [name for name in names if not name.startswith(folder + "/")] if folder else names
 
 
-def _refuse_overwriting(plan: Plan, pictures: Folder, masks: Folder, output: Folder) -> None:
+def _refuse_overwriting(plan: Plan, pictures: Folder, masks: Folder, shunned: Folder | None, output: Folder) -> None:
     """Refuses results that would take the place of a picture or mask, which the folders may have in common."""
     sources = {f"{pictures.base}/{task.picture}" for task in plan.tasks}
     sources |= {f"{masks.base}/{task.mask}" for task in plan.tasks}
+    if shunned is not None:
+        sources |= {f"{shunned.base}/{task.avoid}" for task in plan.tasks}
     for task in plan.tasks:
         if f"{output.base}/{task.output}" in sources:
             raise ValueError(f"the result {task.output} would overwrite a picture or mask; choose another --output")
@@ -222,6 +237,7 @@ def _report(request: Request, job: BulkJob, summary: Summary) -> bytes:
         "command": request.command,
         "pictures": job.pictures.base,
         "masks": job.masks.base,
+        "avoid": None if job.shunned is None else job.shunned.base,
         "output": job.output.base,
         "shard": "/".join(map(str, request.shard)),
         "engine": request.engine,

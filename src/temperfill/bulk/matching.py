@@ -10,7 +10,7 @@ import re
 import sys
 import unicodedata
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 
 from temperfill.images import SUFFIXES, WRITTEN
@@ -28,11 +28,13 @@ class Task:
         picture: its name in the folder of pictures.
         mask: its name in the folder of masks.
         output: name of the result in the folder of results.
+        avoid: name of what is not to be copied from, in the folder of these; empty for nothing.
     """
 
     picture: str
     mask: str
     output: str
+    avoid: str = ""
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,10 @@ class Plan:
         mine = {name for name in self._names() if _hash(name) % number == index - 1}
         tasks = tuple(task for task in self.tasks if task.picture in mine)
         return Plan(tasks, tuple(n for n in self.unmasked if n in mine), self.unused, self.ignored)
+
+    def avoiding(self, avoid: str) -> "Plan":
+        """The plan with the same file of what is to be avoided for every task."""
+        return replace(self, tasks=tuple(replace(task, avoid=avoid) for task in self.tasks))
 
     def _names(self) -> Iterable[str]:
         return {task.picture for task in self.tasks} | set(self.unmasked)
@@ -128,6 +134,27 @@ def one_mask(files: Sequence[str], mask: str, suffix: str | None = None) -> Plan
     tasks = tuple(Task(name, mask, output_name(name, suffix)) for name in pictures)
     _refuse_collisions(tasks)
     return Plan(tasks, ignored=_ignored(files))
+
+
+def with_avoid(plan: Plan, files: Sequence[str]) -> Plan:
+    """The plan with what each task is to avoid: the file with the stem of its mask, else of its picture.
+
+    Raises:
+        ValueError: none of the files belongs to a task, or two of one stem.
+    """
+    by_stem: dict[tuple[str, str], str] = {}
+    for name in files:
+        if is_picture(name) and (other := by_stem.setdefault(_key(name), name)) != name:
+            raise ValueError(f"{other} and {name} both say what one picture is to avoid; remove or rename one")
+    tasks = tuple(
+        replace(task, avoid=by_stem.get(_key(task.mask)) or by_stem.get(_key(task.picture), "")) for task in plan.tasks
+    )
+    if not any(task.avoid for task in tasks):
+        raise ValueError(
+            f"none of the {len(files)} files of what is to be avoided ({_some(files)}) has the stem and subfolder of a "
+            "picture or of its mask"
+        )
+    return replace(plan, tasks=tasks)
 
 
 def output_name(picture: str, suffix: str | None = None, tail: str = "") -> str:

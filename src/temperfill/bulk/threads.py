@@ -131,10 +131,10 @@ class _Crew:
             if isinstance(files, Outcome):
                 return files
             with self.room.taken(files.pixels):
-                picture, hole = self.steps.decode(files)
+                picture, hole, avoid = self.steps.decode(files)
                 with self.network:
                     self._go_on(0, 1)
-                    result = self.steps.fill(self.inpainter, picture, hole, self._go_on)
+                    result = self.steps.fill(self.inpainter, picture, hole, self._go_on, avoid)
                 return self.steps.write(files, result, self.notes.take())
         except FAILURES as error:
             return failure(task, error, self.notes.take())

@@ -9,7 +9,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -89,6 +89,7 @@ class BulkJob:
         settings: of the filling.
         fingerprint: ``settings.fingerprint()``, found once.
         device: of the network.
+        shunned: where the files are of what is not to be copied from; None for none.
     """
 
     pictures: Folder
@@ -97,6 +98,7 @@ class BulkJob:
     settings: BulkOptions
     fingerprint: dict[str, Any] = field(default_factory=dict)
     device: str = "auto"
+    shunned: Folder | None = None
 
     def load(self) -> Inpainter:
         """The inpainter; raises as ``Inpainter.from_pretrained``."""
@@ -150,6 +152,7 @@ class Files:
         mask: likewise.
         pixels: that the header of the picture announces.
         start: time by the clock.
+        avoid: bytes of what is not to be copied from; empty for nothing.
     """
 
     task: Task
@@ -157,6 +160,7 @@ class Files:
     mask: bytes
     pixels: int
     start: float
+    avoid: bytes = b""
 
 
 class Work:
@@ -168,7 +172,7 @@ class Work:
 
     def __init__(self, job: BulkJob) -> None:
         self.job = job
-        self._last_mask: tuple[str, bytes] = ("", b"")
+        self._last: dict[Folder, tuple[str, bytes]] = {}
 
     def read(self, task: Task, known: list[tuple[str, str, int]]) -> Files | Outcome:
         """The files of a task, or that it is done.
@@ -182,16 +186,18 @@ class Work:
             ValueError: not a picture, or too large.
         """
         start = time.monotonic()
-        files = Files(task, self.job.pictures.read(task.picture), self._read_mask(task.mask), 0, start)
+        mask = self._read_mask(self.job.masks, task.mask)
+        avoid = b"" if self.job.shunned is None else self._read_mask(self.job.shunned, task.avoid)
+        files = Files(task, self.job.pictures.read(task.picture), mask, 0, start, avoid)
         key, *_ = self._sums(files)
         same = [(sha256, size) for known_key, sha256, size in known if known_key == key]
         if any(self._is_there(task.output, *values) for values in same):
             return Outcome(task, "skipped", key=key)
         height, width = images.read_header(io.BytesIO(files.picture), task.picture).size
-        return Files(task, files.picture, files.mask, height * width, start)
+        return replace(files, pixels=height * width)
 
-    def decode(self, files: Files) -> tuple[Picture, NDArray[np.bool_]]:
-        """Picture and hole.
+    def decode(self, files: Files) -> tuple[Picture, NDArray[np.bool_], NDArray[np.bool_] | None]:
+        """Picture, hole, and what is not to be copied from.
 
         Raises:
             ValueError: unreadable, a mask of another size, or a picture that the output's format cannot hold.
@@ -199,7 +205,11 @@ class Work:
         settings, task = self.job.settings, files.task
         picture = images.open_picture(io.BytesIO(files.picture), settings.max_pixels, task.picture)
         images.storable(picture, Path(task.output))
-        return picture, read_mask(files.mask, picture.size, settings, f"the mask {task.mask}")
+        hole = read_mask(files.mask, picture.size, settings, f"the mask {task.mask}")
+        if not files.avoid:
+            return picture, hole, None
+        plain = replace(settings, mask_reading=MaskOptions())
+        return picture, hole, read_mask(files.avoid, picture.size, plain, f"what to avoid {task.avoid}")
 
     def fill(
         self,
@@ -207,9 +217,10 @@ class Work:
         picture: Picture,
         hole: NDArray[np.bool_],
         on_progress: Callable[[int, int], None] | None = None,
+        avoid: NDArray[np.bool_] | None = None,
     ) -> Picture:
         """The filled picture; raises as :meth:`temperfill.inpainter.Inpainter.complete`."""
-        return inpainter.complete(picture, hole, None, self.job.settings.filling, on_progress)
+        return inpainter.complete(picture, hole, None, self.job.settings.filling, on_progress, avoid)
 
     def write(self, files: Files, result: Picture, notes: tuple[str, ...] = ()) -> Outcome:
         """Encodes and writes a result.
@@ -235,17 +246,18 @@ class Work:
         picture, mask = checksum(files.picture), checksum(files.mask)
         # The format is part of the name, and so are the options of its encoder.
         settings = self.job.fingerprint | {"suffix": Path(files.task.output).suffix.lower()}
+        settings |= {"avoid": checksum(files.avoid)} if files.avoid else {}
         return key_of(picture, mask, settings), picture, mask
 
     def _is_there(self, name: str, sha256: str, size: int) -> bool:
         return self.job.output.size(name) == size and checksum(self.job.output.read(name)) == sha256
 
-    def _read_mask(self, name: str) -> bytes:
-        """The bytes of a mask; those of the last one are kept, as one may serve all pictures."""
-        last, data = self._last_mask
+    def _read_mask(self, folder: Folder, name: str) -> bytes:
+        """The bytes of a mask, none without a name; those of the last one are kept, as one may serve all pictures."""
+        last, data = self._last.get(folder, ("", b""))
         if last != name:
-            data = self.job.masks.read(name)
-            self._last_mask = (name, data)
+            data = folder.read(name) if name else b""
+            self._last[folder] = (name, data)
         return data
 
 

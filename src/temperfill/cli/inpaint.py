@@ -33,6 +33,9 @@ class InpaintOptions:
     sketch: str | None = None
     """One picture: picture of the same size with white lines, of any width, that the fill is to follow in the hole; for
     models that take sketches."""
+    avoid: str | None = None
+    """Picture of the same size; white marks what is not to be copied from. For a folder: one for all pictures, or a
+    folder or URL with files of the same subfolders and names as the pictures, or as their masks."""
     mask_reading: MaskOptions = field(default_factory=MaskOptions)
     filling: FillOptions = field(default_factory=FillOptions)
     model: str = "base"
@@ -80,7 +83,7 @@ def _fill_picture(options: InpaintOptions, image: Path, mask: Path, output: Path
     from temperfill import images
 
     images.check_output(output)
-    for drawn in (mask, *([] if options.sketch is None else [Path(options.sketch)])):
+    for drawn in (mask, *(Path(name) for name in (options.sketch, options.avoid) if name is not None)):
         lost = output.resolve() == drawn.resolve() != image.resolve()
         require(not lost, f"--output {output} would replace {drawn}, which was drawn for this; choose another name")
     picture = images.open_picture(image, options.max_pixels)
@@ -92,9 +95,10 @@ def _fill_picture(options: InpaintOptions, image: Path, mask: Path, output: Path
         channel=options.mask_reading.mask_channel,
         max_pixels=options.max_pixels,
     )
-    lines = None
-    if options.sketch is not None:
-        lines = images.to_mask(options.sketch, picture.size, max_pixels=options.max_pixels, name="the sketch")
+    lines, avoid = (
+        None if name is None else images.to_mask(name, picture.size, max_pixels=options.max_pixels, name=what)
+        for name, what in ((options.sketch, "the sketch"), (options.avoid, "what to avoid,"))
+    )
     start = time.monotonic()
     from temperfill.inpainter import Inpainter, sees_all
     from temperfill.progress import reported
@@ -102,11 +106,13 @@ def _fill_picture(options: InpaintOptions, image: Path, mask: Path, output: Path
     inpainter = Inpainter.from_pretrained(options.model, options.device, options.precision)
     if lines is not None and hole.any() and not (lines & hole).any():
         say(f"the sketch {options.sketch} has no white line inside the hole")
+    if avoid is not None and not (avoid & ~hole).any():
+        say(f"{options.avoid} has nothing white outside the hole: nothing is avoided")
     say(f"filling {hole.mean():.1%} of {image} ({picture.size[1]}x{picture.size[0]}) with {options.model}")
     if hole.any() and not sees_all(picture.size, options.filling):
         say("only the surroundings of each hole are copied from; --context full copies from all of the picture")
     with reported("filling") as on_progress:
-        result = inpainter.complete(picture, hole, lines, options.filling, on_progress)
+        result = inpainter.complete(picture, hole, lines, options.filling, on_progress, avoid)
     images.save_picture(output, result, options.quality)
     say(f"wrote {output} after {time.monotonic() - start:.1f} s")
 
@@ -121,6 +127,7 @@ def _fill_folder(options: InpaintOptions, command: str) -> None:
         masks=options.mask,
         output=options.output,
         settings=bulk.BulkOptions(**shared),
+        avoid=options.avoid,
         suffix=suffix,
         skip_unmasked=options.unmasked == "skip",
         shard=bulk.parse_shard(options.shard),

@@ -13,6 +13,7 @@ from torch import Tensor
 from temperfill import images
 from temperfill.images import MAX_PIXELS, Picture, Source
 from temperfill.inpainter.progress import OnProgress
+from temperfill.inpainter.sources import Copies
 from temperfill.inpainter.tensor_pictures import array_of, planes_in, tensor_of
 from temperfill.options import FillKeywords, FillOptions, MaskChannel
 
@@ -29,6 +30,7 @@ class CallKeywords(FillKeywords, total=False):
     """What a call takes besides image, mask and the kind of its result."""
 
     sketch: Planes | None
+    avoid: Planes | None
     invert_mask: bool
     mask_channel: MaskChannel
     on_progress: OnProgress | None
@@ -46,10 +48,16 @@ class Calls(ABC):
     """Takes pictures of any kind; whoever inherits fills an opened one."""
 
     @abstractmethod
-    def _complete(
-        self, picture: Picture, hole: Hole, sketch: Hole | None, options: FillOptions, on_progress: OnProgress | None
-    ) -> Picture:
-        """Fills an opened picture."""
+    def trace(
+        self,
+        picture: Picture,
+        hole: Hole,
+        sketch: Hole | None = None,
+        options: FillOptions = ...,
+        on_progress: OnProgress | None = None,
+        avoid: Hole | None = None,
+    ) -> tuple[Picture, Copies]:
+        """Fills an opened picture, and tells what was copied."""
 
     @overload
     def __call__(
@@ -99,6 +107,7 @@ class Calls(ABC):
         mask: Planes,
         *,
         sketch: Planes | None = None,
+        avoid: Planes | None = None,
         invert_mask: bool = False,
         mask_channel: MaskChannel = "luminance",
         on_progress: OnProgress | None = None,
@@ -116,6 +125,8 @@ class Calls(ABC):
                 channels. A list, or a tensor (B, H, W) or (B, 1, H, W), has one for each image; any other is that of
                 all.
             sketch: likewise; white = line, of any width. For models that take sketches.
+            avoid: likewise; white = known, but nothing is copied from here. For models whose attention can leave out
+                parts.
             invert_mask: black = fill.
             mask_channel: alpha takes the mask from its opacity.
             on_progress: called with the steps done and their number; what it raises ends the work.
@@ -139,12 +150,16 @@ class Calls(ABC):
         asked = FillOptions(**options)
         given = _each(image)
         masks, sketches = _one_each(mask, len(given), "mask"), _one_each(sketch, len(given), "sketch")
+        shunned = _one_each(avoid, len(given), "avoid")
         results: list[Any] = []
-        for source, white, lines in zip(given, masks, sketches, strict=True):
+        for source, white, lines, shun in zip(given, masks, sketches, shunned, strict=True):
             picture = images.open_picture(array_of(source) if isinstance(source, Tensor) else source, max_pixels)
             hole = images.to_mask(white, picture.size, invert=invert_mask, channel=mask_channel, max_pixels=max_pixels)
-            sketched = None if lines is None else images.to_mask(lines, picture.size, max_pixels=max_pixels)
-            filled = self._complete(picture, hole, sketched, asked, on_progress)
+            sketched, avoided = (
+                None if drawn is None else images.to_mask(drawn, picture.size, max_pixels=max_pixels, name=name)
+                for drawn, name in ((lines, "the sketch"), (shun, "what to avoid"))
+            )
+            filled, _ = self.trace(picture, hole, sketched, asked, on_progress, avoided)
             results.append(_convert(filled, output_type, source if isinstance(source, Tensor) else None))
         if isinstance(image, Tensor) and image.ndim == 4:
             return _stack(results, output_type)

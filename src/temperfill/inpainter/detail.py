@@ -18,7 +18,6 @@ def enlarge_with_detail(
     factor: int,
     temperature: float,
     start: Tensor | None = None,
-    avoid: Tensor | None = None,
 ) -> Tensor:
     """A filled small picture at full size, with detail that the head which copies most sharply brings into the hole.
 
@@ -30,7 +29,6 @@ def enlarge_with_detail(
         factor: by which it is shrunk.
         temperature: factor on the learned temperatures.
         start: that the refinement of ``small`` began with, if it was given one.
-        avoid: (1, 1, h, w) of the size of ``small``, 1 = known, but nothing is copied from here; None for nowhere.
 
     Returns:
         (1, 3, H, W) of whole cells, not pasted.
@@ -39,7 +37,8 @@ def enlarge_with_detail(
     find = method.abilities.sources
     if find is None:
         return enlarged
-    found = find(small.image, small.mask, small.sketch, temperature=temperature, top=TOP, start=start, avoid=avoid)
+    looked = (small.image, small.mask, small.sketch)
+    found = find(*looked, temperature=temperature, top=TOP, start=start, avoid=small.avoid)
     lacking = (pad_cells(planes.image, factor) - enlarged) * (1 - pad_cells(planes.mask, factor))
     head = int(found.temperatures.argmin())
     weights, sources = found.weights[head].float(), found.sources[head]

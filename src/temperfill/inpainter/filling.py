@@ -76,6 +76,7 @@ def fill(
     sketch: Tensor | None = None,
     temperature: float = 1.0,
     start: Tensor | None = None,
+    avoid: Tensor | None = None,
 ) -> Tensor:
     """Calls a method on what it accepts, and returns known pixels bit for bit.
 
@@ -86,17 +87,19 @@ def fill(
         sketch: (B, 1, H, W), 1 = line, for methods that take one.
         temperature: factor on learned temperatures, for methods that have them.
         start: (B, 3, H, W) in [0, 1], the picture from which a method that can is to begin.
+        avoid: (B, 1, H, W), 1 = known, but a method that can copies nothing from here.
 
     Returns:
         The composite, (B, 3, H, W) in [0, 1].
 
     Raises:
-        InputError: a sketch, a temperature or a start picture for a method that takes none.
+        InputError: a sketch, a temperature, a start picture or something to avoid for a method that takes none, or so
+            much to avoid that nothing is left to copy from.
         ValueError: arguments as ``check_image_mask`` says, or a result that is not finite or has another shape.
     """
     check_image_mask(image, mask, sketch)
     method = plain(method)
-    check_takes(method, sketch is not None, temperature)
+    check_takes(method, sketch is not None, temperature, avoid is not None)
     rule = method.size_rule
     height, width = image.shape[2:]
     hidden, hole = pad(torch.where(mask > 0.5, 0.5, image), rule), pad(mask, rule)
@@ -107,7 +110,12 @@ def fill(
         if start.shape != image.shape:
             raise ValueError(f"start must have the image's shape {tuple(image.shape)}, got {tuple(start.shape)}")
         start = pad(start, rule)
-    result = method(hidden, hole, lines, temperature=temperature, start=start)
+    if avoid is not None:
+        avoid = pad(avoid, rule)
+        if not can_copy(method, hole, avoid):
+            remedy = "avoid less, or let all of the picture be seen (context full)"
+            raise InputError(f"avoid leaves nothing to copy from around the hole; {remedy}")
+    result = method(hidden, hole, lines, temperature=temperature, start=start, avoid=avoid)
     if result.shape != hidden.shape:
         raise ValueError(f"method {method.name} gave shape {tuple(result.shape)} for {tuple(hidden.shape)}")
     result = result[:, :, :height, :width]
@@ -116,8 +124,16 @@ def fill(
     return composite(result.clamp(0, 1), image, mask)
 
 
-def check_takes(method: Method, with_sketch: bool, temperature: float) -> None:
-    """Raises InputError for a sketch or a temperature that a method has no use for."""
+def can_copy(method: Method, mask: Tensor, avoid: Tensor | None) -> bool:
+    """Whether anything is left that a method may copy from; planes (B, 1, H, W) of a size that it takes."""
+    left = method.abilities.avoid
+    return avoid is None or left is None or left(mask, avoid)
+
+
+def check_takes(method: Method, with_sketch: bool, temperature: float, with_avoid: bool = False) -> None:
+    """Raises InputError for a sketch, a temperature or something to avoid that a method has no use for."""
+    if with_avoid and method.abilities.avoid is None:
+        raise InputError(f"method {method.name} cannot avoid a part of the picture; leave it out, or use model base")
     if with_sketch and not method.abilities.sketch:
         raise InputError(f"method {method.name} takes no sketch; leave it out, or use a model trained with sketches")
     if temperature != 1 and not method.abilities.temperature:

@@ -13,10 +13,10 @@ from temperfill.images import Picture
 from temperfill.inpainter.calls import Calls
 from temperfill.inpainter.filling import Precision, check_takes, choose_device, choose_precision, load_method
 from temperfill.inpainter.memory import shortages
-from temperfill.inpainter.plan import divide
+from temperfill.inpainter.plan import ScaledWindow, divide
 from temperfill.inpainter.planes import HoledPicture
 from temperfill.inpainter.progress import FillProgress, OnProgress
-from temperfill.inpainter.sources import Head
+from temperfill.inpainter.sources import Copies, Origin
 from temperfill.inpainter.window_filler import WindowFiller
 from temperfill.methods.contract import Method, Plain, plain
 from temperfill.options import FillOptions
@@ -66,6 +66,7 @@ class Inpainter(Calls):
         sketch: NDArray[np.bool_] | None = None,
         options: FillOptions = FillOptions(),  # noqa: B008 - frozen
         on_progress: OnProgress | None = None,
+        avoid: NDArray[np.bool_] | None = None,
     ) -> Picture:
         """Fills an opened picture.
 
@@ -75,38 +76,59 @@ class Inpainter(Calls):
             sketch: (H, W), True = line, or None.
             options: how it is filled.
             on_progress: as for calls.
+            avoid: (H, W), True = known, but nothing is copied from here, or None. The network still sees what lies
+                there.
 
         Raises:
-            InputError: a sketch or temperature for a method that takes none.
+            InputError: a sketch, a temperature or something to avoid for a method that takes none, or so much to avoid
+                that nothing is left to copy from.
             MemoryShortage: too little memory.
             ValueError: a method that fails.
         """
-        return self._complete(picture, hole, sketch, options, on_progress)
+        return self.trace(picture, hole, sketch, options, on_progress, avoid)[0]
 
-    def _complete(
+    def trace(
         self,
         picture: Picture,
         hole: NDArray[np.bool_],
-        sketch: NDArray[np.bool_] | None,
-        options: FillOptions,
-        on_progress: OnProgress | None,
-    ) -> Picture:
+        sketch: NDArray[np.bool_] | None = None,
+        options: FillOptions = FillOptions(),  # noqa: B008 - frozen
+        on_progress: OnProgress | None = None,
+        avoid: NDArray[np.bool_] | None = None,
+    ) -> tuple[Picture, Copies]:
+        """Like ``complete``, and keeps where pixels were copied from, for ``sources``."""
         hole = regions.dilate(hole, options.mask_dilate)
         _warn_of(hole)
+        copies = Copies(hole.shape[1])
         if not hole.any():
-            return picture
-        check_takes(self.method, sketch is not None, options.temperature)
+            return picture, copies
+        avoid = _avoidable(avoid, hole)
+        check_takes(self.method, sketch is not None, options.temperature, avoid is not None)
         rgb = images.to_rgb(picture)
         with shortages():
-            canvas = HoledPicture(rgb.copy(), hole.copy(), sketch)
-            windows = divide(hole, options)
-            steps = [self._filler.steps(window, picture.size, options) for window in windows]
-            progress = FillProgress(on_progress, sum(steps))
-            for window, number in zip(windows, steps, strict=True):
-                progress.begin(number)
-                canvas.paste(window, self._filler.fill(canvas, window, options, progress))
-            progress.end()
-        return images.paste(picture, regions.feather(canvas.rgb, rgb, hole, options.feather), hole)
+            canvas = HoledPicture(rgb.copy(), hole.copy(), sketch, avoid)
+            self._fill(canvas, divide(hole, options), options, on_progress, copies)
+        filled = images.paste(picture, regions.feather(canvas.rgb, rgb, hole, options.feather, avoid), hole)
+        return filled, copies
+
+    def _fill(
+        self,
+        canvas: HoledPicture,
+        windows: list[ScaledWindow],
+        options: FillOptions,
+        on_progress: OnProgress | None,
+        copies: Copies,
+    ) -> None:
+        """Fills windows of a picture in place."""
+        steps = [self._filler.steps(window, canvas.hole.shape, options) for window in windows]
+        progress = FillProgress(on_progress, sum(steps))
+        for window, number in zip(windows, steps, strict=True):
+            progress.begin(number)
+            filled, copied = self._filler.fill(canvas, window, options, progress)
+            canvas.paste(window, filled)
+            if copied is not None:
+                copies.add(window, copied)
+        progress.end()
 
     def sources(
         self,
@@ -117,8 +139,13 @@ class Inpainter(Calls):
         sketch: NDArray[np.bool_] | None = None,
         options: FillOptions = FillOptions(),  # noqa: B008 - frozen
         top: int = 8,
-    ) -> list[Head]:
-        """Where a filled place was copied from; in a thick hole, where its structure in the small picture was.
+        avoid: NDArray[np.bool_] | None = None,
+        copies: Copies | None = None,
+    ) -> Origin:
+        """Where a filled pixel came from.
+
+        Where texture was copied, this is the very pixel that it was copied from. The attention tells what the method
+        drew from; in a thick hole, what it drew the small picture from.
 
         Args:
             picture: from ``images.open_picture``.
@@ -128,24 +155,47 @@ class Inpainter(Calls):
             sketch: (H, W), True = line, or None.
             options: how it is filled.
             top: patches for each head.
+            avoid: (H, W), True = known, but nothing was copied from here, or None.
+            copies: from ``trace`` with the same arguments; None fills the picture again as far as needed.
 
         Raises:
-            InputError: the pixel is not in the hole, a sketch or temperature for a method that takes none, or the
-                method has no attention that could tell.
+            InputError: the pixel is not in the hole, something that the method does not take, or nothing was copied to
+                the pixel and the method has no attention that could tell.
             MemoryShortage: too little memory.
         """
         hole = regions.dilate(hole, options.mask_dilate)
         height, width = hole.shape
         if not (0 <= row < height and 0 <= column < width and hole[row, column]):
             raise InputError(f"pixel at row {row}, column {column} is not in the hole")
-        find = self.method.abilities.sources
-        if find is None:
-            raise InputError(f"method {self.method.name} cannot tell where it copies from")
-        check_takes(self.method, sketch is not None, options.temperature)
-        window = next(window for window in divide(hole, options) if window.holds((row, column)))
+        avoid = _avoidable(avoid, hole)
+        check_takes(self.method, sketch is not None, options.temperature, avoid is not None)
+        windows = divide(hole, options)
+        number = next(at for at, window in enumerate(windows) if window.holds((row, column)))
+        find, window, rgb = self.method.abilities.sources, windows[number], images.to_rgb(picture)
+        copy = None
         with shortages():
-            shown = HoledPicture(images.to_rgb(picture), hole, sketch)
-            return self._filler.sources(find, shown, window, (row, column), options, top)
+            if self._filler.copies(window, picture.size, options):
+                if copies is None:
+                    copies = Copies(width)
+                    canvas = HoledPicture(rgb.copy(), hole.copy(), sketch, avoid)
+                    self._fill(canvas, windows[: number + 1], options, None, copies)
+                copy = copies.at(row, column)
+            if find is None:
+                if copy is None:
+                    raise InputError(f"method {self.method.name} cannot tell where it copies from")
+                return Origin(copy, [])
+            shown = HoledPicture(rgb, hole, sketch, avoid)
+            return Origin(copy, self._filler.sources(find, shown, window, (row, column), options, top))
+
+
+def _avoidable(avoid: NDArray[np.bool_] | None, hole: NDArray[np.bool_]) -> NDArray[np.bool_] | None:
+    """What of it lies outside the hole; None where that is nothing, which changes no bit."""
+    if avoid is None:
+        return None
+    if avoid.shape != hole.shape:
+        raise InputError(f"avoid must have the size of the picture, {hole.shape}, got {avoid.shape}")
+    outside = avoid & ~hole
+    return outside if outside.any() else None
 
 
 def _warn_of(hole: NDArray[np.bool_]) -> None:

@@ -25,25 +25,30 @@ class Planes:
         image: (1, 3, h, w) in [0, 1].
         mask: (1, 1, h, w), 1 = missing.
         sketch: (1, 1, h, w), 1 = line, or None.
+        avoid: (1, 1, h, w), 1 = known, but nothing is copied from here; None for nowhere.
     """
 
     image: Tensor
     mask: Tensor
     sketch: Tensor | None = None
+    avoid: Tensor | None = None
 
     def cut(self, box: Box) -> "Planes":
         """Views of a part of the window."""
         top, left, bottom, right = box
         image, mask = (plane[:, :, top:bottom, left:right] for plane in (self.image, self.mask))
-        return Planes(image, mask, None if self.sketch is None else self.sketch[:, :, top:bottom, left:right])
+        sketch, avoid = (
+            None if plane is None else plane[:, :, top:bottom, left:right] for plane in (self.sketch, self.avoid)
+        )
+        return Planes(image, mask, sketch, avoid)
 
     def shrunk(self, factor: int) -> "Planes":
         """The size that a method sees: lines are one pixel wide there, whatever the brush that drew them."""
-        image, mask, sketch = self.image, self.mask, self.sketch
+        image, mask, sketch, avoid = self.image, self.mask, self.sketch, self.avoid
         if factor > 1:
             image, mask = shrink_image(image, factor), _shrink_mask(mask, factor)
-            sketch = None if sketch is None else _shrink_mask(sketch, factor)
-        return Planes(image, mask, None if sketch is None else _thin(sketch))
+            sketch, avoid = (None if plane is None else _shrink_mask(plane, factor) for plane in (sketch, avoid))
+        return Planes(image, mask, None if sketch is None else _thin(sketch), avoid)
 
     def paste(self, filled: Tensor) -> Tensor:
         """The window with its hole taken from a picture of its size, or a little more where cells were completed."""
@@ -58,11 +63,13 @@ class HoledPicture(NamedTuple):
         rgb: (H, W, 3) in [0, 1].
         hole: (H, W), True = missing.
         sketch: (H, W), True = line, or None; lines may be of any width.
+        avoid: (H, W), True = known, but nothing is copied from here; None for nowhere.
     """
 
     rgb: Array
     hole: Hole
     sketch: Hole | None = None
+    avoid: Hole | None = None
 
     def planes(self, box: Box, device: torch.device) -> Planes:
         """A window of the picture."""
@@ -73,7 +80,16 @@ class HoledPicture(NamedTuple):
             return torch.from_numpy(np.array(values[None], np.float32, order="C")).to(device)
 
         sketch = None if self.sketch is None else plane(self.sketch[inside][None])
-        return Planes(plane(self.rgb[inside].transpose(2, 0, 1)), plane(self.hole[inside][None]), sketch)
+        avoid = self.avoided(box)
+        image, mask = plane(self.rgb[inside].transpose(2, 0, 1)), plane(self.hole[inside][None])
+        return Planes(image, mask, sketch, None if avoid is None else plane(avoid[None]))
+
+    def avoided(self, box: Box) -> Hole | None:
+        """What is to be avoided in a window; None where that is nothing."""
+        if self.avoid is None:
+            return None
+        inside = self.avoid[box[0] : box[2], box[1] : box[3]]
+        return inside if inside.any() else None
 
     def paste(self, window: Window, filled: Array) -> None:
         """Takes the hole of a window from a picture of its size; what is pasted is known from then on."""
@@ -100,7 +116,7 @@ def pad_cells(plane: Tensor, factor: int) -> Tensor:
 
 
 def _shrink_mask(mask: Tensor, factor: int) -> Tensor:
-    """A mask or sketch by its maximum, so that known pixels hold nothing of the hole."""
+    """A mask by its maximum, so that known pixels hold nothing of the hole."""
     return F.max_pool2d(pad_cells(mask, factor), factor)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import time
 from collections.abc import Iterator
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -10,7 +11,8 @@ import torch
 from temperfill import regions
 from temperfill.inpainter.planes import Array, Hole
 from temperfill.inpainter.progress import FillProgress
-from temperfill.synthesis import synthesise
+from temperfill.synthesis import Synthesis, synthesise
+from temperfill.tensors import Box
 
 STEPS = 8
 """Of the progress of a window, taken by the copying."""
@@ -27,38 +29,50 @@ BEYOND = 0.02
 _BEAT = 0.1  # seconds
 
 
+class Copied(NamedTuple):
+    """What was copied into a window.
+
+    Attributes:
+        box: the part of the window that was worked on.
+        found: of this part.
+    """
+
+    box: Box
+    found: Synthesis
+
+
 def copy_texture(
-    drawn: Array, hole: Hole, missing: Hole, across: float, is_refined: bool, seed: int, progress: FillProgress
-) -> Array:
+    drawn: Array, hole: Hole, unusable: Hole, across: float, is_refined: bool, seed: int, progress: FillProgress
+) -> tuple[Array, Copied | None]:
     """Fills the hole of a window with pieces of what is known around it, as what was drawn says.
 
     Args:
         drawn: (h, w, 3) in [0, 1], known pixels, and what the network drew elsewhere.
         hole: (h, w), True = to be filled here.
-        missing: (h, w), True = not known; holds the hole.
+        unusable: (h, w), True = not known, or not to be copied from; holds the hole.
         across: largest circle in the hole, pixels across.
         is_refined: what was drawn was enlarged and refined, so its finest detail may be hatching.
         seed: another one gives another result.
         progress: of the picture; is told of ``STEPS`` steps.
 
     Returns:
-        (h, w, 3); what was drawn, where too little is known to copy from.
+        (h, w, 3), and what was copied; what was drawn and None where too little is known to copy from.
     """
     top, left, bottom, right = regions.grow(regions.bounds(hole), int(min(max(across, NEAR), FAR)), hole.shape)
     near = np.s_[top:bottom, left:right]
     beat = _Beat(progress)
     shown = drawn[near].copy()
-    _bound(shown, hole[near], ~missing[near])
+    _bound(shown, hole[near], ~unusable[near])
     image = torch.from_numpy(shown.transpose(2, 0, 1).copy())
     with _one_thread():
-        avoid = torch.from_numpy(missing[near] & ~hole[near])
+        avoid = torch.from_numpy(unusable[near] & ~hole[near])
         found = synthesise(image, torch.from_numpy(hole[near]), image, avoid, seed, is_refined, beat)
     beat(1.0)
     if found is None:
-        return drawn
+        return drawn, None
     filled = drawn.copy()
     filled[near] = found.image.permute(1, 2, 0).numpy()
-    return filled
+    return filled, Copied((top, left, bottom, right), found)
 
 
 def _bound(shown: Array, hole: Hole, known: Hole) -> None:

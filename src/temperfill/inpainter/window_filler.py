@@ -7,7 +7,7 @@ from torch import Tensor
 
 from temperfill.inpainter import memory, texture
 from temperfill.inpainter.detail import enlarge_with_detail
-from temperfill.inpainter.filling import arithmetic, fill
+from temperfill.inpainter.filling import arithmetic, can_copy, fill, pad
 from temperfill.inpainter.memory import Scale
 from temperfill.inpainter.plan import ScaledWindow, copies
 from temperfill.inpainter.planes import Array, HoledPicture, Planes, enlarge, shrink_image
@@ -40,10 +40,12 @@ class WindowFiller:
 
     def steps(self, window: ScaledWindow, size: tuple[int, ...], options: FillOptions) -> int:
         """Calls of the method for a window of a picture of this size, if memory suffices, and steps of copying."""
-        copied = self._copies(window, size, options)
+        copied = self.copies(window, size, options)
         return 1 + len(self._sizes(window, _begin(window, copied))) + (texture.STEPS if copied else 0)
 
-    def fill(self, picture: HoledPicture, window: ScaledWindow, options: FillOptions, progress: FillProgress) -> Array:
+    def fill(
+        self, picture: HoledPicture, window: ScaledWindow, options: FillOptions, progress: FillProgress
+    ) -> tuple[Array, texture.Copied | None]:
         """Fills a window of a picture.
 
         Args:
@@ -53,13 +55,13 @@ class WindowFiller:
             progress: of the picture; is told of every call of the method but the last.
 
         Returns:
-            (h, w, 3), to be pasted into ``window.hole``.
+            (h, w, 3), to be pasted into ``window.hole``, and what was copied into it.
 
         Raises:
             MemoryShortage: nothing helped.
             ValueError: a method that fails.
         """
-        copied = self._copies(window, picture.hole.shape, options)
+        copied = self.copies(window, picture.hole.shape, options)
         planes, scale = picture.planes(window.box, self.device), _begin(window, copied)
         while True:
             try:
@@ -72,20 +74,21 @@ class WindowFiller:
             # Here the error is gone, with all tensors that it held.
             scale = memory.smaller(self.method, window, scale, options, self.device)
         result: Array = filled[0].permute(1, 2, 0).cpu().numpy()
+        unusable = planes.mask[0, 0].cpu().numpy() > 0
+        if planes.avoid is not None:
+            unusable |= planes.avoid[0, 0].cpu().numpy() > 0
         if self.method.abilities.tone_drifts:
-            top, left, bottom, right = window.box
-            match_tone(result, window.hole, ~picture.hole[top:bottom, left:right])
+            match_tone(result, window.hole, ~unusable)
         if copied:
-            missing = planes.mask[0, 0].cpu().numpy() > 0
             refined = scale.factor > 1  # not of the window: memory may have run out
             try:
                 # Whole numbers of any kind are taken, but not by torch.
                 seed = int(options.seed)
-                return texture.copy_texture(result, window.hole, missing, window.across, refined, seed, progress)
+                return texture.copy_texture(result, window.hole, unusable, window.across, refined, seed, progress)
             except (RuntimeError, MemoryError) as error:
                 if not memory.is_shortage(error):
                     raise
-        return result
+        return result, None
 
     def sources(
         self,
@@ -102,7 +105,13 @@ class WindowFiller:
         with arithmetic(self.device, self.precision):
             return heads_at(find, rule, planes, window, point, picture.hole.shape, options.temperature, top)
 
-    def _copies(self, window: ScaledWindow, size: tuple[int, ...], options: FillOptions) -> bool:
+    def _can_copy(self, planes: Planes) -> bool:
+        if planes.avoid is None:
+            return True
+        rule = self.method.size_rule
+        return can_copy(self.method, pad(planes.mask, rule), pad(planes.avoid, rule))
+
+    def copies(self, window: ScaledWindow, size: tuple[int, ...], options: FillOptions) -> bool:
         """Whether texture is copied: by itself only over what a method drew that can refine."""
         if options.texture == "auto" and not self.method.abilities.start:
             return False
@@ -126,7 +135,7 @@ class WindowFiller:
         """(1, 3, h, w): filled at one scale and refined from there; without detail where that will be copied."""
         factor, sizes = scale.factor, self._sizes(window, scale)
         small = planes.shrunk(factor)
-        filled = fill(self.method, small.image, small.mask, small.sketch, temperature)
+        filled = fill(self.method, small.image, small.mask, small.sketch, temperature, avoid=small.avoid)
         if factor == 1:
             return filled
         progress.advance()
@@ -137,8 +146,11 @@ class WindowFiller:
         near, begun = planes.cut(window.refined.box), completed[:, :, top:bottom, left:right]
         for size in sizes:
             small = near.shrunk(size)
+            if not self._can_copy(small):  # what was filled at a smaller size, from farther away, stays
+                progress.advance()
+                continue
             start = shrink_image(begun, size) if size > 1 else begun
-            filled = fill(self.method, small.image, small.mask, small.sketch, temperature, start)
+            filled = fill(self.method, small.image, small.mask, small.sketch, temperature, start, small.avoid)
             if size > 1 and size == sizes[-1] and not copied:
                 filled = near.paste(enlarge_with_detail(self.method, near, small, filled, size, temperature, start))
             elif size > 1:

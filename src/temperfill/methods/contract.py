@@ -57,6 +57,8 @@ class Abilities:
         start: can begin from a given picture and refine it.
         tone_drifts: what it fills may be a little lighter or darker than its surroundings.
         sources: tells where its attention copies from; None if it cannot.
+        avoid: copies nothing from what is to be avoided. The function takes mask and avoid, each (B, 1, H, W), and
+            tells whether anything is left to copy from; None for a method that cannot avoid.
         use_less_memory: takes less memory from now on, and is False if nothing is left to do; None if it never can.
     """
 
@@ -65,6 +67,7 @@ class Abilities:
     start: bool = False
     tone_drifts: bool = False
     sources: FindSources | None = None
+    avoid: Callable[[Tensor, Tensor], bool] | None = None
     use_less_memory: Callable[[], bool] | None = None
 
 
@@ -92,6 +95,7 @@ class Method(Protocol):
         *,
         temperature: float = 1.0,
         start: Tensor | None = None,
+        avoid: Tensor | None = None,
     ) -> Tensor:
         """Fills the holes of a batch.
 
@@ -101,6 +105,7 @@ class Method(Protocol):
             sketch: (B, 1, H, W), 1 = line, or None.
             temperature: factor on the learned temperatures.
             start: (B, 3, H, W) in [0, 1], the picture from which to begin, or None.
+            avoid: (B, 1, H, W), 1 = known, but nothing is copied from here; None for nowhere.
 
         Returns:
             (B, 3, H, W) in [0, 1], not pasted, in dtype and on the device of ``image``.
@@ -136,13 +141,15 @@ class PlainMethod:
         *,
         temperature: float = 1.0,
         start: Tensor | None = None,
+        avoid: Tensor | None = None,
     ) -> Tensor:
         """Fills the holes of a batch, as :class:`Method`.
 
         Raises:
-            ValueError: a sketch, a temperature or a start picture, of which the function knows nothing.
+            ValueError: a sketch, a temperature, a start picture or something to avoid, of which the function knows
+                nothing.
         """
-        if sketch is not None or temperature != 1 or start is not None:
+        if sketch is not None or temperature != 1 or start is not None or avoid is not None:
             raise ValueError(f"method {self.name} takes an image and a mask alone")
         return self._function(image, mask)
 

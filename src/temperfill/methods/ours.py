@@ -43,6 +43,7 @@ class Ours:
             start=True,
             tone_drifts=True,
             sources=self.sources if generator.has_sources else None,
+            avoid=generator.can_copy if generator.has_sources else None,
             use_less_memory=self.use_less_memory if generator.has_sources else None,
         )
 
@@ -55,6 +56,7 @@ class Ours:
         *,
         temperature: float = 1.0,
         start: Tensor | None = None,
+        avoid: Tensor | None = None,
     ) -> Tensor:
         """Fills the holes of a batch.
 
@@ -64,13 +66,16 @@ class Ours:
             sketch: (B, 1, H, W), 1 = line, for a generator that takes one.
             temperature: factor on the learned temperatures.
             start: (B, 3, H, W) in [0, 1], from which the refinement begins instead of the coarse network's image.
+            avoid: (B, 1, H, W), 1 = known, but the attention copies nothing from here; None for nowhere.
 
         Returns:
             (B, 3, H, W) in [0, 1], not pasted, in dtype and on the device of ``image``; outside the hole it has no
                 meaning.
         """
-        own_image, own_mask, own_sketch, own_start = (self._own(plane) for plane in (image, mask, sketch, start))
-        output = self.generator(own_image, own_mask, own_sketch, temperature, _boxes(own_mask), own_start)
+        planes = (image, mask, sketch, start, avoid)
+        own_image, own_mask, own_sketch, own_start, own_avoid = (self._own(plane) for plane in planes)
+        holes = _boxes(own_mask)
+        output = self.generator(own_image, own_mask, own_sketch, temperature, holes, own_start, own_avoid)
         return output.refined.to(image)
 
     @torch.inference_mode()

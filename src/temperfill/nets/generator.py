@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from temperfill.attention import MHTMA, GivenTemperature, Tempered
-from temperfill.attention.patches import reduce_mask
+from temperfill.attention.patches import key_mask, pad_to_patch, reduce_mask
 from temperfill.config import GeneratorConfig
 from temperfill.nets.layers import GatedConv2d, UpGatedConv2d, encoder, plain_output
 from temperfill.nets.network import GeneratorOutput, Network
@@ -99,6 +99,20 @@ class Generator(Network):
         for part in self.modules():
             if isinstance(part, GivenTemperature):
                 part.set_step(step)
+
+    def can_copy(self, mask: Tensor, avoid: Tensor) -> bool:
+        """Whether the attention has a patch, in every picture, that touches neither the hole nor what is to be avoided.
+
+        Args:
+            mask: (B, 1, H, W), 1 = missing.
+            avoid: (B, 1, H, W), 1 = known, but nothing is copied from here.
+        """
+        branch = self.refinement.attention_branch
+        if branch is None or not isinstance(branch.attention, MHTMA):
+            return False
+        side, stride = branch.attention.patch_size, branch.attention.key_stride
+        taken = torch.maximum(self._small(mask), self._small(avoid))
+        return bool((key_mask(pad_to_patch(taken, side), side, stride) == 0).any(-1).all())
 
     def forward(
         self,

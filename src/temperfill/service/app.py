@@ -83,6 +83,7 @@ class Service:
         self.page_folder = page
         self.jobs = Jobs(settings.queue, settings.timeout)
         self.is_closed = False  # whether all work came to its end
+        self._traces = work.Traces()
         self._loading: Future[Inpainter] | None = None
 
     @contextlib.asynccontextmanager
@@ -128,7 +129,7 @@ class Service:
             suffix = form.fields["format"] or form.suffix
             content, seconds = await self.jobs.run(
                 job,
-                lambda on_progress: work.fill(self._ready(), form, max_pixels, on_progress, keep),
+                lambda on_progress: work.fill(self._ready(), form, max_pixels, on_progress, keep, self._traces),
                 lambda: _leaves(request),
             )
         kind = images.WRITTEN[suffix]
@@ -142,7 +143,7 @@ class Service:
             forms.read(request, forms.SOURCES_FIELDS, max_pixels) as form,
         ):
             found, seconds = await self.jobs.run(
-                job, lambda _: work.sources(self._ready(), form, max_pixels), lambda: _leaves(request)
+                job, lambda _: work.sources(self._ready(), form, max_pixels, self._traces), lambda: _leaves(request)
             )
         return JSONResponse(found, headers={"X-Seconds": f"{seconds:.3f}"})
 
@@ -181,6 +182,7 @@ class Service:
             "takes_sketch": abilities.sketch,
             "takes_temperature": abilities.temperature,
             "has_sources": abilities.sources is not None,
+            "takes_avoid": abilities.avoid is not None,
             "bundled": self.model.is_bundled,
         }
         return {"models": [entry], "current": self.model.label}

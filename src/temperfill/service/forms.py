@@ -17,8 +17,10 @@ from temperfill import images
 from temperfill.options import SERVED, FillOptions, Option
 from temperfill.service.refusals import Refusal
 
-FILES = ("image", "mask", "sketch")
-"""Parts that are picture files; only the sketch may be left out."""
+FILES = ("image", "mask", "sketch", "avoid")
+"""Parts that are picture files."""
+OPTIONAL = ("sketch", "avoid")
+"""Those that may be left out."""
 PREVIEW_FILES = ("image",)
 """Parts of a request for a preview."""
 FORMATS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
@@ -57,6 +59,11 @@ class Form:
     def sketch(self) -> BinaryIO | None:
         """File of its lines, if there is one."""
         return self.files.get("sketch")
+
+    @property
+    def avoid(self) -> BinaryIO | None:
+        """File of what is not to be copied from, if there is one."""
+        return self.files.get("avoid")
 
     @property
     def options(self) -> FillOptions:
@@ -116,6 +123,8 @@ def parser_of(option: Option) -> Parser:
 
 # Each with its default; None for a field that must be given.
 _FILL_FIELDS: dict[str, tuple[Parser, Any]] = {option.name: (parser_of(option), option.default) for option in SERVED}
+SOURCES_OPTIONS = ("mask_dilate", "temperature", "texture", "seed")
+"""Options that decide where a pixel comes from."""
 INPAINT_FIELDS: dict[str, tuple[Parser, Any]] = {
     **_FILL_FIELDS,
     "format": (choice(FORMATS), ""),
@@ -125,7 +134,7 @@ INPAINT_FIELDS: dict[str, tuple[Parser, Any]] = {
 SOURCES_FIELDS: dict[str, tuple[Parser, Any]] = {
     "row": (whole(0, 10**9 - 1), None),
     "column": (whole(0, 10**9 - 1), None),
-    **{name: _FILL_FIELDS[name] for name in ("mask_dilate", "temperature")},
+    **{name: _FILL_FIELDS[name] for name in SOURCES_OPTIONS},
 }
 """Fields of a request for sources."""
 
@@ -140,7 +149,7 @@ async def read(
         request: with a body that was not read.
         fields: that it may have.
         max_pixels: largest width times height of a picture.
-        parts: that are files; all but the sketch must be there.
+        parts: that are files; all but those of ``OPTIONAL`` must be there.
 
     Raises:
         Refusal: not a form, parts that are missing, too many or unknown (400); pictures that are too large (413), of no
@@ -189,7 +198,7 @@ def _files(data: FormData, parts: tuple[str, ...]) -> dict[str, BinaryIO]:
             files[name] = given.file
         elif given is not None:
             raise _bad_form(f"part {name} must be a file, with a filename")
-        elif name != "sketch":
+        elif name not in OPTIONAL:
             raise _bad_form(f"part {name} is missing")
     return files
 

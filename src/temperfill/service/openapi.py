@@ -3,7 +3,7 @@
 from typing import Any
 
 from temperfill.options import SERVED, Option
-from temperfill.service.forms import FORMATS
+from temperfill.service.forms import FORMATS, SOURCES_OPTIONS
 
 _FILE = {"type": "string", "format": "binary"}
 _OWN_FORMAT = "Default: the image's; JPEG for HEIC, or PNG where it has an alpha channel."
@@ -53,6 +53,10 @@ _FILES = {
     "image": {**_FILE, "description": "The picture; HEIC where the server has pi-heif."},
     "mask": {**_FILE, "description": "White marks what to fill; of the size of the image, upright."},
     "sketch": {**_FILE, "description": "White marks lines, for models that take them; of the size of the image."},
+    "avoid": {
+        **_FILE,
+        "description": "White marks what is not to be copied from, for models that can; of the size of the image.",
+    },
 }
 INPAINT: dict[str, Any] = {
     "summary": "Fill the hole of a picture.",
@@ -97,10 +101,9 @@ SOURCES: dict[str, Any] = {
         "parameters": [_JOB],
         "requestBody": _form(
             ["image", "mask", "row", "column"],
-            {**_FILES, "row": _PLACE, "column": _PLACE}
-            | {name: _OPTIONS[name] for name in ("mask_dilate", "temperature")},
+            {**_FILES, "row": _PLACE, "column": _PLACE} | {name: _OPTIONS[name] for name in SOURCES_OPTIONS},
         ),
     },
-    "responses": {200: {"description": "Temperature and matches of each head.", "content": {"application/json": {}}}},
+    "responses": {200: {"description": "Copied pixel, matches of each head.", "content": {"application/json": {}}}},
 }
 """Of the route that tells sources."""

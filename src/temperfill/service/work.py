@@ -1,8 +1,9 @@
 """What is done with a request, in the thread of the jobs: decode, fill, encode."""
 
+import hashlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,21 +12,60 @@ from numpy.typing import NDArray
 
 from temperfill import images
 from temperfill.errors import InputError, MemoryShortage
-from temperfill.service.forms import Form
+from temperfill.service.forms import SOURCES_OPTIONS, Form
 from temperfill.service.refusals import Refusal
 
 if TYPE_CHECKING:  # torch is imported while the model is loaded, behind the first answers
     from temperfill.inpainter import Inpainter
+    from temperfill.inpainter.sources import Copies
 
 OnProgress = Callable[[int, int], None]
 Hole = NDArray[np.bool_]
 
+MOST_FILLS = 8
+"""Fills of which it is kept where their pixels were copied from."""
+MOST_TRACED = 8_000_000
+"""Pixels of all these fills together, 12 bytes each."""
 KEPT = ("icc_profile", "transparency", "subsampling")
 """Metadata of all answers: what pixels mean. Places, times, names and texts are left out unless they are asked for."""
 
 
+class Traces:
+    """Where the pixels of the last fills were copied from, so that a question for sources does not fill again."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, Copies] = {}
+
+    def keep(self, form: Form, copies: "Copies") -> None:
+        """Keeps those of a form, and of the forms before it as long as they are not too many."""
+        key = _key(form)
+        self._kept.pop(key, None)
+        self._kept[key] = copies
+        while sum(copies.size for copies in self._kept.values()) > MOST_TRACED or len(self._kept) > MOST_FILLS:
+            del self._kept[next(iter(self._kept))]
+
+    def find(self, form: Form) -> "Copies | None":
+        """Those of a form with the same pictures and options."""
+        return self._kept.get(_key(form))
+
+
+def _key(form: Form) -> str:
+    """Of all that decides where pixels come from."""
+    digest = hashlib.sha256(repr([form.fields[name] for name in SOURCES_OPTIONS]).encode())
+    for name, file in sorted(form.files.items()):
+        file.seek(0)
+        digest.update(name.encode() + hashlib.sha256(file.read()).digest())
+        file.seek(0)
+    return digest.hexdigest()
+
+
 def fill(
-    inpainter: "Inpainter", form: Form, max_pixels: int, on_progress: OnProgress, keep_metadata: bool = False
+    inpainter: "Inpainter",
+    form: Form,
+    max_pixels: int,
+    on_progress: OnProgress,
+    keep_metadata: bool = False,
+    traces: Traces | None = None,
 ) -> bytes:
     """A filled picture as a file in the format that was asked for, or the image's.
 
@@ -36,6 +76,7 @@ def fill(
         on_progress: as for ``Inpainter.complete``.
         keep_metadata: the file has all metadata that its format has a place for, as ``images.save_picture`` writes it;
             else those of ``KEPT`` alone.
+        traces: keep where pixels were copied from.
 
     Raises:
         Refusal: the pictures are damaged or do not fit together (422), or too little memory (413).
@@ -44,11 +85,13 @@ def fill(
     fields = form.fields
     suffix = fields["format"] or form.suffix
     with _refusals():
-        picture, hole, sketch = _pictures(form, max_pixels)
+        picture, hole, sketch, avoid = _pictures(form, max_pixels)
         path = Path(f"the result{suffix}")
         with _invalid_input():
             images.storable(picture, path)  # before the work
-        filled = inpainter.complete(picture, hole, sketch, form.options, on_progress)
+        filled, copies = inpainter.trace(picture, hole, sketch, form.options, on_progress, avoid)
+        if traces is not None:
+            traces.keep(form, copies)
         return images.encode_picture(filled if keep_metadata else _plain(filled), path, fields["quality"])
 
 
@@ -71,29 +114,31 @@ def preview(form: Form, max_pixels: int) -> bytes:
         return images.encode_picture(_plain(picture), path, fast=True)
 
 
-def sources(inpainter: "Inpainter", form: Form, max_pixels: int) -> dict[str, Any]:
-    """Where a place of the hole is copied from, for each head.
+def sources(inpainter: "Inpainter", form: Form, max_pixels: int, traces: Traces | None = None) -> dict[str, Any]:
+    """Where a pixel of the hole came from: the pixel that was copied, and what each head of the attention copied.
 
     Args:
         inpainter: does the work.
         form: with the fields of ``SOURCES_FIELDS``.
         max_pixels: largest width times height.
+        traces: of earlier fills; without the one of the form, its picture is filled again.
 
     Raises:
         Refusal: as ``fill``, a place outside the hole, or a model that cannot tell (422).
     """
     row, column = form.fields["row"], form.fields["column"]
     with _refusals():
-        picture, hole, sketch = _pictures(form, max_pixels)
-        found = inpainter.sources(picture, hole, row, column, sketch, form.options)
+        picture, hole, sketch, avoid = _pictures(form, max_pixels)
+        copies = None if traces is None else traces.find(form)
+        found = inpainter.sources(picture, hole, row, column, sketch, form.options, avoid=avoid, copies=copies)
     heads = [
         {
             "temperature": head.temperature,
             "matches": [{"box": list(match.box), "weight": match.weight} for match in head.matches],
         }
-        for head in found
+        for head in found.heads
     ]
-    return {"heads": heads}
+    return {"copy": None if found.copy is None else asdict(found.copy), "heads": heads}
 
 
 def loader(model: str, device: str, precision: str) -> "Callable[[], Inpainter]":
@@ -120,14 +165,15 @@ def _plain(picture: images.Picture) -> images.Picture:
     return replace(picture, info={key: picture.info[key] for key in KEPT if key in picture.info})
 
 
-def _pictures(form: Form, max_pixels: int) -> tuple[images.Picture, Hole, Hole | None]:
+def _pictures(form: Form, max_pixels: int) -> tuple[images.Picture, Hole, Hole | None, Hole | None]:
     with _invalid_input():
         picture = images.open_picture(form.image, max_pixels, "the image")
         hole = images.to_mask(form.mask, picture.size, max_pixels=max_pixels)
-        sketch = None
-        if form.sketch is not None:
-            sketch = images.to_mask(form.sketch, picture.size, max_pixels=max_pixels, name="the sketch")
-    return picture, hole, sketch
+        sketch, avoid = (
+            None if file is None else images.to_mask(file, picture.size, max_pixels=max_pixels, name=name)
+            for file, name in ((form.sketch, "the sketch"), (form.avoid, "what to avoid"))
+        )
+    return picture, hole, sketch, avoid
 
 
 @contextmanager

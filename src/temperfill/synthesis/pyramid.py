@@ -37,10 +37,12 @@ class Synthesis:
     Attributes:
         image: (3, H, W) in [0, 1], known pixels as they were.
         sources: (H, W, 2), row and column that each pixel of the hole was copied from; of other pixels, their own.
+        share: (H, W) in [0, 1], how far each pixel of the hole is a copy; the rest is the guide.
     """
 
     image: Tensor
     sources: Tensor
+    share: Tensor
 
 
 def _ignore(share: float) -> None:
@@ -91,14 +93,17 @@ def synthesise(
         field.carry(before)
         field.improve(field.vote())
     done.advance()
-    filled = _blended(field.vote(with_gradients=True), sizes[0], is_doubtful, done.tell)
+    filled, share = _blended(field.vote(with_gradients=True), sizes[0], is_doubtful, done.tell)
     height, width = hole.shape
     filled = torch.where(hole, filled[0, :, :height, :width].clamp(0, 1), image)
-    return Synthesis(filled, field.sources()[:height, :width])
+    return Synthesis(filled, field.sources()[:height, :width], share[0, 0, :height, :width] * hole)
 
 
-def _blended(voted: Tensor, size: "_Size", is_doubtful: bool, on_step: Callable[[], None]) -> Tensor:
-    """(1, 3, H, W): gradients of copies or of the guide, whichever is better at each place, over the guide."""
+def _blended(voted: Tensor, size: "_Size", is_doubtful: bool, on_step: Callable[[], None]) -> tuple[Tensor, Tensor]:
+    """(1, 3, H, W): gradients of copies or of the guide, whichever is better at each place, over the guide.
+
+    And (1, 1, H, W), the share of the copies.
+    """
     own_right, own_below = gradients(size.image)
     own_right = _joined(own_right, size.hole ^ F.pad(size.hole[:, 1:], (0, 1)))
     own_below = _joined(own_below, size.hole ^ F.pad(size.hole[1:], (0, 0, 0, 1)))
@@ -108,7 +113,7 @@ def _blended(voted: Tensor, size: "_Size", is_doubtful: bool, on_step: Callable[
     # Where nothing has detail, the guide knows the tone less well than the rim does.
     detail = blur(torch.cat([right, below], 1).square().mean(1, keepdim=True), size.hole[None, None].to(right), AROUND)
     screening = SCREENING * (detail / PLAIN**2).clamp(LEAST, 1)
-    return blend(size.image, size.hole, guide, right, below, screening, on_step)
+    return blend(size.image, size.hole, guide, right, below, screening, on_step), share
 
 
 @dataclass
