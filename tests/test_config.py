@@ -60,11 +60,16 @@ def test_stored_configurations_without_a_later_key_mean_what_was_done() -> None:
     assert from_json(DataConfig, stored | {"mask_strokes": "deepfillv2"}) == DataConfig()
     del stored["flip"]
     assert from_json(DataConfig, stored) == DataConfig()
+    stored = to_json(LossConfig())
+    del stored["perceptual_pasted"]
+    assert from_json(LossConfig, stored) == LossConfig(perceptual_pasted=True)
+    assert from_json(LossConfig, {"hole_weight": 6.0}) == LossConfig(hole_weight=6.0)
 
 
 @pytest.mark.parametrize("path", sorted((Path(__file__).parents[1] / "docs/train/recipes").glob("*.json")), ids=str)
 def test_stored_recipes_draw_strokes_as_they_did(path: Path) -> None:
-    assert load_json(TrainConfig, path).data.mask_strokes == "turned"
+    run = load_json(TrainConfig, path)
+    assert (run.data.mask_strokes, run.loss.perceptual_pasted) == ("turned", True)
 
 
 @pytest.mark.parametrize(

@@ -284,6 +284,16 @@ def test_drawn_masks_are_saved_and_depend_on_the_picture_alone(folders: list[Pat
     assert len(distinct) == 12
 
 
+def test_squashed_pictures_are_measured_whole(folders: list[Path], tmp_path: Path) -> None:
+    data = run(folders, tmp_path / "out", methods=["telea"], squash=True, limit=1)
+    path = folders[0] / "p0.png"
+    truth = np.asarray(Image.open(path).resize((SIZE, SIZE), Image.Resampling.LANCZOS))
+    hole = np.asarray(Image.open(tmp_path / "out/masks/free-form-square/street/p0.png")) > 127
+    result = pixels(tmp_path / "out/telea/free-form-square/street/p0.png")
+    np.testing.assert_array_equal(result[~hole], truth[~hole])
+    assert data["protocol"].startswith("Squashed to squares, Lanczos")
+
+
 def test_report_tells_sets_of_masks_by_their_sum(folders: list[Path], tmp_path: Path) -> None:
     kinds = "free-form-square,ratio-0.1-0.2"
     data = run(folders, tmp_path / "one", kinds, methods=["telea"], seed=3)

@@ -1,8 +1,8 @@
 """Table of configurations of our network.
 
-PRESETS are runs: "paper" is trained as the paper says, "base" and "large" with the losses and the carried detail
-of the bundled model, which controlled runs compare (docs/record/release.md), "tiny" is "paper" in small, to try things
-out.
+PRESETS are runs: "paper" is trained as the paper says (docs/record/deviations.md lists what differs), "base" and
+"large" with the losses and the carried detail of the bundled model, which controlled runs compare
+(docs/record/release.md), "tiny" is "paper" in small, to try things out.
 """
 
 from dataclasses import replace
@@ -20,6 +20,7 @@ BASE = replace(
         hole_weight=6.0,
         perceptual_weight=0.2,
         perceptual_on="refined",
+        perceptual_pasted=True,
         perceptual_local=True,
         texture_weight=0.88,
         adversarial_weight=0.024,

@@ -43,7 +43,7 @@ class Steps(NamedTuple):
 
     Attributes:
         edges: probabilities.
-        thresholded: edges from the threshold on.
+        thresholded: edges above the threshold.
         cleaned: without small parts.
         skeleton: lines one pixel wide, the sketch.
     """
@@ -59,7 +59,7 @@ def sketch_steps(edges: Edges, threshold: float = THRESHOLD, min_component: int 
 
     Args:
         edges: (H, W) in [0, 1].
-        threshold: probability from which a pixel is an edge, above 0, at most 1.
+        threshold: probability above which a pixel is an edge; at least 0, below 1.
         min_component: 8-connected parts with fewer pixels are removed.
 
     Raises:
@@ -69,11 +69,11 @@ def sketch_steps(edges: Edges, threshold: float = THRESHOLD, min_component: int 
 
     if edges.ndim != 2 or 0 in edges.shape or not (edges.min() >= 0 and edges.max() <= 1):
         raise ValueError(f"edges must be (H, W) with values in [0, 1], got {edges.dtype} {edges.shape}")
-    if not 0 < threshold <= 1:
-        raise ValueError(f"threshold must lie above 0 and be at most 1, got {threshold:g}")
+    if not 0 <= threshold < 1:
+        raise ValueError(f"threshold must be at least 0 and below 1, got {threshold:g}")
     if min_component < 0:
         raise ValueError(f"the smallest part must not be negative, got {min_component}")
-    thresholded = edges >= threshold
+    thresholded = edges > threshold
     labels, _ = ndimage.label(thresholded, _NEIGHBOURS)
     kept = np.bincount(labels.ravel()) >= min_component
     kept[0] = False  # what is no edge
@@ -157,7 +157,7 @@ class Comparison:
     def add(self, edges: Edges, reference: Edges) -> dict[str, float]:
         """Figures of one picture: ``difference`` (mean absolute, of probabilities) and those of its agreement."""
         self.counts += np.histogram(edges, _BINS, (0, 1))[0]
-        self.reference_count += int((reference >= self.reference_threshold).sum())
+        self.reference_count += int((reference > self.reference_threshold).sum())
         own = to_sketch(edges, self.threshold, self.min_component)
         found = agreement(own, to_sketch(reference, self.reference_threshold, self.min_component))
         return {"difference": float(np.abs(edges - reference).mean()), **found._asdict()}

@@ -112,9 +112,9 @@ def test_pictures_are_never_overwritten(folder: Path, capsys: pytest.CaptureFixt
 @pytest.mark.parametrize(
     ("words", "said"),
     [
-        (["--threshold", "0"], "--threshold must lie"),
-        (["--threshold", "nan"], "--threshold must lie"),
-        (["--compare", "canny", "--compare-threshold", "2"], "--compare-threshold must lie"),
+        (["--threshold", "1"], "--threshold must be at least"),
+        (["--threshold", "nan"], "--threshold must be at least"),
+        (["--compare", "canny", "--compare-threshold", "2"], "--compare-threshold must be at least"),
         (["--compare-threshold", "0.5"], "--compare-threshold needs --compare"),
         (["--min-component", "-1"], "--min-component must not be negative"),
         (["--edges", "absent.pth"], "no edge network at absent.pth"),

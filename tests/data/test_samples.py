@@ -53,6 +53,15 @@ def take(dataset: PictureFolders, count: int, first: int = 0, workers: int = 0, 
         return list(islice(source, count))
 
 
+def test_squashed_pictures_are_seen_whole(tmp_path: Path) -> None:
+    Image.linear_gradient("L").resize((96, 40)).save(tmp_path / "a.png")
+    sample = PictureFolders(config(tmp_path, resize=32, squash=True, flip=False), 0)[0]
+    whole = Image.open(tmp_path / "a.png").convert("RGB").resize((32, 32), Image.Resampling.LANCZOS)
+    assert torch.equal((sample.image * 255).round().byte(), torch.from_numpy(np.array(whole)).permute(2, 0, 1))
+    with pytest.raises(ValueError, match="squash does not take sketches"):
+        config(tmp_path, squash=True, sketches=(tmp_path,))
+
+
 def test_strokes_have_the_direction_of_the_configuration(folder: Path) -> None:
     upright, turned = (
         PictureFolders(config(folder, mask_strokes=strokes), 0)[3] for strokes in ("deepfillv2", "turned")

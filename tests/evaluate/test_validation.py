@@ -100,6 +100,14 @@ def test_pictures_are_centre_crops(tmp_path: Path) -> None:
     np.testing.assert_array_equal((spy.calls[0][0][0] * 255).round().permute(1, 2, 0).byte().numpy(), expected)
 
 
+def test_squashed_pictures_are_seen_whole(tmp_path: Path) -> None:
+    write_picture(tmp_path / "v" / "a.png", 0, 40, 70)
+    spy = Spy()
+    score(validation_config([tmp_path / "v"], resize=32, crop_size=32, squash=True), spy)
+    expected = np.asarray(Image.open(tmp_path / "v" / "a.png").resize((32, 32), Image.Resampling.LANCZOS))
+    np.testing.assert_array_equal((spy.calls[0][0][0] * 255).round().permute(1, 2, 0).byte().numpy(), expected)
+
+
 @pytest.mark.parametrize(("limit", "number"), [(1, 1), (3, 3), (4, 4), (5, 5), (64, 6)])
 def test_takes_up_to_its_limit(folders: list[Path], limit: int, number: int) -> None:
     spy = Spy()

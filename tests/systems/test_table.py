@@ -43,13 +43,19 @@ TENSORS = {
 }
 """Digests of the names and shapes of weights, of generator and discriminator at width 4, before there was a table."""
 SETTINGS = {
-    "ours": "cb04be9fe70a",
-    "partialconv": "3a0f68dd751d",
-    "deepfillv2": "3f8a7dfbdec8",
-    "wavefill": "55be43e40ce2",
-    "atma": "5c31b5922429",
+    "ours": "d13fb854b9fb",
+    "partialconv": "7489be84f182",
+    "deepfillv2": "c330aa4741a5",
+    "wavefill": "de7fb9c55b52",
+    "atma": "7d26cba6e729",
 }
-"""Digests of the JSON of the runs as published, likewise."""
+"""Digests of the JSON of the runs as published, likewise, without the keys that came later."""
+NEW = {
+    "generator": ("temperature", "temperature_end", "temperature_steps"),
+    "data": ("mask_strokes", "thick_share", "border_share", "squash"),
+    "loss": ("perceptual_pasted",),
+}
+"""Keys that files lack which were written then; those that meant something else have it in ``LATER`` of their class."""
 
 
 def digest(text: str) -> str:
@@ -65,7 +71,14 @@ def shapes(module: nn.Module | None) -> str | None:
 @pytest.mark.parametrize("name", SYSTEMS)
 def test_runs_and_weights_of_earlier_versions_fit(name: str) -> None:
     run: Any = published(name)
-    assert digest(json.dumps(to_json(run))) == SETTINGS[name]
+    stored = to_json(run)
+    for part, keys in NEW.items():
+        for key in keys:
+            stored[part].pop(key, None)
+    assert digest(json.dumps(stored)) == SETTINGS[name]
+    old = from_json(type(run), stored)
+    assert old.data == replace(run.data, mask_strokes="turned")
+    assert old.loss == (replace(run.loss, perceptual_pasted=True) if name == "ours" else run.loss)
     generator = build(replace(run.generator, width=4))
     assert isinstance(generator, Network)
     assert generator.config == replace(run.generator, width=4)
@@ -133,6 +146,8 @@ def test_run_written_before_there_were_methods_is_one_of_ours(tmp_path: Path) ->
         "data.mask_strokes: None -> 'turned'",
         "data.thick_share: None -> 0.0",
         "data.border_share: None -> 0.0",
+        "loss.perceptual_pasted: None -> True",
+        "data.squash: None -> False",
         "data.sketches: None -> []",
         "data.sketch_share: None -> 0.5",
         "data.sketch_parts: None -> 0.5",

@@ -46,7 +46,7 @@ def run_dir(pictures: Path, tmp_path: Path) -> Path:
 
 def test_a_run_of_an_earlier_version_goes_on(run_dir: Path) -> None:
     before, config = load_state(run_dir / "state.pt"), load_run(run_dir / "config.json")
-    assert config.data.mask_strokes == "turned"
+    assert (config.data.mask_strokes, config.loss.perceptual_pasted) == ("turned", True)
     train(config, run_dir)
     after = load_state(run_dir / "state.pt")
     assert after["progress"].keys() == before["progress"].keys()

@@ -27,7 +27,7 @@ class SketchOptions:
     edges: str = "auto"
     """auto (the bundled edge network, or canny if there is none), canny, or path of PiDiNet weights."""
     threshold: float = 0.65
-    """Edge probability from which a pixel is an edge, above 0, at most 1."""
+    """Edge probability above which a pixel is an edge; at least 0, below 1."""
     min_component: int = 100
     """Connected parts with fewer edge pixels are left out."""
     short_side: int = 0
@@ -51,7 +51,7 @@ def run(words: list[str]) -> None:
     """Runs the command on the words after its name."""
     options = parse(SketchOptions, "sketch", words)
     for flag, value in (("--threshold", options.threshold), ("--compare-threshold", options.compare_threshold)):
-        require(value is None or 0 < value <= 1, f"{flag} must lie above 0 and be at most 1, got {value}")
+        require(value is None or 0 <= value < 1, f"{flag} must be at least 0 and below 1, got {value}")
     require(options.min_component >= 0, f"--min-component must not be negative, got {options.min_component}")
     require(options.short_side >= 0, f"--short-side must not be negative, got {options.short_side}")
     require(options.compare is not None or options.compare_threshold is None, "--compare-threshold needs --compare")

@@ -61,6 +61,8 @@ class EvaluationConfig:
     """Most pictures of each folder; 0 means all."""
     size: int = 256
     """Side of the squares that pictures are cropped and resized to, pixels."""
+    squash: bool = False
+    """Resize whole pictures to squares, so that the aspect is lost, instead of cropping them."""
     filling: Literal["network", "inpaint"] = "network"
     """network: every method is called once, on the whole square. inpaint: trained methods fill as temperfill inpaint
     does by default, which shrinks thick holes and windows of large pictures, and matches the tone."""

@@ -1,6 +1,7 @@
 """Our network, its discriminator and its losses."""
 
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal
 
 from temperfill.config.run import RunConfig, RunGenerator, RunLoss
@@ -99,6 +100,7 @@ class LossConfig(RunLoss):
     """Weights and kinds of the losses (paper, section III-B, Eqs. 2-6)."""
 
     VGG_WEIGHTS = ("perceptual_weight",)
+    LATER = MappingProxyType({"perceptual_pasted": True, "perceptual_layers": [1, 2, 3], "texture_weight": 0.0})
 
     coarse_weight: float = 2.0
     """Weight of the L1 distance of the coarse image."""
@@ -110,6 +112,9 @@ class LossConfig(RunLoss):
     """Weight of the VGG distance; 0 trains without VGG weights."""
     perceptual_on: Literal["coarse", "refined", "both"] = "coarse"
     """Which output the perceptual loss sees; the paper's is coarse (Eq. 3)."""
+    perceptual_pasted: bool = False
+    """Paste that output into the known pixels first, so that the loss sees what a user sees. The paper's sees the
+    output itself."""
     perceptual_layers: tuple[int, ...] = (1, 2, 3)
     """VGG's activations that are compared: of the first, second and third block (VGG-16: pool1, pool2, pool3; VGG-19:
     relu1_2, relu2_2, relu3_1)."""

@@ -21,6 +21,7 @@ class DataConfig:
             "mask_strokes": "turned",
             "thick_share": 0.0,
             "border_share": 0.0,
+            "squash": False,
             "sketches": [],
             "sketch_share": 0.5,
             "sketch_parts": 0.5,
@@ -34,6 +35,8 @@ class DataConfig:
     stop."""
     resize: int = 256
     """Short side in pixels to which pictures are resized; the aspect stays (paper: 256)."""
+    squash: bool = False
+    """Resize both sides to that, so that the aspect is lost and the whole picture is seen; without sketches."""
     crop_size: int = 256
     """Side in pixels of the square that the network sees, cut at a random place; a multiple of 4, at most resize."""
     flip: bool = True
@@ -66,6 +69,7 @@ class DataConfig:
             8 <= self.crop_size <= self.resize and self.crop_size % 4 == 0,
             f"crop_size must be a multiple of 4 from 8 to resize ({self.resize}), got {self.crop_size}",
         )
+        require(not (self.squash and self.sketches), "squash does not take sketches, which keep the aspect")
         for name in ("max_corrupt_share", "thick_share", "border_share", "sketch_share", "sketch_parts"):
             require(0 <= getattr(self, name) <= 1, f"{name} must be 0 to 1, got {getattr(self, name)}")
         together = self.thick_share + self.border_share

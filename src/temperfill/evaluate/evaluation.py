@@ -21,7 +21,7 @@ from temperfill.evaluate.sheets import write_sheets
 from temperfill.inpainter import choose_device
 
 _PROTOCOL = (
-    "Centre squares, Lanczos; composites as PNG, known pixels untouched; figures are means over pictures, and over "
+    "{pictures}, Lanczos; composites as PNG, known pixels untouched; figures are means over pictures, and over "
     "training runs where there are several; 95 % bootstrap intervals over pictures and runs."
 )
 
@@ -185,7 +185,7 @@ def _records(
     sets = SetMetrics([name for name in scorer.names if name in report.SET_METRICS])
     records, holes = [], MaskSets()
     for item in tracked(prepared.items, "evaluate", progress):
-        truth = square(item.path, size)
+        truth = square(item.path, size, prepared.config.squash)
         target = tensor(truth, device)
         target_features = scorer.features(target)
         sets.add_truth(set_features(target_features))
@@ -229,7 +229,7 @@ def _report_data(
     return {
         "format": FORMAT,
         "scope": SCOPE,
-        "protocol": _PROTOCOL,
+        "protocol": _PROTOCOL.format(pictures="Squashed to squares" if prepared.config.squash else "Centre squares"),
         "settings": to_json(prepared.config) | {"device": prepared.device},
         "methods": methods,
         "trained": trained,

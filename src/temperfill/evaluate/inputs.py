@@ -183,9 +183,11 @@ class MaskSets:
         return {group: {"masks": count, "sha256": sha.hexdigest()} for group, (count, sha) in self._found.items()}
 
 
-def square(path: Path, size: int) -> Bytes:
-    """Centre square of a picture file, Lanczos to (size, size, 3) bytes."""
+def square(path: Path, size: int, squash: bool = False) -> Bytes:
+    """Centre square of a picture file, or with ``squash`` all of it, Lanczos to (size, size, 3) bytes."""
     picture = images.read_rgb(path)
+    if squash:
+        return images.resize_short_side(picture, size, squash)
     height, width = picture.shape[:2]
     side = min(height, width)
     top, left = (height - side) // 2, (width - side) // 2

@@ -14,7 +14,6 @@ from temperfill import images
 from temperfill.config import Overlap
 from temperfill.data import list_pictures, local_path
 from temperfill.data.indexed import Joined, open_indexed
-from temperfill.progress import tracked
 
 _SIDE, _FREQUENCIES = 32, 12
 NEAR = 0.16
@@ -111,6 +110,8 @@ def find_overlap(train: Sequence[str | Path], held_out: Sequence[Path], progress
         OSError: a folder is missing, a held-out picture or a remote place cannot be read.
         ValueError: a folder without pictures, or damaged shards.
     """
+    from temperfill.progress import tracked
+
     known = _HeldOut(held_out)
     pictures = Joined([open_indexed(entry) for entry in train])
     local = np.repeat([local_path(entry) is not None for entry in train], np.diff(pictures.bounds))

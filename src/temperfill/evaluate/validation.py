@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 
 from temperfill import images, masks, metrics
-from temperfill.config import MetricsConfig, RunConfig
+from temperfill.config import DataConfig, MetricsConfig, RunConfig
 from temperfill.data import list_pictures
 from temperfill.evaluate.inputs import evenly
 from temperfill.evaluate.scorer import Scorer, full_precision
@@ -42,7 +42,7 @@ def validation_score(config: RunConfig, limit: int = 64) -> Callable[[Network], 
         return None
     if limit < 1:
         raise ValueError(f"limit must be at least 1, got {limit}")
-    pictures = [_centre(path, config.data.resize, config.data.crop_size) for path in _spread(config.data.val, limit)]
+    pictures = [_centre(path, config.data) for path in _spread(config.data.val, limit)]
     side = config.data.crop_size
     generators = (np.random.default_rng([config.seed, _VALIDATION_STREAM, i]) for i in range(len(pictures)))
     holes = [masks.for_training(config.data, side, rng) for rng in generators]
@@ -87,7 +87,7 @@ def _spread(folders: tuple[Path, ...], limit: int) -> list[Path]:
     return [path for paths, count in zip(found, taken, strict=True) for path in evenly(paths, count)]
 
 
-def _centre(path: Path, resize: int, crop: int) -> NDArray[np.uint8]:
-    picture = images.resize_short_side(images.read_rgb(path), resize)
+def _centre(path: Path, data: DataConfig) -> NDArray[np.uint8]:
+    picture, crop = images.resize_short_side(images.read_rgb(path), data.resize, data.squash), data.crop_size
     top, left = ((side - crop) // 2 for side in picture.shape[:2])
     return picture[top : top + crop, left : left + crop]

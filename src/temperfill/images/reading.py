@@ -91,13 +91,16 @@ def resize_grey(plane: NDArray[np.uint8], side: int) -> NDArray[np.float64]:
     return np.asarray(Image.fromarray(plane).resize((side, side), Image.Resampling.LANCZOS), np.float64)
 
 
-def resize_short_side(picture: NDArray[np.uint8], size: int) -> NDArray[np.uint8]:
-    """Resizes (H, W, 3) bytes by Lanczos so that the short side has ``size`` pixels; the aspect stays."""
+def resize_short_side(picture: NDArray[np.uint8], size: int, squash: bool = False) -> NDArray[np.uint8]:
+    """Resizes (H, W, 3) bytes by Lanczos so that the short side has ``size`` pixels; the aspect stays.
+
+    With ``squash`` both sides have them, and the aspect is lost.
+    """
     height, width = picture.shape[:2]
-    scale = size / min(height, width)
-    if scale == 1:
+    if (height, width) == (size, size) or (min(height, width) == size and not squash):
         return picture
-    target = (max(round(width * scale), size), max(round(height * scale), size))
+    scale = size / min(height, width)
+    target = (size, size) if squash else (max(round(width * scale), size), max(round(height * scale), size))
     return np.asarray(Image.fromarray(picture).resize(target, Image.Resampling.LANCZOS))
 
 

@@ -55,7 +55,7 @@ def compare(
             f"give trained ones as {lacking[0]}=RUN_FOLDER,RUN_FOLDER"
         )
     trained = [name for name in methods if name in LEARNED] if study.train else []
-    variants = {name: learned_variant(name, study) for name in trained}
+    variants = _as_measured({name: learned_variant(name, study) for name in trained}, evaluation)
     others = [name for name in methods if name not in trained]
     known = evaluate.load_entrants(others, "cpu") if others else []
     clash = [entrant.label for entrant in known if entrant.label in variants]
@@ -98,7 +98,7 @@ def ablation(
     if not study.train:
         raise ValueError("no training pictures: name at least one folder with --train")
     report.need_matplotlib()
-    variants = ablation_variants(name, study)
+    variants = _as_measured(ablation_variants(name, study), evaluation)
     prepared = evaluate.prepare(evaluation, output, study.device)
     notes = _overlap(prepared, study, [], progress)
     runs = _train(variants, study, output)
@@ -115,6 +115,12 @@ def _overlap(prepared: evaluate.Prepared, study: StudyConfig, given: list[str], 
     if given:
         notes.append(f"Trained elsewhere, on pictures that were not compared with these: {', '.join(given)}.")
     return notes
+
+
+def _as_measured(variants: dict[str, RunConfig], evaluation: EvaluationConfig) -> dict[str, RunConfig]:
+    """Variants that are trained on pictures as these are measured: squashed or not."""
+    data = {label: replace(config.data, squash=evaluation.squash) for label, config in variants.items()}
+    return {label: replace(config, data=data[label]) for label, config in variants.items()}
 
 
 def _train(variants: dict[str, RunConfig], study: StudyConfig, output: Path) -> list[Run]:

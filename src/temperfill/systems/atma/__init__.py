@@ -8,7 +8,10 @@ from temperfill.systems.deepfillv2 import DeepFillV2Config, DeepFillV2Run
 
 @dataclass(frozen=True)
 class ATMAConfig(DeepFillV2Config):
-    """DeepFillv2's generator with batch normalisation and ATMA (Zhou et al. 2021) as its attention."""
+    """DeepFillv2's generator with batch normalisation and ATMA (Zhou et al. 2021) as its attention.
+
+    The authors put it into the network of DeepFill (2018); see docs/record/deviations.md.
+    """
 
     heads: int = 2
     """Learned temperatures."""

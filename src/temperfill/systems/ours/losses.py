@@ -57,7 +57,8 @@ def generator_terms(
         terms["texture"] = loss.texture_weight * losses.texture(refined, image, mask)
     if perceptual is not None:
         outputs = {"coarse": [coarse], "refined": [refined], "both": [coarse, refined]}[loss.perceptual_on]
-        pairs = [(composite(output, image, mask), image) for output in outputs]
+        shown = [composite(o, image, mask) for o in outputs] if loss.perceptual_pasted else outputs
+        pairs = [(output, image) for output in shown]
         if loss.perceptual_local:
             pairs = [tuple(local_patches(x, batch.centre) for x in pair) for pair in pairs]  # type: ignore[misc]
         terms["perceptual"] = loss.perceptual_weight * sum(perceptual(*pair) for pair in pairs)
