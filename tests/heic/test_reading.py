@@ -130,7 +130,7 @@ class TestDecoding:
 
     def test_endless_lists_of_boxes_are_cut_short(self) -> None:
         start = time.perf_counter()
-        with pytest.raises(ValueError, match="is damaged"):
+        with pytest.raises(ValueError, match="more than 20,000 boxes"):
             images.open_picture(io.BytesIO(content("phone") + b"\0\0\0\x08free" * 2_000_000))
         assert time.perf_counter() - start < 5
 

@@ -1,6 +1,7 @@
 """The queue: one at a time, bounded, with progress; ends by cancelling, by leaving clients and by the time limit."""
 
 import asyncio
+import threading
 import time
 from collections.abc import Callable
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from starlette.types import Message
 
 from service.clients import Held, code, form, running, tiny
+from temperfill.service import forms
 from temperfill.service.app import Service
 from temperfill.service.jobs import REMEMBERED, Jobs
 from temperfill.service.settings import ServiceLimits
@@ -137,6 +139,35 @@ def test_work_beyond_the_time_limit_is_ended_and_waiting_does_not_count() -> Non
 
     asyncio.run(main())
     assert held.ended == ["Halted"] * 3 + ["done"]
+
+
+def test_limit_and_cancelling_hold_from_the_first_look_at_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
+    look, began, let_go = forms._check_pictures, threading.Event(), threading.Event()
+
+    def slow(*arguments: Any) -> Any:
+        began.set()
+        let_go.wait(20)
+        return look(*arguments)
+
+    monkeypatch.setattr(forms, "_check_pictures", slow)
+
+    async def main() -> None:
+        async with running(tiny, ServiceLimits(timeout=0.3)) as (client, service):
+            response = await asyncio.wait_for(post(client, "job-too-slow"), 5)
+            assert (response.status_code, code(response)) == (504, "timeout")
+            assert not service.jobs._places
+            began.clear()
+            service.jobs.timeout = 20
+            request = post(client, "job-cancelled")
+            await until(began.is_set)
+            assert (await client.delete("/v1/jobs/job-cancelled")).status_code == 204
+            response = await asyncio.wait_for(request, 5)
+            assert (response.status_code, code(response)) == (409, "cancelled")
+            assert not service.jobs._places
+            let_go.set()
+            assert (await client.post("/v1/inpaint", files=form())).status_code == 200
+
+    asyncio.run(main())
 
 
 def test_client_that_leaves_cancels_its_job() -> None:

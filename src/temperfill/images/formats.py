@@ -1,17 +1,25 @@
 """Formats of picture files: which are let in, and what a file says before its pixels are decoded."""
 
+import contextlib
 import struct
-import threading
-import warnings
 import zlib
-from collections.abc import Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
-from PIL import Image
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Image,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
 
-from temperfill.images import heif
+from temperfill.images import bounds, heif
 
 FORMATS = {
     ".png": "PNG",
@@ -48,8 +56,19 @@ DECODER_ERRORS = (
     RuntimeError,
     struct.error,
     zlib.error,
+    Image.DecompressionBombError,
 )
-_LIMIT_LOCK = threading.Lock()
+# Asked for by name: what a file is not is never tried. MPO is read as the JPEG that it begins with.
+_READERS: dict[str, Callable[[BinaryIO], Image.Image]] = {
+    "PNG": PngImagePlugin.PngImageFile,
+    "JPEG": JpegImagePlugin.JpegImageFile,
+    "WEBP": WebPImagePlugin.WebPImageFile,
+    "AVIF": AvifImagePlugin.AvifImageFile,
+    "TIFF": TiffImagePlugin.TiffImageFile,
+    "BMP": BmpImagePlugin.BmpImageFile,
+    "GIF": GifImagePlugin.GifImageFile,
+    "PPM": PpmImagePlugin.PpmImageFile,
+}
 
 
 @dataclass(frozen=True)
@@ -86,31 +105,40 @@ def read_header(file: BinaryIO, name: str = "the file") -> Header:
         animated = has_frames(image) and bool(getattr(image, "is_animated", False))
     except (OSError, MemoryError, *DECODER_ERRORS) as error:
         raise ValueError(f"{name} is damaged or truncated: {one_line(error)}") from None
-    kind = "JPEG" if image.format == "MPO" else str(image.format)
     width, height = stored_size(image)
-    return Header(kind, (height, width), animated, depth(image), image.mode in ("RGBA", "RGBa", "LA", "La"))
+    return Header(
+        str(image.format), (height, width), animated, depth(image), image.mode in ("RGBA", "RGBa", "LA", "La")
+    )
 
 
 def identify(file: BinaryIO, name: str) -> Image.Image:
-    """Reads the header, at the start of the file; raises ValueError as ``read_header``."""
-    read_heif = heif.reader(name) if heif.is_heif(file) else None
+    """Reads the header, at the start of the file, once its structure was looked at; raises as ``read_header``."""
     file.seek(0)
+    start = file.read(64)
+    kind = "HEIF" if heif.is_heif(start) else next((kind for kind in _READERS if _begins(kind, start)), "")
+    known = ", ".join(sorted(set(FORMATS.values())))
+    if not kind:
+        raise ValueError(f"{name} is not a supported picture; supported are {known}")
+    read = _READERS.get(kind) or heif.reader(name)
     try:
-        if read_heif is not None:
-            return read_heif(file)
-        with _no_foreign_limit():
-            return Image.open(file, formats=sorted(set(WRITTEN.values())))
-    except (OSError, MemoryError, *DECODER_ERRORS):
-        known = ", ".join(sorted(set(FORMATS.values())))
-        raise ValueError(f"{name} is not a supported picture, or is damaged; supported are {known}") from None
+        bounds.check(file, kind, name)
+        file.seek(0)
+        image = read(file)
+    except bounds.TooMuch:
+        raise
+    except (OSError, MemoryError, *DECODER_ERRORS) as error:
+        reason = one_line(error) or type(error).__name__
+        raise ValueError(
+            f"{name} is not a supported picture, or is damaged ({kind}: {reason}); supported are {known}"
+        ) from None
+    for exif in _exif(image):
+        bounds.check_exif(exif, name)
+    return image
 
 
 def has_frames(image: Image.Image) -> bool:
-    """Whether the format's further pictures are frames or pages of equal rank.
-
-    MPO is a JPEG with previews behind it; HEIF names the one that is the photograph.
-    """
-    return image.format not in ("MPO", "HEIF")
+    """Whether the format's further pictures are frames or pages of equal rank; HEIF names its photograph."""
+    return image.format != "HEIF"
 
 
 def stored_size(image: Image.Image) -> tuple[int, int]:
@@ -132,19 +160,22 @@ def one_line(error: BaseException) -> str:
     return " ".join(str(error).split())
 
 
+def _exif(image: Image.Image) -> Iterator[bytes]:
+    """EXIF data of a header that was read, not decoded; of PNG also as ImageMagick writes it, in digits."""
+    exif, digits = image.info.get("exif"), image.info.get("Raw profile type exif")
+    if isinstance(exif, bytes):
+        yield exif
+    if isinstance(digits, str):
+        with contextlib.suppress(ValueError):  # Pillow says so later
+            yield bytes.fromhex("".join(digits.split("\n")[3:]))
+
+
+def _begins(kind: str, start: bytes) -> bool:
+    accept = Image.OPEN[kind][1]
+    return accept is not None and accept(start) is True
+
+
 def _is_deep(tile: Any) -> bool:
     """Whether Pillow cuts the channels of a part of a file down to 8 bits."""
     codec, _, _, arguments = tile
     return ";16" in str(arguments) or (codec.startswith("ppm") and arguments[-1] > 255)
-
-
-@contextmanager
-def _no_foreign_limit() -> Iterator[None]:
-    """Sets Pillow's own limit, lower than ours and global, aside while a header is read."""
-    with _LIMIT_LOCK, warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # about headers that are refused anyway
-        before, Image.MAX_IMAGE_PIXELS = Image.MAX_IMAGE_PIXELS, None
-        try:
-            yield
-        finally:
-            Image.MAX_IMAGE_PIXELS = before

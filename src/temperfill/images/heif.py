@@ -10,18 +10,17 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from temperfill.images.bounds.boxes import within
+
 # Brands of HEIF files with pictures in HEVC; general ones, that AVIF has too.
 _HEVC_BRANDS = frozenset((b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"))
 _GENERAL_BRANDS = frozenset((b"mif1", b"msf1"))
 _AVIF_BRANDS = frozenset((b"avif", b"avis"))
-_MOST_BOXES = 100_000  # looked at in one search; libheif takes 20,000 within one box
 _VERSION = 4  # bytes of version and flags before the content of many boxes
 
 
-def is_heif(file: BinaryIO) -> bool:
-    """Whether a file begins as HEIF does: a box "ftyp" with its brands."""
-    file.seek(0)
-    start = file.read(64)
+def is_heif(start: bytes) -> bool:
+    """Whether a file begins as HEIF does, by its first 64 bytes: a box "ftyp" with its brands."""
     if start[4:8] != b"ftyp":
         return False
     end = min(int.from_bytes(start[:4], "big"), len(start))
@@ -59,9 +58,9 @@ def _check_texts(content: bytes) -> None:
     """Raises ValueError for names of items that are no text: pi-heif 1.4.0 crashes at them (pillow_heif#478)."""
     for start, end in _properties(content, b"auxC"):
         content[start + _VERSION : end].partition(b"\0")[0].decode()
-    for start, end in _within(content, _metas(content), b"iinf", _VERSION):
+    for start, end in within(content, _metas(content), b"iinf", _VERSION):
         wide = content[start - _VERSION] > 0  # by the version: how many bytes count the entries
-        for entry, stop in _within(content, [(start + (4 if wide else 2), end)], b"infe", _VERSION):
+        for entry, stop in within(content, [(start + (4 if wide else 2), end)], b"infe", _VERSION):
             numbers = 6 if content[entry - _VERSION] > 2 else 4  # bytes, before kind and names
             content[entry + numbers : stop].decode()
 
@@ -73,29 +72,10 @@ def _sizes(content: bytes) -> list[tuple[int, int]]:
 
 
 def _metas(content: bytes) -> list[tuple[int, int]]:
-    return list(_within(content, [(0, len(content))], b"meta", _VERSION))
+    return list(within(content, [(0, len(content))], b"meta", _VERSION))
 
 
 def _properties(content: bytes, kind: bytes) -> Iterator[tuple[int, int]]:
     """Start and end of the content of all properties of a kind."""
-    lists = _within(content, list(_within(content, _metas(content), b"iprp")), b"ipco")
-    return _within(content, list(lists), kind)
-
-
-def _within(content: bytes, places: list[tuple[int, int]], kind: bytes, skip: int = 0) -> Iterator[tuple[int, int]]:
-    """Start, ``skip`` bytes after the heads, and end of the boxes of a kind that follow one another in some places."""
-    count = 0
-    for start, end in places:
-        while start + 8 <= end:
-            size, name, head = int.from_bytes(content[start : start + 4], "big"), content[start + 4 : start + 8], 8
-            if size == 1:  # stands behind the name, with twice the bytes
-                size, head = int.from_bytes(content[start + 8 : start + 16], "big"), 16
-            size = size or end - start
-            if size < head:
-                break
-            count += 1
-            if count > _MOST_BOXES:
-                raise ValueError("too many boxes")
-            if name == kind:
-                yield start + head + skip, min(start + size, end)
-            start += size
+    lists = within(content, list(within(content, _metas(content), b"iprp")), b"ipco")
+    return within(content, list(lists), kind)

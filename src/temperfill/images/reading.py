@@ -189,7 +189,7 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
 
 def _warn_of_losses(image: Image.Image, name: str) -> None:
     losses = []
-    if has_frames(image) and getattr(image, "n_frames", 1) > 1:
+    if has_frames(image) and getattr(image, "is_animated", False):
         losses.append("has several frames; only the first is used")
     elif image.format == "HEIF" and getattr(image, "n_frames", 1) > 1:
         losses.append("has several pictures; only the main one is used")

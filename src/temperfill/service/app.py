@@ -18,7 +18,7 @@ import temperfill
 from temperfill import images
 from temperfill.methods.finding import Found
 from temperfill.service import forms, openapi, work
-from temperfill.service.jobs import Jobs
+from temperfill.service.jobs import Job, Jobs
 from temperfill.service.limits import SECURITY_HEADERS, BodyLimit, Gate, SecurityHeaders
 from temperfill.service.refusals import Refusal, internal
 from temperfill.service.settings import ServiceLimits
@@ -119,13 +119,23 @@ class Service:
             raise Refusal(503, "loading", text, {"Retry-After": "2"})
         return self.inpainter
 
+    @contextlib.asynccontextmanager
+    async def _admitted(
+        self, request: Request, fields: dict[str, tuple[forms.Parser, Any]], parts: tuple[str, ...] = forms.FILES
+    ) -> AsyncIterator[tuple[Job, forms.Form]]:
+        """A place in the queue, and the form of the request that has it."""
+        async with self.jobs.admit(request.headers.get("x-job")) as job:
+
+            async def check(work: Callable[[], images.Header]) -> images.Header:
+                return await self.jobs.check(job, work, lambda: _leaves(request))
+
+            async with forms.read(request, fields, self.settings.max_pixels, check, parts) as form:
+                yield job, form
+
     async def inpaint(self, request: Request) -> Response:
         """Fills the hole of a picture; the answer is a picture file."""
         max_pixels, keep = self.settings.max_pixels, self.settings.keep_metadata
-        async with (
-            self.jobs.admit(request.headers.get("x-job")) as job,
-            forms.read(request, forms.INPAINT_FIELDS, max_pixels) as form,
-        ):
+        async with self._admitted(request, forms.INPAINT_FIELDS) as (job, form):
             suffix = form.fields["format"] or form.suffix
             content, seconds = await self.jobs.run(
                 job,
@@ -138,10 +148,7 @@ class Service:
     async def sources(self, request: Request) -> Response:
         """Where a place of the hole is copied from."""
         max_pixels = self.settings.max_pixels
-        async with (
-            self.jobs.admit(request.headers.get("x-job")) as job,
-            forms.read(request, forms.SOURCES_FIELDS, max_pixels) as form,
-        ):
+        async with self._admitted(request, forms.SOURCES_FIELDS) as (job, form):
             found, seconds = await self.jobs.run(
                 job, lambda _: work.sources(self._ready(), form, max_pixels, self._traces), lambda: _leaves(request)
             )
@@ -150,10 +157,7 @@ class Service:
     async def preview(self, request: Request) -> Response:
         """A picture as PNG, for browsers that cannot show its format."""
         max_pixels = self.settings.max_pixels
-        async with (
-            self.jobs.admit(request.headers.get("x-job")) as job,
-            forms.read(request, {}, max_pixels, forms.PREVIEW_FILES) as form,
-        ):
+        async with self._admitted(request, {}, forms.PREVIEW_FILES) as (job, form):
             content, seconds = await self.jobs.run(
                 job, lambda _: work.preview(form, max_pixels), lambda: _leaves(request), counts=False
             )

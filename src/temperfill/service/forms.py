@@ -3,12 +3,11 @@
 import contextlib
 import math
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
 import python_multipart  # noqa: F401 - Starlette would miss it at the first form only
-from starlette.concurrency import run_in_threadpool
 from starlette.datastructures import FormData, UploadFile
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
@@ -29,6 +28,7 @@ _FIELD_BYTES = 1000
 _SUFFIXES = {kind: suffix for suffix, kind in reversed(images.WRITTEN.items())}
 
 Parser = Callable[[str, str], Any]
+Check = Callable[[Callable[[], images.Header]], Awaitable[images.Header]]
 
 
 @dataclass(frozen=True)
@@ -141,7 +141,11 @@ SOURCES_FIELDS: dict[str, tuple[Parser, Any]] = {
 
 @contextlib.asynccontextmanager
 async def read(
-    request: Request, fields: dict[str, tuple[Parser, Any]], max_pixels: int, parts: tuple[str, ...] = FILES
+    request: Request,
+    fields: dict[str, tuple[Parser, Any]],
+    max_pixels: int,
+    check: Check,
+    parts: tuple[str, ...] = FILES,
 ) -> AsyncIterator[Form]:
     """Reads and checks a form; its files are closed at the end.
 
@@ -149,6 +153,7 @@ async def read(
         request: with a body that was not read.
         fields: that it may have.
         max_pixels: largest width times height of a picture.
+        check: calls a function, which looks at the pictures, in a thread.
         parts: that are files; all but those of ``OPTIONAL`` must be there.
 
     Raises:
@@ -172,7 +177,7 @@ async def read(
                 raise _bad_form(f"part {name} is given twice")
         values = _values(data, fields)
         files = _files(data, parts)
-        header = await run_in_threadpool(_check_pictures, files, max_pixels)
+        header = await check(lambda: _check_pictures(files, max_pixels))
         yield Form(files, header, values)
     finally:
         await data.close()

@@ -120,6 +120,36 @@ class Jobs:
             if job not in self._line:
                 self._places.discard(job)
 
+    async def check(self, job: Job, work: Callable[[], T], gone: Callable[[], Awaitable[object]]) -> T:
+        """Has another thread look at what a request brought, before its turn.
+
+        Args:
+            job: admitted.
+            work: what to do; it goes on in its thread when nobody waits for it any more.
+            gone: returns when the client is no longer there.
+
+        Returns:
+            What the work gave.
+
+        Raises:
+            Refusal: cancelled (409), over the time limit (504), or the service stops (503).
+            Exception: what the work raises.
+        """
+        if job.outcome is None:
+            raise RuntimeError("a job can be checked inside its admission only")
+        timer = self._limit(job)
+        checked, left = asyncio.ensure_future(asyncio.to_thread(work)), asyncio.ensure_future(gone())
+        try:
+            await asyncio.wait({job.outcome, checked, left}, return_when=asyncio.FIRST_COMPLETED)
+            if not checked.done():
+                self.cancel(job)
+                job.outcome.result()
+            return checked.result()
+        finally:
+            timer.cancel()
+            checked.cancel()
+            left.cancel()
+
     async def run(
         self,
         job: Job,
@@ -233,8 +263,12 @@ class Jobs:
         if job.has_ended:
             return
         job.state = "running"
+        self._limit(job)
+
+    def _limit(self, job: Job) -> asyncio.TimerHandle:
         text = f"the work took longer than the limit of {self.timeout:g} seconds"
-        asyncio.get_running_loop().call_later(self.timeout, self._end, job, "failed", Refusal(504, "timeout", text))
+        refusal = Refusal(504, "timeout", text)
+        return asyncio.get_running_loop().call_later(self.timeout, self._end, job, "failed", refusal)
 
     def _leave(self, job: Job) -> None:
         """The thread is done with a job."""

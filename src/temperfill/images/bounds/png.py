@@ -1,0 +1,35 @@
+"""Chunks of PNG.
+
+Layout: ISO/IEC 15948, section 5. Pillow calls a function for each chunk, twice with the check of its sums.
+"""
+
+from typing import BinaryIO
+
+from temperfill.images.bounds import tiff
+
+MOST_CHUNKS = 10_000
+"""Chunks of other kinds than pixels and frames."""
+MOST_PIXEL_CHUNKS = 100_000
+"""Chunks of pixels and frames; of 8 kB in a file of 64 MB there are 8000."""
+_PIXELS = frozenset((b"IDAT", b"fdAT", b"fcTL"))
+_SUM = 4  # bytes of the checksum behind a chunk
+
+
+def check(file: BinaryIO) -> None:
+    """Walks over the chunks of a PNG; raises ValueError for too many, or too many values of EXIF data."""
+    file.seek(8)
+    chunks = pixel_chunks = 0
+    while len(head := file.read(8)) == 8:
+        length, kind = int.from_bytes(head[:4], "big"), head[4:]
+        if kind in _PIXELS:
+            pixel_chunks += 1
+        else:
+            chunks += 1
+        if chunks > MOST_CHUNKS or pixel_chunks > MOST_PIXEL_CHUNKS:
+            raise ValueError(f"it has more than {MOST_CHUNKS:,} chunks, or {MOST_PIXEL_CHUNKS:,} of pixels")
+        if kind == b"IEND":
+            return
+        if kind == b"eXIf":
+            tiff.check_exif(file.read(length))
+            length = 0
+        file.seek(length + _SUM, 1)
