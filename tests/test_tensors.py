@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from temperfill.tensors import SizeRule, as_plane, check_image_mask, composite
+from temperfill.tensors import SizeRule, Watched, as_plane, check_image_mask, composite
 
 
 def test_what_keeps_the_conventions_passes() -> None:
@@ -96,3 +96,19 @@ def test_planes_of_any_type_and_without_an_axis_become_the_convention() -> None:
     for shape in ((4, 5), (2, 3, 4, 5), (1, 2, 1, 4, 5)):
         with pytest.raises(ValueError, match=r"sketch must have shape \(B, 1, H, W\) or \(B, H, W\)"):
             as_plane(torch.zeros(shape), torch.float32, "sketch")
+
+
+def test_watched_work_ends_before_its_next_operation() -> None:
+    done = []
+
+    def stop() -> None:
+        if done:
+            raise KeyboardInterrupt
+
+    def work() -> None:
+        for _ in range(2):
+            done.append(torch.ones(2) + 1)
+
+    with pytest.raises(KeyboardInterrupt), Watched(stop):
+        work()
+    assert len(done) == 1

@@ -15,10 +15,13 @@ name                       shape            values
 =========================  ===============  ==============================================================
 """
 
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 from torch import Tensor
+from torch.overrides import TorchFunctionMode
 
 Box = tuple[int, int, int, int]
 """Top, left, bottom, right of a part of a picture or map; the last two lie outside."""
@@ -118,3 +121,25 @@ class SizeRule:
         """Raises ValueError for a value below 1."""
         if self.multiple < 1 or self.minimum < 1:
             raise ValueError(f"multiple and minimum must be at least 1, got {self.multiple} and {self.minimum}")
+
+
+class Watched(TorchFunctionMode):
+    """While it is entered, ``on_step`` is called before every operation of torch of this thread.
+
+    What ``on_step`` raises ends the work, so long work can be ended without a word of it in what works.
+    """
+
+    def __init__(self, on_step: Callable[[], None]) -> None:
+        super().__init__()
+        self._on_step = on_step
+
+    def __torch_function__(
+        self,
+        func: Callable[..., Any],
+        types: Iterable[type],
+        args: tuple[Any, ...] = (),
+        kwargs: Mapping[str, Any] | None = None,
+    ) -> Any:
+        """Called by torch for every operation."""
+        self._on_step()
+        return func(*args, **(kwargs or {}))

@@ -27,7 +27,3 @@ def middle(picture: Tensor, share: float = 0.35) -> Tensor:
 def plain(picture: Tensor, hole: Tensor) -> Tensor:
     """A guide without any detail: the mean of what is known, everywhere."""
     return picture[:, ~hole].mean(1)[:, None, None].expand_as(picture).clone()
-
-
-def quiet() -> None:
-    """A step that nobody watches."""

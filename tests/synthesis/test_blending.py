@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from synthesis.pictures import middle, noise, quiet
+from synthesis.pictures import middle, noise
 from temperfill.synthesis.blending import blend
 from temperfill.synthesis.filters import gradients
 
@@ -57,7 +57,7 @@ def test_equals_a_dense_solver(at_the_border: bool) -> None:
         hole = hole.roll((-3, 4), (0, 1))
         hole[0, :] = True
     right, below = gradients(other)
-    found = blend(image, hole, guide, right, below, screen(image, 0.05), quiet)
+    found = blend(image, hole, guide, right, below, screen(image, 0.05))
     for channel in range(3):
         planes = (image[0, channel], hole, guide[0, channel], right[0, channel], below[0, channel])
         assert (found[0, channel] - dense(*planes, 0.05)).abs().max() < 1e-4
@@ -66,7 +66,7 @@ def test_equals_a_dense_solver(at_the_border: bool) -> None:
 def test_known_pixels_keep_their_bits() -> None:
     image = noise()[None]
     hole = middle(image[0])
-    found = blend(image, hole, 1 - image, *gradients(image), screen(image, 0.01), quiet)
+    found = blend(image, hole, 1 - image, *gradients(image), screen(image, 0.01))
     assert torch.equal(found[0][:, ~hole], image[0][:, ~hole])
 
 
@@ -74,5 +74,5 @@ def test_gradients_of_the_truth_give_the_truth_whatever_the_guide() -> None:
     image = noise()[None]
     hole = middle(image[0])
     guide = torch.full_like(image, 0.5)
-    found = blend(torch.where(hole, 0, image), hole, guide, *gradients(image), screen(image, 1e-6), quiet)
+    found = blend(torch.where(hole, 0, image), hole, guide, *gradients(image), screen(image, 1e-6))
     assert (found - image).abs().max() < 0.002

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 
-from synthesis.pictures import middle, noise, plain, quiet, stripes
+from synthesis.pictures import middle, noise, plain, stripes
 from temperfill.synthesis.labelling import label
 
 
 def offsets(picture: torch.Tensor, hole: torch.Tensor, usable: torch.Tensor, seed: int = 0) -> torch.Tensor:
     shown = torch.where(hole, plain(picture, hole), picture)[None]
-    return label(shown, hole, usable, torch.Generator().manual_seed(seed), quiet)
+    return label(shown, hole, usable, torch.Generator().manual_seed(seed))
 
 
 def test_stripes_are_copied_along_their_period() -> None:
@@ -45,14 +45,3 @@ def test_a_long_scratch_takes_about_as_long_as_a_blob_of_its_pixels() -> None:
         offsets(picture, hole, ~hole)
         times.append(time.process_time() - start)
     assert times[1] < 3 * times[0] + 2
-
-
-def test_what_is_raised_in_a_step_ends_the_work() -> None:
-    picture = noise(48, 56)
-    hole = middle(picture)
-
-    def stop() -> None:
-        raise KeyboardInterrupt
-
-    with pytest.raises(KeyboardInterrupt):
-        label(picture[None], hole, ~hole, torch.Generator(), stop)

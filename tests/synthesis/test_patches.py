@@ -1,9 +1,11 @@
 """Patches: which are whole, and that their few dimensions keep their distances."""
 
+import pytest
 import torch
 
 from synthesis.pictures import noise, stripes
-from temperfill.synthesis.patches import describe, patch_basis, whole_patches
+from temperfill.synthesis import patches
+from temperfill.synthesis.patches import around, describe, patch_basis, whole_patches
 
 
 def test_whole_patches_lie_in_the_picture_and_off_the_hole() -> None:
@@ -33,3 +35,18 @@ def test_the_basis_follows_the_generator_alone() -> None:
     one, again, other = (patch_basis(picture, whole, 7, 8, torch.Generator().manual_seed(s)) for s in (0, 0, 1))
     assert torch.equal(one, again)
     assert not torch.equal(one, other)
+
+
+def test_bands_of_rows_describe_as_the_whole_does(monkeypatch: pytest.MonkeyPatch) -> None:
+    picture = noise()[None]
+    basis = torch.rand(5, 3, 7, 7, generator=torch.Generator().manual_seed(0))
+    whole = describe(picture, basis)
+    monkeypatch.setattr(patches, "BAND", 10 * picture.shape[3] + 3)
+    assert torch.allclose(describe(picture, basis), whole, atol=1e-5)
+
+
+def test_the_surroundings_of_a_hole_end_at_the_picture() -> None:
+    hole = torch.zeros(20, 30, dtype=torch.bool)
+    hole[2, 5] = hole[15, 9] = True
+    assert hole[around(hole, 0)].shape == (14, 5)
+    assert hole[around(hole, 4)].shape == (20, 13)

@@ -132,4 +132,7 @@ def _factor(hole: Hole, options: FillOptions) -> int:
 
 
 def _across(hole: Hole) -> float:
-    return float(2 * ndimage.distance_transform_edt(np.pad(hole, 1)).max())
+    if not hole.any():
+        return 0.0
+    top, left, bottom, right = regions.bounds(hole)
+    return float(2 * ndimage.distance_transform_edt(np.pad(hole[top:bottom, left:right], 1)).max())

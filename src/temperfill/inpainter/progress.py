@@ -1,10 +1,14 @@
 """How far the filling of a picture has come, in calls of the method."""
 
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
 OnProgress = Callable[[int, int], None]
 """Called with the steps that are done and their number; what it raises ends the work."""
+
+BEAT = 0.1
+"""Seconds between two opportunities to end the work, at least."""
 
 
 @dataclass
@@ -24,6 +28,7 @@ class FillProgress:
     total: int
     done: int = 0
     _end_of_window: int = 0
+    _last_beat: float = 0.0
 
     def begin(self, steps: int) -> None:
         """A window of so many steps begins; the one before is over."""
@@ -38,8 +43,10 @@ class FillProgress:
             self._tell()
 
     def beat(self) -> None:
-        """The work goes on: an opportunity for the caller to end it."""
-        self._tell()
+        """The work goes on: now and then an opportunity for the caller to end it."""
+        if (now := time.monotonic()) - self._last_beat >= BEAT:
+            self._last_beat = now
+            self._tell()
 
     def end(self) -> None:
         """All is done."""

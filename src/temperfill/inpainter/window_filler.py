@@ -16,6 +16,7 @@ from temperfill.inpainter.sources import Head, heads_at
 from temperfill.inpainter.tone import match_tone
 from temperfill.methods.contract import FindSources, Method
 from temperfill.options import FillOptions
+from temperfill.tensors import Watched
 
 
 class WindowFiller:
@@ -65,7 +66,7 @@ class WindowFiller:
         planes, scale = picture.planes(window.box, self.device), _begin(window, copied)
         while True:
             try:
-                with arithmetic(self.device, self.precision):
+                with arithmetic(self.device, self.precision), Watched(progress.beat):
                     filled = self._fill(planes, window, scale, copied, options.temperature, progress)
                 break
             except (RuntimeError, MemoryError) as error:

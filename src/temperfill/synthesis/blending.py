@@ -26,7 +26,6 @@ def blend(
     right: Tensor,
     below: Tensor,
     screening: Tensor,
-    on_step: Callable[[], None],
 ) -> Tensor:
     """Minimises the squared difference to the gradients plus ``screening`` times that to the guide, in the hole.
 
@@ -37,7 +36,6 @@ def blend(
         right: (1, 3, H, W) wanted differences to the pixel on the right; those across the rim are taken as they come.
         below: (1, 3, H, W) wanted differences to the pixel below.
         screening: (1, 1, H, W), weight of the guide; its influence begins at about ``1 / sqrt(screening)`` pixels.
-        on_step: called again and again; what it raises ends the work.
 
     Returns:
         (1, 3, H, W), the image outside the hole.
@@ -65,8 +63,8 @@ def blend(
     wanted = (divergence(right[near][..., :-1], below[near][..., :-1, :]) + screen * guide[near]) * inside
     start = guide[near]
     if min(inside.shape[2:]) > SMALLEST:
-        start = start + _change(image, hole, guide, right, below, screening, on_step)[near]
-    solved = _conjugate_gradients(system, wanted - system(known), start * inside, float(inside.sum()), on_step)
+        start = start + _change(image, hole, guide, right, below, screening)[near]
+    solved = _conjugate_gradients(system, wanted - system(known), start * inside, float(inside.sum()))
     result = image.clone()
     result[near] = torch.where(inside > 0, solved, image[near])
     return result
@@ -79,7 +77,6 @@ def _change(
     right: Tensor,
     below: Tensor,
     screening: Tensor,
-    on_step: Callable[[], None],
 ) -> Tensor:
     """What blending changes of the guide at half the size, enlarged: far places tell each other of the rim there."""
     height, width = hole.shape
@@ -91,19 +88,16 @@ def _change(
     covered = F.max_pool2d(F.pad(hole[None, None].to(image), border), 2)[0, 0] > 0
     # A small pixel that is known in part counts as hole.
     small = half(torch.where(hole, guide, image))
-    found = blend(small, covered, small, 2 * half(right), 2 * half(below), 4 * half(screening), on_step)
+    found = blend(small, covered, small, 2 * half(right), 2 * half(below), 4 * half(screening))
     # By repetition: interpolation rounds differently on another number of threads.
     return (found - small).repeat_interleave(2, 2).repeat_interleave(2, 3)[..., :height, :width]
 
 
-def _conjugate_gradients(
-    system: Callable[[Tensor], Tensor], wanted: Tensor, start: Tensor, pixels: float, on_step: Callable[[], None]
-) -> Tensor:
+def _conjugate_gradients(system: Callable[[Tensor], Tensor], wanted: Tensor, start: Tensor, pixels: float) -> Tensor:
     """Solves a symmetric positive system for each channel."""
     solution, remainder = start, wanted - system(start)
     direction, size = remainder, _dot(remainder, remainder)
     for _ in range(ITERATIONS):
-        on_step()
         if float(size.max()) <= CLOSE * pixels:
             break
         changed = system(direction)

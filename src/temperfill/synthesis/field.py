@@ -6,15 +6,13 @@ pixel say what it should be, good ones with more weight (Wexler et al., Space-Ti
 gradients as well as its colours (Darabi et al., Image Melding, SIGGRAPH 2012).
 """
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
 from temperfill.synthesis.filters import gradients
-from temperfill.synthesis.patches import describe, patch_basis, whole_patches
+from temperfill.synthesis.patches import around, describe, patch_basis, whole_patches
 
 SIDE = 7
 """Of a patch, pixels."""
@@ -33,18 +31,19 @@ class PatchField:
     Pixels are numbered row by row in the picture with a border of half a patch, so that steps within a patch never
     leave it.
 
+    Attributes:
+        near: rows and columns of the part of the picture (h, w) that holds the hole and all patches that touch it.
+
     Args:
         image: (1, 3, H, W) in [0, 1]; what it has in the hole does not matter.
         hole: (H, W) bool, not empty.
         usable: (H, W) bool, what may be copied from; none of the hole, at least one patch with a pixel around it.
         generator: draws what is looked at.
-        on_step: called again and again; what it raises ends the work.
     """
 
-    def __init__(
-        self, image: Tensor, hole: Tensor, usable: Tensor, generator: torch.Generator, on_step: Callable[[], None]
-    ) -> None:
-        self.image, self.hole, self._generator, self._on_step = image, hole, generator, on_step
+    def __init__(self, image: Tensor, hole: Tensor, usable: Tensor, generator: torch.Generator) -> None:
+        self.hole, self._generator = hole, generator
+        self.near = around(hole, SIDE)
         self._width = hole.shape[1] + 2 * _RADIUS
         # One pixel more than a patch, as the gradient at its rim needs it.
         whole = whole_patches(usable, SIDE + 2)
@@ -54,7 +53,7 @@ class PatchField:
         # With the known pixels to the left and above, as a difference across the rim belongs to them.
         before = F.pad(hole[:, 1:], (0, 1)) | F.pad(hole[1:], (0, 0, 0, 1))
         self._pixels = _bordered(hole | before).flatten().nonzero()[:, 0]
-        self._known = _bordered(before & ~hole).flatten()
+        self._known = _bordered(before & ~hole).flatten()[self._pixels]
         self._number = torch.full((self._whole.numel(),), -1)
         self._number[self._targets] = torch.arange(len(self._targets))
         step = torch.arange(SIDE) - _RADIUS
@@ -86,9 +85,11 @@ class PatchField:
         """Takes over neighbours' sources, and looks around its own, where the patch is more like the target's.
 
         Args:
-            target: (1, 3, H, W), the picture as it was voted.
+            target: (1, 3, h, w), the picture as it was voted.
         """
-        wanted = self._describe(target)[self._targets]
+        rows, columns = self._places(self._targets)
+        rows, columns = rows - self.near[0].start + _RADIUS, columns - self.near[1].start + _RADIUS
+        wanted = self._describe(target)[rows * (target.shape[3] + 2 * _RADIUS) + columns]
         self._distance = self._distances(self._source, wanted)
         for step in (1, self._width, -1, -self._width):
             beside = self._number[self._targets + step]
@@ -101,11 +102,11 @@ class PatchField:
         """What the patches say of each pixel of the hole, over the picture.
 
         Returns:
-            (1, 3, H, W) colours, or (1, 9, H, W): colours and differences to the pixel on the right and the one below,
+            (1, 3, h, w) colours, or (1, 9, h, w): colours and differences to the pixel on the right and the one below,
             across the rim of the hole too.
         """
         depth = 9 if with_gradients else 3
-        values = self._values[:, :depth].contiguous()
+        values = self._values[:, :depth]
         scale = self._distance.median().clamp_min(1e-6)
         weight = torch.exp(-DECIDED / 2 * self._distance / scale) + 1e-6
         total, share = torch.zeros(len(self._pixels), depth), torch.zeros(len(self._pixels), 1)
@@ -114,13 +115,13 @@ class PatchField:
             own = torch.where(number >= 0, weight[number], 0)[:, None]
             total.addcmul_(values[self._source[number] + step], own)
             share += own
-            self._on_step()
-        result = values.clone()
-        result[self._pixels] = total / share.clamp_min(1e-12)
-        result[self._known, :3] = values[self._known, :3]
-        height, width = self.hole.shape
-        result = result.T.view(1, depth, -1, self._width)
-        return result[:, :, _RADIUS : _RADIUS + height, _RADIUS : _RADIUS + width].contiguous()
+        result = values.view(-1, self._width, depth)[_RADIUS:-_RADIUS, _RADIUS:-_RADIUS][self.near].clone()
+        rows, columns = self._places(self._pixels)
+        rows, columns = rows - self.near[0].start, columns - self.near[1].start
+        known = result[rows, columns, :3]
+        result[rows, columns] = total / share.clamp_min(1e-12)
+        result[rows, columns, :3] = torch.where(self._known[:, None], known, result[rows, columns, :3])
+        return result.permute(2, 0, 1)[None].contiguous()
 
     def sources(self) -> Tensor:
         """(H, W, 2) row and column that each pixel of the hole is copied from; of other pixels, their own."""
@@ -161,7 +162,6 @@ class PatchField:
         better = distance < self._distance
         self._source = torch.where(better, found, self._source)
         self._distance = torch.where(better, distance, self._distance)
-        self._on_step()
 
     def _distances(self, source: Tensor, wanted: Tensor) -> Tensor:
         apart = (self._described[source] - wanted).square_().sum(1)

@@ -6,8 +6,6 @@ which it is copied (Pritch et al., Shift-Map Image Editing, ICCV 2009); two neig
 is seen at the seam. The sum is made small by belief propagation, whose messages sweep over rows and columns.
 """
 
-from collections.abc import Callable
-
 import torch
 import torch.nn.functional as F
 from scipy import ndimage
@@ -32,13 +30,13 @@ SMOOTH = 1.5
 """Deviation, pixels, of the blur in which copies are compared with the guide."""
 FORBIDDEN = 10.0
 """Cost of a label that would copy what is not known."""
+BLOCK = 256
+"""Cells whose seams are weighed at once."""
 _SIDE = 7
 _DIMENSIONS = 16
 
 
-def label(
-    image: Tensor, hole: Tensor, usable: Tensor, generator: torch.Generator, on_step: Callable[[], None]
-) -> Tensor:
+def label(image: Tensor, hole: Tensor, usable: Tensor, generator: torch.Generator) -> Tensor:
     """Chooses an offset for every cell of the hole.
 
     Args:
@@ -46,17 +44,15 @@ def label(
         hole: (h, w) bool.
         usable: (h, w) bool, what may be copied from; nothing of the hole.
         generator: draws the patches that are looked at.
-        on_step: called again and again; what it raises ends the work.
 
     Returns:
         (h, w, 2) of rows and columns to go from a cell to its source; zero outside the hole.
     """
     smooth = blur(image, torch.ones_like(image[:, :1]), SMOOTH)
     offsets = _offsets(image, smooth, hole, usable, generator)
-    on_step()
     cells = hole.nonzero()
     costs, seams = _costs(image, smooth, hole, usable, cells, offsets)
-    chosen = _propagate(costs, seams, _neighbours(hole, cells), cells, on_step)
+    chosen = _propagate(costs, seams, _neighbours(hole, cells), cells)
     result = torch.zeros(*hole.shape, 2, dtype=torch.long)
     result[hole] = offsets[chosen]
     return result
@@ -120,12 +116,15 @@ def _costs(
     image: Tensor, smooth: Tensor, hole: Tensor, usable: Tensor, cells: Tensor, offsets: Tensor
 ) -> tuple[Tensor, Tensor]:
     """(N, K) of labels alone, and (N, K, K) of what a cell shows of a seam between two labels."""
-    features = torch.cat([image, *gradients(image)], 1)[0].permute(1, 2, 0)
+    features = torch.cat([image, *gradients(image)], 1)[0].flatten(1).T
     source, inside = _at(cells[:, None] + offsets, hole.shape)
     copyable = inside & whole_patches(usable, 3).flatten()[source]
-    copies = features.flatten(0, 1)[source]  # (N, K, 9)
-    squares = (copies * copies).sum(-1)
-    seams = (squares[:, :, None] + squares[:, None, :] - 2 * copies @ copies.transpose(1, 2)).clamp_min(0)
+    seams = image.new_empty(len(cells), len(offsets), len(offsets))
+    for some, found in zip(seams.split(BLOCK), source.split(BLOCK), strict=True):
+        copies = features[found]  # (n, K, 9)
+        squares = (copies * copies).sum(-1)
+        torch.baddbmm(squares[:, :, None] + squares[:, None, :], copies, copies.transpose(1, 2), alpha=-2, out=some)
+        some.clamp_min_(0)
     wanted = smooth[0].flatten(1).T
     offered = blur(image, usable[None, None].to(image), SMOOTH)[0].flatten(1).T
     place = cells[:, 0] * hole.shape[1] + cells[:, 1]
@@ -156,9 +155,7 @@ def _neighbours(hole: Tensor, cells: Tensor) -> list[Tensor]:
     return [numbers[rows + down, columns + right] for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1))]
 
 
-def _propagate(
-    costs: Tensor, seams: Tensor, neighbours: list[Tensor], cells: Tensor, on_step: Callable[[], None]
-) -> Tensor:
+def _propagate(costs: Tensor, seams: Tensor, neighbours: list[Tensor], cells: Tensor) -> Tensor:
     """(N,) labels of a small sum of costs and seams: min-sum belief propagation, sweeping to and fro."""
     number, labels = costs.shape
     messages = torch.zeros(4, number + 1, labels)  # from above, below, left and right; the last cell is no cell
@@ -179,5 +176,4 @@ def _propagate(
                 belief = costs[sender] + messages[incoming][:, sender].sum(0)
                 message = (belief[:, :, None] + seams[sender] + seams[to]).amin(1)
                 messages[direction, to] = message - message.amin(1, keepdim=True)
-            on_step()
     return (costs + messages[:, :number].sum(0)).argmin(1)

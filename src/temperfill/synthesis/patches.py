@@ -4,6 +4,18 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+BAND = 100_000
+"""Patches that are described at once."""
+
+
+def around(hole: Tensor, margin: int) -> tuple[slice, slice]:
+    """The part of a picture around its hole."""
+    rows, columns = hole.any(1).nonzero()[:, 0], hole.any(0).nonzero()[:, 0]
+    return (
+        slice(max(int(rows[0]) - margin, 0), int(rows[-1]) + margin + 1),
+        slice(max(int(columns[0]) - margin, 0), int(columns[-1]) + margin + 1),
+    )
+
 
 def whole_patches(usable: Tensor, side: int) -> Tensor:
     """(H, W) bool: centres of patches, ``side`` pixels long, that lie in the picture and are usable all over."""
@@ -38,7 +50,12 @@ def patch_basis(image: Tensor, centres: Tensor, side: int, dimensions: int, gene
 
 
 def describe(image: Tensor, basis: Tensor) -> Tensor:
-    """(H * W, D): the patch around every pixel; the picture's edges are repeated."""
-    radius = basis.shape[-1] // 2
-    found = F.conv2d(F.pad(image, (radius,) * 4, mode="replicate"), basis)
-    return found[0].flatten(1).T.contiguous()
+    """(H * W, D): the patch around every pixel; the picture's edges are repeated. In bands of rows, to save memory."""
+    radius, (height, width) = basis.shape[-1] // 2, image.shape[2:]
+    padded = F.pad(image, (radius,) * 4, mode="replicate")
+    found = image.new_empty(height * width, len(basis))
+    rows = max(BAND // width, 1)
+    for top in range(0, height, rows):
+        band = F.conv2d(padded[:, :, top : top + rows + 2 * radius], basis)[0].flatten(1).T
+        found[top * width : top * width + len(band)] = band
+    return found

@@ -14,7 +14,8 @@ from temperfill.synthesis.choosing import AROUND, PLAIN, share_of_copies
 from temperfill.synthesis.field import SIDE, PatchField
 from temperfill.synthesis.filters import blur, gradients
 from temperfill.synthesis.labelling import label
-from temperfill.synthesis.patches import whole_patches
+from temperfill.synthesis.patches import around, whole_patches
+from temperfill.tensors import Watched
 
 ACROSS = 32
 """About the largest circle in the hole, pixels across, at the size at which cells are labelled."""
@@ -26,6 +27,10 @@ LEAST = 0.001
 """Share of the screening that a plain place keeps."""
 EDGE = 0.15
 """Difference of colours across the rim that is an edge of the picture and no error of the guide's tone."""
+LARGEST = 400_000
+"""Pixels of a hole above which the picture is halved first; only the finest detail is then copied at its own size."""
+WIDEST = 4_000_000
+"""Pixels of a picture above which the same is done."""
 FEWEST = 64
 """Whole patches without which nothing is copied."""
 
@@ -68,52 +73,91 @@ def synthesise(
         avoid: (H, W) bool, True = known, but never copied from.
         seed: another one gives another result.
         is_doubtful: the finest detail of the guide may be wrong, such as hatching: it is no reason to keep the guide.
-        on_step: called many times a second with the share of the work that is done; what it raises ends it.
+        on_step: called before every operation with the share of the work that is done; what it raises ends it.
 
     Returns:
         The filled picture, or None where too little is known to copy from.
     """
-    generator = torch.Generator().manual_seed(seed)
-    usable = ~hole if avoid is None else ~hole & ~avoid
     if not hole.any():
         return None
-    across = 2 * float(ndimage.distance_transform_edt(F.pad(hole, (1,) * 4).numpy()).max())
-    sizes = [_Size(image, hole, usable, guide, 2**number) for number in range(_halvings(hole, across) + 1)]
+    usable = ~hole if avoid is None else ~hole & ~avoid
+    done = _Done(on_step)
+    with Watched(done.tell):
+        shown = torch.where(hole, guide, image)
+        return _synthesised(shown, hole, usable, torch.Generator().manual_seed(seed), is_doubtful, done)
+
+
+def _synthesised(
+    shown: Tensor, hole: Tensor, usable: Tensor, generator: torch.Generator, is_doubtful: bool, done: "_Done"
+) -> Synthesis | None:
+    """With a field of patches that is carried up to the size of the picture, unless that is large."""
+    if int(hole.sum()) > LARGEST or hole.numel() > WIDEST:
+        return _halved(shown, hole, usable, generator, is_doubtful, done)
+    sizes = [_Size(shown, hole, usable, 2**number) for number in range(_halvings(hole) + 1)]
     sizes = [size for size in sizes if int(whole_patches(size.usable, SIDE + 2).sum()) >= FEWEST]
     if not sizes or int(sizes[-1].hole.sum()) > 4 * CELLS:
         return None
-    done = _Done(on_step, len(sizes))
-    offsets = label(sizes[-1].image, sizes[-1].hole, sizes[-1].usable, generator, done.tell)
-    field = PatchField(sizes[-1].image, sizes[-1].hole, sizes[-1].usable, generator, done.tell)
+    done.sizes = len(sizes)
+    offsets = label(sizes[-1].image, sizes[-1].hole, sizes[-1].usable, generator)
+    field = PatchField(sizes[-1].image, sizes[-1].hole, sizes[-1].usable, generator)
     field.begin(offsets)
     field.improve(field.vote())
     for size in reversed(sizes[:-1]):
         done.advance()
-        before, field = field, PatchField(size.image, size.hole, size.usable, generator, done.tell)
+        before, field = field, PatchField(size.image, size.hole, size.usable, generator)
         field.carry(before)
         field.improve(field.vote())
     done.advance()
-    filled, share = _blended(field.vote(with_gradients=True), sizes[0], is_doubtful, done.tell)
+    filled, share = shown.clone(), torch.zeros_like(shown[0])
+    blended = _blended(field.vote(with_gradients=True), sizes[0], field.near, is_doubtful)
+    filled[:, *field.near], share[field.near] = blended[0][0], blended[1][0, 0]
+    return Synthesis(torch.where(hole, filled.clamp(0, 1), shown), field.sources(), share * hole)
+
+
+def _halved(
+    shown: Tensor, hole: Tensor, usable: Tensor, generator: torch.Generator, is_doubtful: bool, done: "_Done"
+) -> Synthesis | None:
+    """At half the size, with the finest detail copied along its sources."""
     height, width = hole.shape
-    filled = torch.where(hole, filled[0, :, :height, :width].clamp(0, 1), image)
-    return Synthesis(filled, field.sources()[:height, :width], share[0, 0, :height, :width] * hole)
+    small = _Size(shown, hole, usable, 2)
+    found = _synthesised(small.image[0], small.hole, small.usable, generator, is_doubtful, done)
+    if found is None:
+        return None
+    rows, columns = hole.nonzero().unbind(1)
+    source = 2 * found.sources[rows // 2, columns // 2] + torch.stack([rows % 2, columns % 2], 1)
+    sources = torch.stack(torch.meshgrid(torch.arange(height), torch.arange(width), indexing="ij"), -1)
+    sources[rows, columns] = source
+    finest = shown - _doubled(small.image, hole.shape)
+    filled = shown.clone()
+    filled[:, rows, columns] = _doubled(found.image[None], hole.shape)[:, rows, columns]
+    filled[:, rows, columns] += finest[:, source[:, 0], source[:, 1]]
+    share = torch.zeros_like(shown[0])
+    share[rows, columns] = found.share[rows // 2, columns // 2]
+    return Synthesis(filled.clamp_(0, 1), sources, share)
 
 
-def _blended(voted: Tensor, size: "_Size", is_doubtful: bool, on_step: Callable[[], None]) -> tuple[Tensor, Tensor]:
-    """(1, 3, H, W): gradients of copies or of the guide, whichever is better at each place, over the guide.
+def _doubled(image: Tensor, shape: torch.Size) -> Tensor:
+    """(3, H, W) of (1, 3, h, w)."""
+    large = F.interpolate(image, scale_factor=2.0, mode="bilinear", align_corners=False)
+    return large[0, :, : shape[0], : shape[1]]
 
-    And (1, 1, H, W), the share of the copies.
+
+def _blended(voted: Tensor, size: "_Size", near: tuple[slice, slice], is_doubtful: bool) -> tuple[Tensor, Tensor]:
+    """(1, 3, h, w): gradients of copies or of the guide, whichever is better at each place, over the guide.
+
+    And (1, 1, h, w), the share of the copies.
     """
-    own_right, own_below = gradients(size.image)
-    own_right = _joined(own_right, size.hole ^ F.pad(size.hole[:, 1:], (0, 1)))
-    own_below = _joined(own_below, size.hole ^ F.pad(size.hole[1:], (0, 0, 0, 1)))
-    guide = _softened(size.image) if is_doubtful else size.image
-    share = share_of_copies(voted[:, :3], guide, size.hole)
+    image, hole = size.image[:, :, *near], size.hole[near]
+    own_right, own_below = gradients(image)
+    own_right = _joined(own_right, hole ^ F.pad(hole[:, 1:], (0, 1)))
+    own_below = _joined(own_below, hole ^ F.pad(hole[1:], (0, 0, 0, 1)))
+    guide = _softened(image) if is_doubtful else image
+    share = share_of_copies(voted[:, :3], guide, hole)
     right, below = torch.lerp(own_right, voted[:, 3:6], share), torch.lerp(own_below, voted[:, 6:], share)
     # Where nothing has detail, the guide knows the tone less well than the rim does.
-    detail = blur(torch.cat([right, below], 1).square().mean(1, keepdim=True), size.hole[None, None].to(right), AROUND)
+    detail = blur(torch.cat([right, below], 1).square().mean(1, keepdim=True), hole[None, None].to(right), AROUND)
     screening = SCREENING * (detail / PLAIN**2).clamp(LEAST, 1)
-    return blend(size.image, size.hole, guide, right, below, screening, on_step), share
+    return blend(image, hole, guide, right, below, screening), share
 
 
 @dataclass
@@ -121,7 +165,7 @@ class _Done:
     """How much of the work is done: each size takes about three times as long as the one before it."""
 
     on_step: Callable[[float], None]
-    sizes: int
+    sizes: int = 1
     share: float = 0.0
 
     def tell(self) -> None:
@@ -134,8 +178,9 @@ class _Done:
         self.tell()
 
 
-def _halvings(hole: Tensor, across: float) -> int:
+def _halvings(hole: Tensor) -> int:
     """How often the picture is halved until its hole can be labelled."""
+    across = 2 * float(ndimage.distance_transform_edt(F.pad(hole[around(hole, 0)], (1,) * 4).numpy()).max())
     thin = max(round(math.log2(across / ACROSS)), 0)
     few = max(math.ceil(math.log2(float(hole.sum()) / CELLS) / 2), 0)
     return max(thin, few)
@@ -144,10 +189,10 @@ def _halvings(hole: Tensor, across: float) -> int:
 class _Size:
     """The picture, ``factor`` times shrunk, completed to whole cells of the largest factor by what is no hole."""
 
-    def __init__(self, image: Tensor, hole: Tensor, usable: Tensor, guide: Tensor, factor: int) -> None:
+    def __init__(self, shown: Tensor, hole: Tensor, usable: Tensor, factor: int) -> None:
         height, width = hole.shape
         border = (0, -width % factor, 0, -height % factor)
-        shown = F.pad(torch.where(hole, guide, image)[None], border, mode="replicate")
+        shown = F.pad(shown[None], border, mode="replicate")
         self.image = F.avg_pool2d(shown, factor) if factor > 1 else shown
         self.hole = _any(F.pad(hole, border), factor)
         self.usable = ~_any(F.pad(~usable, border, value=True), factor)
