@@ -15,7 +15,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-import tifffile  # comes with scikit-image
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import EpsImagePlugin, ExifTags, Image, ImageCms, PngImagePlugin
@@ -141,36 +140,6 @@ def test_sixteen_bits_are_scaled_and_kept(tmp_path: Path) -> None:
 def png(chunks: list[tuple[bytes, bytes]]) -> bytes:
     parts = [struct.pack(">I", len(c)) + n + c + struct.pack(">I", zlib.crc32(n + c)) for n, c in chunks]
     return b"\x89PNG\r\n\x1a\n" + b"".join(parts)
-
-
-def test_sixteen_bit_colour_warns_of_its_loss(tmp_path: Path) -> None:
-    header = struct.pack(">IIBBBBB", 2, 1, 16, 2, 0, 0, 0)
-    rows = zlib.compress(b"\x00" + bytes([255, 255, 0, 0, 128, 0] * 2))
-    (tmp_path / "deep.png").write_bytes(png([(b"IHDR", header), (b"IDAT", rows), (b"IEND", b"")]))
-    with pytest.warns(UserWarning, match="16 bits"):
-        assert images.open_picture(tmp_path / "deep.png").mode == "RGB"
-
-
-@pytest.mark.parametrize("kind", ["PPM", "TIFF"])
-def test_sixteen_bit_colour_of_other_formats_warns_too(kind: str) -> None:
-    values = np.arange(2 * 3 * 3, dtype=np.uint16).reshape(2, 3, 3) * 3000
-    content = io.BytesIO(b"P6 3 2 65535\n" + values.astype(">u2").tobytes())
-    if kind == "TIFF":
-        tifffile.imwrite(content, values, photometric="rgb")
-    with pytest.warns(UserWarning, match="16 bits"):
-        picture = images.open_picture(content)
-    assert np.abs(picture.pixels - values / 257).max() <= 1
-
-
-def test_float_colour_is_refused() -> None:
-    """Pillow reads TIFF files with one float for each pixel, and none with three."""
-    values = np.zeros((2, 3, 3), np.float32)
-    colour, grey = io.BytesIO(), io.BytesIO()
-    tifffile.imwrite(colour, values, photometric="rgb")
-    with pytest.raises(ValueError, match=r"float\.tif is not a supported picture"):
-        images.open_picture(colour, name="float.tif")
-    tifffile.imwrite(grey, values[..., 0])
-    assert images.open_picture(grey).mode == "F"
 
 
 @pytest.mark.parametrize("size", [(30000, 30000), (60000, 60000)])
@@ -529,9 +498,12 @@ def test_arrays_of_every_kind() -> None:
         (np.zeros((3, 4, 3), np.uint8), "RGB"),
         (np.zeros((3, 4, 4), np.uint8), "RGBA"),
         (np.zeros((3, 4), np.uint16), "I;16"),
-        (np.zeros((3, 4), np.float64), "float"),
-        (np.zeros((3, 4, 1), np.float32), "float"),
-        (np.zeros((3, 4, 3), np.float16), "float"),
+        (np.zeros((3, 4, 3), np.uint16), "RGB"),
+        (np.zeros((3, 4, 4), np.uint16), "RGBA"),
+        (np.zeros((3, 4), np.float64), "L"),
+        (np.zeros((3, 4, 1), np.float32), "L"),
+        (np.zeros((3, 4, 3), np.float16), "RGB"),
+        (np.zeros((3, 4, 4), np.float32), "RGBA"),
     ):
         picture = images.open_picture(array)
         assert picture.mode == mode
@@ -553,7 +525,6 @@ def test_arrays_of_every_kind() -> None:
         (np.full((3, 4, 3), 255.0), r"\[0, 1\]"),
         (np.full((3, 4, 3), np.nan), r"\[0, 1\]"),
         (np.zeros((3, 4, 3), np.int64), "int64"),
-        (np.zeros((3, 4, 3), np.uint16), "uint16"),
         ("x" * 5000, "File name too long"),
         (object(), "expected a path"),
     ],
@@ -563,10 +534,9 @@ def test_senseless_sources_are_refused(array: Any, message: str) -> None:
         images.open_picture(array)
 
 
-def test_unsupported_modes_are_refused() -> None:
-    for image in (Image.new("YCbCr", (3, 3)), Image.new("I", (3, 3)), Image.new("F", (3, 3), 7.0)):
-        with pytest.raises(ValueError, match=r"convert it|scale it"):
-            images.open_picture(image)
+def test_floats_that_are_no_numbers_are_refused() -> None:
+    with pytest.raises(ValueError, match="not finite"):
+        images.open_picture(Image.new("F", (3, 3), float("nan")))
 
 
 # Masks
@@ -663,11 +633,11 @@ def test_output_is_checked_without_writing(tmp_path: Path) -> None:
 
 
 LOSSES = {
-    ".jpg": ("RGBA", "LA", "I;16", "P+transparency"),
-    ".png": ("F", "CMYK"),
+    ".jpg": ("RGBA", "LA", "P+transparency"),
+    ".png": ("CMYK", "LAB"),
     ".gif": ("RGB",),
     ".bmp": ("RGBA",),
-    ".webp": ("I;16", "CMYK"),
+    ".webp": ("CMYK",),
 }
 
 
@@ -797,7 +767,7 @@ def test_resize_short_side(height: int, width: int, size: int) -> None:
 
 
 def test_picture_of_float_array_becomes_bytes() -> None:
-    image = Picture(np.array([[0.0, 0.5, 1.0]]), "float", {}).to_image()
+    image = Picture(np.array([[0.0, 0.5, 1.0]]), "L", {}).to_image()
     assert np.asarray(image).tolist() == [[0, 128, 255]]
 
 

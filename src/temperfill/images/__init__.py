@@ -5,8 +5,9 @@ converted through the embedded colour profile; its answer is converted back for 
 into the decoded array, so every known pixel keeps its bytes, and alpha keeps them everywhere.
 """
 
+from temperfill.images.colours import paste, to_rgb
 from temperfill.images.formats import FORMATS, SUFFIXES, WRITTEN, Header, read_header
-from temperfill.images.picture import Picture, paste, to_rgb
+from temperfill.images.picture import Picture
 from temperfill.images.reading import (
     MAX_PIXELS,
     Source,
@@ -17,7 +18,7 @@ from temperfill.images.reading import (
     resize_short_side,
     to_mask,
 )
-from temperfill.images.writing import QUALITY, check_output, check_suffix, encode_picture, save_picture, storable
+from temperfill.images.writing import QUALITY, check_output, check_storable, check_suffix, encode_picture, save_picture
 
 __all__ = [
     "FORMATS",
@@ -29,6 +30,7 @@ __all__ = [
     "Picture",
     "Source",
     "check_output",
+    "check_storable",
     "check_suffix",
     "encode_picture",
     "open_picture",
@@ -39,7 +41,6 @@ __all__ = [
     "resize_grey",
     "resize_short_side",
     "save_picture",
-    "storable",
     "to_mask",
     "to_rgb",
 ]

@@ -5,7 +5,7 @@ import struct
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
 from PIL import (
     AvifImagePlugin,
@@ -19,7 +19,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from temperfill.images import bounds, heif
+from temperfill.images import bounds, heif, sixteen, tiff
 
 FORMATS = {
     ".png": "PNG",
@@ -79,7 +79,8 @@ class Header:
         kind: its format, a value of FORMATS.
         size: height and width as stored, before the EXIF orientation, pixels; of HEIF before its crop, too.
         animated: whether it has more than one frame.
-        depth: bits of each colour where they are more than the 8 with which they are read, else 8.
+        depth: bits of each colour, 8 at least.
+        is_cut: whether these are more than the 8 with which the picture is read.
         has_alpha: whether it has a channel of opacity.
     """
 
@@ -88,6 +89,7 @@ class Header:
     animated: bool
     depth: int = 8
     has_alpha: bool = False
+    is_cut: bool = False
 
 
 def read_header(file: BinaryIO, name: str = "the file") -> Header:
@@ -106,9 +108,8 @@ def read_header(file: BinaryIO, name: str = "the file") -> Header:
     except (OSError, MemoryError, *DECODER_ERRORS) as error:
         raise ValueError(f"{name} is damaged or truncated: {one_line(error)}") from None
     width, height = stored_size(image)
-    return Header(
-        str(image.format), (height, width), animated, depth(image), image.mode in ("RGBA", "RGBa", "LA", "La")
-    )
+    has_alpha = image.mode in ("RGBA", "RGBa", "LA", "La") or (isinstance(image, tiff.DeepTiff) and image.has_alpha)
+    return Header(str(image.format), (height, width), animated, depth(image), has_alpha, is_cut(image))
 
 
 def identify(file: BinaryIO, name: str) -> Image.Image:
@@ -123,7 +124,7 @@ def identify(file: BinaryIO, name: str) -> Image.Image:
     try:
         bounds.check(file, kind, name)
         file.seek(0)
-        image = read(file)
+        image = (tiff.deep_tiff(file) if kind == "TIFF" else None) or read(file)
     except bounds.TooMuch:
         raise
     except (OSError, MemoryError, *DECODER_ERRORS) as error:
@@ -148,11 +149,19 @@ def stored_size(image: Image.Image) -> tuple[int, int]:
 
 
 def depth(image: Image.Image) -> int:
-    """Bits of each colour where Pillow cuts them down to 8, else 8."""
+    """Bits of each colour, 8 at least."""
+    if isinstance(image, tiff.DeepTiff):
+        return image.layout.kind.itemsize * 8
     if image.format == "HEIF":
         return max(int(image.info.get("bit_depth", 8)), 8)
-    is_cut = image.mode in ("RGB", "RGBA", "LA", "CMYK") and any(map(_is_deep, getattr(image, "tile", ())))
-    return 16 if is_cut else 8
+    return {"I;16": 16, "I;16B": 16, "I": 32, "F": 32}.get(image.mode, 16 if _is_deep(image) else 8)
+
+
+def is_cut(image: Image.Image) -> bool:
+    """Whether the colours of a picture have more than the 8 bits with which it is read."""
+    if image.format == "HEIF":
+        return depth(image) > 8
+    return _is_deep(image) and not sixteen.is_read_here(image)
 
 
 def one_line(error: BaseException) -> str:
@@ -175,7 +184,11 @@ def _begins(kind: str, start: bytes) -> bool:
     return accept is not None and accept(start) is True
 
 
-def _is_deep(tile: Any) -> bool:
-    """Whether Pillow cuts the channels of a part of a file down to 8 bits."""
-    codec, _, _, arguments = tile
-    return ";16" in str(arguments) or (codec.startswith("ppm") and arguments[-1] > 255)
+def _is_deep(image: Image.Image) -> bool:
+    """Whether Pillow cuts the channels of a file down to 8 bits."""
+    if image.mode not in ("RGB", "RGBA", "LA", "CMYK"):
+        return False
+    return any(
+        ";16" in str(arguments) or (codec.startswith("ppm") and arguments[-1] > 255)
+        for codec, _, _, arguments in getattr(image, "tile", ())
+    )

@@ -2,6 +2,7 @@
 
 import io
 import warnings
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -9,8 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, JpegImagePlugin
 
-from temperfill.images.formats import DECODER_ERRORS, depth, has_frames, identify, one_line, stored_size
-from temperfill.images.picture import MODES, Array, Picture, luminance, to_bytes, to_rgb
+from temperfill.images import sixteen, tiff
+from temperfill.images.colours import luminance, to_rgb
+from temperfill.images.formats import DECODER_ERRORS, depth, has_frames, identify, is_cut, one_line, stored_size
+from temperfill.images.picture import DEEP_GREY, MODES, Array, Picture, to_bytes
+from temperfill.images.tiff_writing import Form
 from temperfill.options import MaskChannel
 
 Source = str | Path | BinaryIO | Image.Image | Array
@@ -27,6 +31,16 @@ _STRUCTURAL_TAGS = frozenset(
     for tag in range(first, last + 1)
 )
 _NEARLY_BLACK = 1.5 / 255  # masks of 0 and 1 are darker
+# What turns stored rows and columns upright, by orientation.
+_TURNS: dict[int, Callable[[Array], Array]] = {
+    2: np.fliplr,
+    3: lambda pixels: np.rot90(pixels, 2),
+    4: np.flipud,
+    5: lambda pixels: pixels.swapaxes(0, 1),
+    6: lambda pixels: np.rot90(pixels, -1),
+    7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
+    8: np.rot90,
+}
 XMP_TEXT = "XML:com.adobe.xmp"
 _LIKE_SRGB = (1, 2, 5, 6, 7)  # primaries (ITU-T H.273) that are those of sRGB, nearly so, or not told
 
@@ -35,8 +49,8 @@ def open_picture(source: Source, max_pixels: int = MAX_PIXELS, name: str = "the 
     """Decodes a picture and turns it upright (EXIF orientation).
 
     Args:
-        source: path, file open for reading bytes, Pillow image, or array: uint8 (H, W) or (H, W, 1, 3 or 4), uint16
-            (H, W), bool (H, W), or float in [0, 1] with 1 or 3 channels.
+        source: path, file open for reading bytes, Pillow image, or array: bool (H, W), or uint8, uint16 or float in
+            [0, 1], (H, W) or (H, W, 1, 3 or 4).
         max_pixels: largest width times height of a file.
         name: of an open file in errors.
 
@@ -59,7 +73,7 @@ def open_picture(source: Source, max_pixels: int = MAX_PIXELS, name: str = "the 
 def read_rgb(source: Source, max_pixels: int = MAX_PIXELS, name: str = "the file") -> NDArray[np.uint8]:
     """A picture as (H, W, 3) sRGB bytes, upright; arguments and errors are those of ``open_picture``."""
     picture = open_picture(source, max_pixels, name)
-    if picture.mode == "RGB" and "icc_profile" not in picture.info:
+    if picture.mode == "RGB" and not picture.is_deep and "icc_profile" not in picture.info:
         return picture.pixels
     return to_bytes(to_rgb(picture))
 
@@ -140,19 +154,19 @@ def to_mask(
             f"{name} is {picture.size[1]}x{picture.size[0]} but the image is {size[1]}x{size[0]} (width x height, "
             "upright); draw the mask at the size of the image"
         )
-    alpha = picture.alpha
+    alpha, opacity = picture.alpha, picture.opacity
     if channel == "alpha":
-        if alpha is None:
+        if alpha is None or opacity is None:
             raise ValueError(f"{name} has no alpha channel (mode {picture.mode}); use mask channel luminance")
-        if alpha.max() == 1:
+        if alpha.dtype.kind != "f" and alpha.max() == 1:
             raise ValueError(
                 f"{name} is almost fully transparent (no opacity above 1 of 255); write 255 for what is to be filled"
             )
-        return (alpha > 127) != invert
+        return (opacity > 0.5) != invert
     if channel != "luminance":
         raise ValueError(f"mask channel must be luminance or alpha, got {channel!r}")
     values = luminance(picture)
-    if picture.mode not in ("F", "float") and 0 < values.max() < _NEARLY_BLACK:
+    if picture.pixels.dtype.kind != "f" and 0 < values.max() < _NEARLY_BLACK:
         raise ValueError(f"{name} is almost black (nothing above 1 of 255); write 255 for white instead of 1")
     if alpha is not None and alpha.min() != alpha.max() and values.min() == values.max():
         raise ValueError(f"{name} has the same brightness everywhere and differs only in alpha; use mask channel alpha")
@@ -169,13 +183,25 @@ def _from_file(file: BinaryIO, name: str, max_pixels: int) -> Picture:
             image.verify()
             image = identify(file, name)
         _warn_of_losses(image, name)
-        image.load()
+        deep = _deep_samples(image, file, name)
+        if deep is None:
+            image.load()
     except MemoryError:
         raise ValueError(f"{name} cannot be decoded: not enough memory, or its header is damaged") from None
     except (OSError, *DECODER_ERRORS) as error:
         raise ValueError(f"{name} is damaged or truncated: {one_line(error)}") from None
     _check_size(image.size, name, max_pixels)  # again: HEIF states its size twice
-    return _from_image(image, name)
+    return _from_image(image, name, deep)
+
+
+def _deep_samples(image: Image.Image, file: BinaryIO, name: str) -> tuple[str, Array] | None:
+    """Mode and values, (H, W, C), of a picture of which Pillow does not read all bits; None for others."""
+    if isinstance(image, tiff.DeepTiff):
+        mode, values, losses = tiff.meaning(image, tiff.samples(image, file))
+        for loss in losses:
+            warnings.warn(f"{name} {loss}", UserWarning, stacklevel=4)
+        return mode, values
+    return sixteen.samples(image, file) if sixteen.is_read_here(image) else None
 
 
 def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
@@ -193,9 +219,8 @@ def _warn_of_losses(image: Image.Image, name: str) -> None:
         losses.append("has several frames; only the first is used")
     elif image.format == "HEIF" and getattr(image, "n_frames", 1) > 1:
         losses.append("has several pictures; only the main one is used")
-    bits = depth(image)
-    if bits > 8:
-        losses.append(f"has {bits} bits per colour; it is read and written with 8")
+    if is_cut(image):
+        losses.append(f"has {depth(image)} bits per colour; it is read and written with 8")
     primaries = image.info.get("nclx_profile", {}).get("color_primaries", 1)
     if image.format == "HEIF" and "icc_profile" not in image.info and primaries not in _LIKE_SRGB:
         losses.append(f"has colours of another kind than sRGB (primaries {primaries}) without a profile; taken as sRGB")
@@ -203,27 +228,26 @@ def _warn_of_losses(image: Image.Image, name: str) -> None:
         warnings.warn(f"{name} {loss}", UserWarning, stacklevel=4)
 
 
-def _from_image(image: Image.Image, name: str) -> Picture:
-    """Takes over the pixels of a decoded image, upright, and what is worth keeping of its metadata."""
+def _from_image(image: Image.Image, name: str, deep: tuple[str, Array] | None = None) -> Picture:
+    """Takes over the pixels of a decoded image, upright, and what is worth keeping of its metadata.
+
+    Args:
+        image: decoded, but where ``deep`` is given.
+        name: for errors and warnings.
+        deep: mode and values that Pillow does not have.
+    """
     sampling = JpegImagePlugin.get_sampling(image) if isinstance(image, JpegImagePlugin.JpegImageFile) else -1
     is_ppm = image.format == "PPM"
     exif, texts = _read_exif(image, name), _read_texts(image)
-    image = _upright(image, name)
-    if image.mode in ("RGBa", "La"):  # colours multiplied by their opacity
-        image = image.convert(image.mode.upper())
-    if "transparency" in image.info and image.mode in ("1", "L", "RGB"):
-        # One colour is declared transparent: as a channel of its own it cannot clash with filled pixels.
-        image = image.convert("RGBA" if image.mode == "RGB" else "LA")
-    mode, pixels = image.mode, np.asarray(image)
-    if mode.startswith("I;16"):
-        mode, pixels = "I;16", pixels.astype(np.uint16)
-    elif mode == "I" and is_ppm:  # how Pillow reads 16 bits there
-        mode, pixels = "I;16", np.clip(pixels, 0, 65535).astype(np.uint16)
+    if deep is None:
+        image, (mode, pixels) = _plain(_upright(image, name), is_ppm)
+    else:
+        image, (mode, pixels) = _upright_deep(image, *deep)
     if mode not in MODES:
         raise ValueError(f"{name} has mode {mode}, supported are {', '.join(MODES)}; convert it to RGB first")
-    if mode == "F" and not _within_unit(pixels):
-        raise ValueError(f"{name} holds floats outside [0, 1]; scale it to 0 to 1 first")
-    kept = ("icc_profile", "dpi", "xmp", "comment", *(("transparency",) if mode == "P" else ()))
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        raise ValueError(f"{name} holds values that are not finite; replace them first, as with numpy.nan_to_num")
+    kept = ("icc_profile", "dpi", "xmp", "comment", "layout", *(("transparency",) if mode == "P" else ()))
     info = {key: image.info[key] for key in kept if key in image.info}
     info = {key: value for key, value in info.items() if key not in ("xmp", "comment") or isinstance(value, bytes)}
     info |= {"exif": exif} if exif else {}
@@ -236,6 +260,44 @@ def _from_image(image: Image.Image, name: str) -> Picture:
         if image.palette is not None and image.palette.mode == "RGBA":
             info["transparency"] = table[:, 3].tobytes()
     return Picture(pixels, mode, info, palette)
+
+
+def _plain(image: Image.Image, is_ppm: bool) -> tuple[Image.Image, tuple[str, Array]]:
+    """An image of Pillow's in a mode that is taken, which this is, and its pixels."""
+    if image.mode in ("RGBa", "La", "PA"):  # colours multiplied by their opacity; a palette with a channel of it
+        image = image.convert("LA" if image.mode == "La" else "RGBA")
+    if "transparency" in image.info and image.mode in ("1", "L", "RGB"):
+        # One colour is declared transparent: as a channel of its own it cannot clash with filled pixels.
+        image = image.convert("RGBA" if image.mode == "RGB" else "LA")
+    mode, pixels = image.mode, np.asarray(image)
+    if mode.startswith("I;16"):
+        mode, pixels = "I;16", pixels.astype(np.uint16)
+    elif mode == "I" and is_ppm:  # how Pillow reads 16 bits there
+        mode, pixels = "I;16", np.clip(pixels, 0, 65535).astype(np.uint16)
+    return image, (mode, pixels)
+
+
+def _upright_deep(image: Image.Image, mode: str, values: Array) -> tuple[Image.Image, tuple[str, Array]]:
+    """Turns values (H, W, C) as the orientation says; the image has what else the file said, without it."""
+    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
+    rest = Image.new("L", (1, 1))
+    rest.info = dict(image.info)
+    if isinstance(image, tiff.DeepTiff):
+        layout = image.layout
+        kind = layout.compression if layout.compression in (tiff.NONE, tiff.LZW) else tiff.DEFLATE
+        rest.info["layout"] = Form(kind, layout.planes, layout.kind.byteorder == ">")
+    if orientation in _TURNS:
+        rest.getexif()[ExifTags.Base.Orientation] = orientation
+        rest = ImageOps.exif_transpose(rest)
+        values = np.ascontiguousarray(_TURNS[orientation](values))
+    key = rest.info.get("transparency")
+    if key is not None and mode in ("L", "RGB"):  # as above
+        opaque = (values != np.array(key, values.dtype)).any(-1, keepdims=True) * np.iinfo(values.dtype).max
+        mode, values = mode + "A", np.concatenate((values, opaque.astype(values.dtype)), -1)
+    if values.shape[2] == 1:
+        names = {kind: name for name, kind in DEEP_GREY.items()}
+        mode, values = names.get(values.dtype.name, mode), values[..., 0]
+    return rest, (mode, values)
 
 
 def _upright(image: Image.Image, name: str) -> Image.Image:
@@ -253,6 +315,8 @@ def _read_exif(image: Image.Image, name: str) -> bytes:
     result, found = Image.Exif(), False
     try:
         exif = image.getexif()
+        if isinstance(image, tiff.DeepTiff):
+            result.endian = exif.endian
         for tag, value in exif.items():
             if tag not in _STRUCTURAL_TAGS:
                 result[tag], found = value, True
@@ -284,13 +348,11 @@ def _from_array(pixels: Array) -> Picture:
     if pixels.ndim not in (2, 3) or 0 in shape or (pixels.ndim == 3 and shape[2] not in (1, 3, 4)):
         raise ValueError(f"expected an array (H, W) or (H, W, 1, 3 or 4), got {shape}")
     channels: Any = 1 if pixels.ndim == 2 else shape[2]
-    if np.issubdtype(pixels.dtype, np.floating) and channels != 4:
+    if np.issubdtype(pixels.dtype, np.floating):
         if not _within_unit(pixels):
             raise ValueError("expected a float array in [0, 1]; divide bytes by 255")
-        return Picture(pixels, "float", {})
-    flat = pixels.reshape(shape[:2]) if channels == 1 else pixels
-    modes = {("bool", 1): "1", ("uint8", 1): "L", ("uint8", 3): "RGB", ("uint8", 4): "RGBA", ("uint16", 1): "I;16"}
-    mode = modes.get((pixels.dtype.name, channels))
-    if mode is None:
+    elif pixels.dtype.name not in ("uint8", "uint16", "bool") or (pixels.dtype == np.bool_ and channels > 1):
         raise ValueError(f"cannot read an array {shape} of {pixels.dtype}; convert it to uint8, or to float in [0, 1]")
-    return Picture(np.ascontiguousarray(flat), mode, {})
+    grey = {"bool": "1", "uint16": "I;16"}.get(pixels.dtype.name, "L")
+    flat = pixels.reshape(shape[:2]) if channels == 1 and pixels.dtype.kind != "f" else pixels
+    return Picture(np.ascontiguousarray(flat), {1: grey, 3: "RGB", 4: "RGBA"}[channels], {})

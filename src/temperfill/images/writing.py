@@ -2,29 +2,35 @@
 
 import io
 import tempfile
+import warnings
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from PIL import ExifTags, Image, PngImagePlugin
 
 from temperfill.files import atomic_write
 from temperfill.images.formats import DECODER_ERRORS, FORMATS, WRITTEN
-from temperfill.images.picture import Picture
+from temperfill.images.picture import DEEP_GREY, Picture
 from temperfill.images.reading import XMP_TEXT
+from temperfill.images.sixteen import encode_png, encode_ppm
+from temperfill.images.tiff_writing import Form, encode_tiff
 
 QUALITY = 95
 """Default quality of lossy formats."""
 
-# Modes that each format holds without loss of depth, colour or alpha.
+# Modes with 8 bits that each format holds without loss of colour or alpha.
 _STORABLE = {
-    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA", "I;16"),
-    "JPEG": ("L", "RGB", "CMYK"),
+    "PNG": ("1", "L", "LA", "P", "RGB", "RGBA"),
+    "JPEG": ("L", "RGB", "CMYK", "YCbCr"),
     "WEBP": ("RGB", "RGBA"),
     "AVIF": ("RGB", "RGBA"),
-    "TIFF": ("1", "L", "LA", "RGB", "RGBA", "CMYK", "I;16", "F"),
+    "TIFF": ("1", "L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB"),
     "BMP": ("1", "L", "RGB"),
     "GIF": ("P", "L"),
-    "PPM": ("1", "L", "RGB", "I;16"),
+    "PPM": ("1", "L", "RGB"),
 }
 # Modes to try in turn, each of which holds all that the mode holds.
 _WIDER = {"1": ("L", "RGB"), "L": ("RGB", "RGBA"), "LA": ("RGBA",), "P": ("RGB", "RGBA")}
@@ -36,7 +42,13 @@ _METADATA = {
     "comment": ("JPEG", "GIF"),
 }
 _LONGEST_COMMENT = 65_533  # bytes, of JPEG
-_WITHOUT_ALPHA = {"RGBA": "RGB", "LA": "L"}
+_WITHOUT_ALPHA = {"RGBA": "RGB", "RGBX": "RGB", "LA": "L"}
+# Formats with more than 8 bits, and the modes that have them there.
+_DEEP = {
+    "PNG": ("I;16", "LA", "RGB", "RGBA"),
+    "TIFF": ("I;16", "I", "F", "L", "LA", "RGB", "RGBA", "CMYK"),
+    "PPM": ("I;16", "RGB"),
+}
 
 
 def check_output(path: Path, picture: Picture | None = None) -> None:
@@ -64,7 +76,7 @@ def check_output(path: Path, picture: Picture | None = None) -> None:
     except OSError as error:
         raise type(error)(f"cannot write in {target.parent}: {error.strerror}") from None
     if picture is not None:
-        storable(picture, path)
+        check_storable(picture, path)
 
 
 def check_suffix(suffix: str, name: str = "cannot write") -> None:
@@ -85,29 +97,76 @@ def check_suffix(suffix: str, name: str = "cannot write") -> None:
         raise ValueError(f"{name}: HEIC ({suffix}) can be read, but not written; {instead}")
 
 
-def storable(picture: Picture, path: Path) -> Image.Image:
-    """The picture as an image in a mode that the format of the suffix holds without loss.
+def check_storable(picture: Picture, path: Path) -> None:
+    """Checks, before any work, that a format holds a picture; warns where it holds fewer bits of each colour.
+
+    Args:
+        picture: to be written.
+        path: its suffix says the format.
 
     Raises:
-        ValueError: it would lose colours, depth or alpha.
+        ValueError: it would lose colours or alpha.
+    """
+    kind = WRITTEN[path.suffix.lower()]
+    held = _held(picture, path)
+    bits, kept = (8 * each.pixels.dtype.itemsize for each in (picture, held))
+    if kept < bits:
+        text = f"{path.name} will have {kept} bits per colour instead of {bits}; {kind} holds no more"
+        warnings.warn(text, UserWarning, stacklevel=3)
+    if not held.is_deep:
+        _as_image(held, path)
+
+
+def _held(picture: Picture, path: Path) -> Picture:
+    """The picture in a depth that the format of the suffix has, and without opacity that says nothing.
+
+    Raises:
+        ValueError: a deep picture would lose colours or alpha.
+    """
+    kind = WRITTEN[path.suffix.lower()]
+    deep = _DEEP.get(kind, ())
+    if kind != "TIFF":
+        picture = picture.rounded(np.uint16 if deep else np.uint8)
+    modes = deep if picture.is_deep else _STORABLE[kind]
+    opacity = picture.opacity
+    if picture.mode in _WITHOUT_ALPHA and picture.mode not in modes and (opacity is None or (opacity == 1).all()):
+        mode, pixels = _WITHOUT_ALPHA[picture.mode], picture.pixels[..., :-1]
+        if mode == "L":
+            mode, pixels = "I;16" if picture.is_deep else "L", pixels[..., 0]
+        picture = replace(picture, mode=mode, pixels=np.ascontiguousarray(pixels))
+    if picture.is_deep and picture.mode not in deep:
+        raise _refusal(path, picture.mode, _DEEP)
+    return picture
+
+
+def _as_image(picture: Picture, path: Path) -> Image.Image:
+    """A picture of 8 bits as an image in a mode that the format of the suffix holds without loss.
+
+    Raises:
+        ValueError: it would lose colours or alpha.
     """
     kind = WRITTEN[path.suffix.lower()]
     image = picture.to_image()
     if kind == "GIF" and image.mode == "1":
         return image.convert("L")
-    opaque = picture.alpha is None or bool((picture.alpha == 255).all())
-    if opaque and image.mode in _WITHOUT_ALPHA and image.mode not in _STORABLE[kind]:
-        image = image.convert(_WITHOUT_ALPHA[image.mode])
+    is_opaque = picture.alpha is None or bool((picture.alpha == 255).all())
     for mode in (image.mode, *_WIDER.get(image.mode, ())):
-        if mode not in _STORABLE[kind] or (mode == "RGB" and not opaque):
+        if mode not in _STORABLE[kind] or (mode == "RGB" and not is_opaque):
             continue
         if mode == "P" or mode == image.mode:
             return image
         if image.mode == "P":
             image = image.convert("RGBA")  # first, as Pillow wants it where entries are transparent
         return image.convert(mode)
-    better = sorted(suffix for suffix, other in WRITTEN.items() if image.mode in _STORABLE[other])
-    raise ValueError(f"cannot write {path}: {kind} does not hold mode {image.mode} as it is; use {', '.join(better)}")
+    raise _refusal(path, image.mode, _STORABLE)
+
+
+def _refusal(path: Path, mode: str, held: Mapping[str, tuple[str, ...]]) -> ValueError:
+    """An error that names the suffixes of formats that hold a mode."""
+    better = sorted(suffix for suffix, kind in WRITTEN.items() if mode in held.get(kind, ()))
+    remedy = f"use {', '.join(better)}" if better else "convert it to RGB first"
+    kind = WRITTEN[path.suffix.lower()]
+    return ValueError(f"cannot write {path}: {kind} does not hold mode {mode} as it is; {remedy}")
 
 
 def save_picture(path: Path, picture: Picture, quality: int = QUALITY) -> None:
@@ -141,12 +200,15 @@ def encode_picture(picture: Picture, path: Path, quality: int = QUALITY, *, fast
         ValueError: a format that cannot hold the picture, or a quality out of range.
     """
     _check_quality(quality)
-    image = storable(picture, path)
-    kind = WRITTEN[path.suffix.lower()]
+    kind, original = WRITTEN[path.suffix.lower()], picture.mode
+    picture = _held(picture, path)
     options = _options(kind, picture, quality)
+    if picture.is_deep:
+        return _encode_deep(picture, path, options, fast)
+    image = _as_image(picture, path)
     if fast and kind == "PNG":
         options["compress_level"] = 1
-    if picture.mode in ("1", "L", "LA") and image.mode in ("RGB", "RGBA"):
+    if original in ("1", "L", "LA", *DEEP_GREY) and image.mode in ("RGB", "RGBA"):
         options.pop("icc_profile", None)  # describes grey, which the format forced into RGB
     image.info = {key: value for key, value in image.info.items() if key == "transparency"}
     # Into memory: some of Pillow's writers seek, and one that fails must not leave a file.
@@ -156,6 +218,19 @@ def encode_picture(picture: Picture, path: Path, quality: int = QUALITY, *, fast
     except (OSError, *DECODER_ERRORS) as error:
         raise ValueError(f"cannot write {path} as {kind}: {error}") from None
     return encoded.getvalue()
+
+
+def _encode_deep(picture: Picture, path: Path, options: dict[str, Any], fast: bool) -> bytes:
+    kind = WRITTEN[path.suffix.lower()]
+    if kind == "PNG":
+        return encode_png(picture.pixels, 1 if fast else 6, **options)
+    if kind == "PPM":
+        return encode_ppm(picture.pixels)
+    info = {key: picture.info[key] for key in ("exif", "icc_profile", "xmp", "dpi") if picture.info.get(key)}
+    try:
+        return encode_tiff(picture.pixels, picture.mode, picture.info.get("layout", Form()), **info)
+    except ValueError as error:
+        raise ValueError(f"cannot write {path}: {error}") from None
 
 
 def _check_quality(quality: int) -> None:
@@ -181,7 +256,7 @@ def _options(kind: str, picture: Picture, quality: int) -> dict[str, Any]:
     if kind == "WEBP":
         options |= {"lossless": quality == 100, "exact": True}
     if kind == "TIFF":
-        options["compression"] = "raw" if picture.mode == "F" or _has_directories(info.get("exif")) else "tiff_deflate"
+        options["compression"] = "raw" if _has_directories(info.get("exif")) else "tiff_deflate"
     return options
 
 

@@ -1,5 +1,6 @@
 """Calls with pictures of any kind: what is given, as pictures and masks, and what comes back, in the kind asked for."""
 
+import warnings
 from abc import ABC, abstractmethod
 from pathlib import Path
 from typing import Any, Literal, Unpack, overload
@@ -118,7 +119,7 @@ class Calls(ABC):
         """Fills one picture, or several.
 
         Args:
-            image: path, Pillow image, array (uint8, uint16 grey, or float in [0, 1]), tensor (C, H, W), or a list of
+            image: path, Pillow image, array (uint8, uint16, or float in [0, 1]), tensor (C, H, W), or a list of
                 these; or a batch, a tensor (B, C, H, W). Tensors are uint8 or floating point in [0, 1], on any device,
                 and have no gradient.
             mask: likewise, of the image's size; white (above half), 1 or True = fill. Tensors may lack the axis of
@@ -130,9 +131,10 @@ class Calls(ABC):
             invert_mask: black = fill.
             mask_channel: alpha takes the mask from its opacity.
             on_progress: called with the steps done and their number; what it raises ends the work.
-            output_type: pil gives a Pillow image in the mode of the input, np an array in its mode and depth. pt gives
-                a tensor: for a tensor one of its shape and type, on its device, with every known value bit for bit; for
-                other images RGB (3, H, W) in [0, 1] on the CPU. auto gives pt for tensors, pil for other images.
+            output_type: pil gives a Pillow image in the mode of the input, with 8 bits where Pillow has no more, np an
+                array in its mode and depth. pt gives a tensor: for a tensor one of its shape and type, on its device,
+                with every known value bit for bit; for other images RGB (3, H, W) in [0, 1] on the CPU. auto gives pt
+                for tensors, pil for other images.
             max_pixels: largest width times height of a file.
             options: fields of :class:`temperfill.options.FillOptions`: mask_dilate, feather, temperature, texture,
                 seed, strategy and context.
@@ -154,6 +156,8 @@ class Calls(ABC):
         results: list[Any] = []
         for source, white, lines, shun in zip(given, masks, sketches, shunned, strict=True):
             picture = images.open_picture(array_of(source) if isinstance(source, Tensor) else source, max_pixels)
+            if output_type == "pil" or (output_type == "auto" and not isinstance(source, Tensor)):
+                _warn_of_bytes(picture)
             hole = images.to_mask(white, picture.size, invert=invert_mask, channel=mask_channel, max_pixels=max_pixels)
             sketched, avoided = (
                 None if drawn is None else images.to_mask(drawn, picture.size, max_pixels=max_pixels, name=name)
@@ -191,6 +195,13 @@ def _one_each(value: Any, number: int, name: str) -> list[Any]:
     if len(value) != number:
         raise ValueError(f"{number} images need one {name} or {number}, got {len(value)}")
     return [planes_in(plane, 1, name)[0] if isinstance(plane, Tensor) else plane for plane in value]
+
+
+def _warn_of_bytes(picture: Picture) -> None:
+    """Warns where Pillow would cut whole numbers; bytes of floats are what is usually wanted."""
+    if picture.pixels.dtype.kind in "ui" and not picture.fits_pillow:
+        text = f"the picture has {8 * picture.pixels.dtype.itemsize} bits per colour, of which Pillow holds 8"
+        warnings.warn(f"{text}; output_type='np' gives all of them", UserWarning, stacklevel=3)
 
 
 def _convert(picture: Picture, output_type: OutputType, like: Tensor | None) -> Any:

@@ -30,12 +30,14 @@ class Inpainter(Calls):
     Args:
         method: does the work; a plain function of image and mask will do.
         device: of the tensors that it gets.
-        precision: of the network's arithmetic; auto takes bf16 where the hardware computes in it, else fp32.
+        precision: of the network's arithmetic; auto takes bf16 where the hardware computes in it and pictures have 8
+            bits, else fp32.
     """
 
     def __init__(self, method: Method | Plain, device: str = "auto", precision: Precision = "auto") -> None:
         self.method: Method = plain(method)
         self.device = torch.device(choose_device(device))
+        self._chooses_precision = precision == "auto"
         self.precision = choose_precision(precision, str(self.device))
         self._filler = WindowFiller(self.method, self.device, self.precision)
 
@@ -104,15 +106,23 @@ class Inpainter(Calls):
             return picture, copies
         avoid = _avoidable(avoid, hole)
         check_takes(self.method, sketch is not None, options.temperature, avoid is not None)
-        rgb = images.to_rgb(picture)
+        shown = picture.hiding(hole)
+        rgb = images.to_rgb(shown)
         with shortages():
             canvas = HoledPicture(rgb.copy(), hole.copy(), sketch, avoid)
-            self._fill(canvas, divide(hole, options), options, on_progress, copies)
-        filled = images.paste(picture, regions.feather(canvas.rgb, rgb, hole, options.feather, avoid), hole)
+            self._fill(self._filler_for(picture), canvas, divide(hole, options), options, on_progress, copies)
+        filled = images.paste(shown, regions.feather(canvas.rgb, rgb, hole, options.feather, avoid), hole)
         return filled, copies
+
+    def _filler_for(self, picture: Picture) -> WindowFiller:
+        """The filler; for deep pictures one in float32 unless asked otherwise, as bf16 has steps of half a byte."""
+        if picture.is_deep and self._chooses_precision:
+            return WindowFiller(self.method, self.device, "fp32")
+        return self._filler
 
     def _fill(
         self,
+        filler: WindowFiller,
         canvas: HoledPicture,
         windows: list[ScaledWindow],
         options: FillOptions,
@@ -120,11 +130,11 @@ class Inpainter(Calls):
         copies: Copies,
     ) -> None:
         """Fills windows of a picture in place."""
-        steps = [self._filler.steps(window, canvas.hole.shape, options) for window in windows]
+        steps = [filler.steps(window, canvas.hole.shape, options) for window in windows]
         progress = FillProgress(on_progress, sum(steps))
         for window, number in zip(windows, steps, strict=True):
             progress.begin(number)
-            filled, copied = self._filler.fill(canvas, window, options, progress)
+            filled, copied = filler.fill(canvas, window, options, progress)
             canvas.paste(window, filled)
             if copied is not None:
                 copies.add(window, copied)
@@ -171,21 +181,22 @@ class Inpainter(Calls):
         check_takes(self.method, sketch is not None, options.temperature, avoid is not None)
         windows = divide(hole, options)
         number = next(at for at, window in enumerate(windows) if window.holds((row, column)))
-        find, window, rgb = self.method.abilities.sources, windows[number], images.to_rgb(picture)
+        find, window, filler = self.method.abilities.sources, windows[number], self._filler_for(picture)
+        rgb = images.to_rgb(picture.hiding(hole))
         copy = None
         with shortages():
-            if self._filler.copies(window, picture.size, options):
+            if filler.copies(window, picture.size, options):
                 if copies is None:
                     copies = Copies(width)
                     canvas = HoledPicture(rgb.copy(), hole.copy(), sketch, avoid)
-                    self._fill(canvas, windows[: number + 1], options, None, copies)
+                    self._fill(filler, canvas, windows[: number + 1], options, None, copies)
                 copy = copies.at(row, column)
             if find is None:
                 if copy is None:
                     raise InputError(f"method {self.method.name} cannot tell where it copies from")
                 return Origin(copy, [])
             shown = HoledPicture(rgb, hole, sketch, avoid)
-            return Origin(copy, self._filler.sources(find, shown, window, (row, column), options, top))
+            return Origin(copy, filler.sources(find, shown, window, (row, column), options, top))
 
 
 def _avoidable(avoid: NDArray[np.bool_] | None, hole: NDArray[np.bool_]) -> NDArray[np.bool_] | None:

@@ -161,7 +161,7 @@ class Service:
             content, seconds = await self.jobs.run(
                 job, lambda _: work.preview(form, max_pixels), lambda: _leaves(request), counts=False
             )
-        headers = {"X-Seconds": f"{seconds:.3f}", "X-Depth": str(form.header.depth)}
+        headers = {"X-Seconds": f"{seconds:.3f}", "X-Depth": str(form.header.depth if form.header.is_cut else 8)}
         return Response(content, media_type="image/png", headers=headers)
 
     async def job(self, name: str) -> dict[str, Any]:

@@ -88,7 +88,7 @@ def fill(
         picture, hole, sketch, avoid = _pictures(form, max_pixels)
         path = Path(f"the result{suffix}")
         with _invalid_input():
-            images.storable(picture, path)  # before the work
+            images.check_storable(picture, path)  # before the work
         filled, copies = inpainter.trace(picture, hole, sketch, form.options, on_progress, avoid)
         if traces is not None:
             traces.keep(form, copies)
@@ -109,8 +109,9 @@ def preview(form: Form, max_pixels: int) -> bytes:
     with _refusals():
         with _invalid_input():
             picture = images.open_picture(form.image, max_pixels, "the image")
-        if picture.mode in ("CMYK", "F"):
+        if picture.mode == "CMYK" or picture.is_deep:
             picture = images.open_picture(images.to_rgb(picture))
+        picture = picture.rounded(np.uint8)
         return images.encode_picture(_plain(picture), path, fast=True)
 
 

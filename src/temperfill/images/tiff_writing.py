@@ -1,0 +1,160 @@
+"""TIFF files with more than 8 bits for each colour, which Pillow does not write.
+
+A file begins with the EXIF data, which has the form of a TIFF itself, so that its directories stay as they are; a
+directory of the picture at the end takes over its entries (TIFF 6.0, section 2).
+"""
+
+import io
+import struct
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image, TiffImagePlugin
+
+from temperfill.images.tiff import DEFLATE, NONE
+
+Array = NDArray[Any]
+
+_AT_ONCE = 1 << 18  # bytes of a strip, before it is compressed
+_SHORT, _LONG, _RATIONAL, _BYTES = 3, 4, 5, 7
+_SIZES = {_SHORT: 2, _LONG: 4, _RATIONAL: 8, _BYTES: 1}
+_FORMS = {"u": 1, "i": 2, "f": 3}
+_COLOURS = {"RGB": 2, "RGBA": 2, "CMYK": 5}  # PhotometricInterpretation; that of grey is 1
+_MOST_BYTES = (1 << 32) - (1 << 20)
+
+
+@dataclass(frozen=True)
+class Form:
+    """How a TIFF is laid out.
+
+    Attributes:
+        compression: NONE, LZW or DEFLATE.
+        planes: every channel by itself.
+        is_big_endian: the upper bytes first.
+    """
+
+    compression: int = DEFLATE
+    planes: bool = False
+    is_big_endian: bool = False
+
+
+def encode_tiff(
+    pixels: Array,
+    mode: str,
+    form: Form,
+    exif: bytes = b"",
+    icc_profile: bytes = b"",
+    xmp: bytes = b"",
+    dpi: tuple[float, float] | None = None,
+) -> bytes:
+    """A TIFF in the depth of its pixels.
+
+    Args:
+        pixels: (H, W) or (H, W, C).
+        mode: of Pillow.
+        form: its layout.
+        exif: EXIF data, whose order of bytes the file takes over if there are any.
+        icc_profile: colour profile.
+        xmp: XMP data.
+        dpi: resolution across and down.
+
+    Raises:
+        ValueError: above 4 GB.
+    """
+    head = exif.removeprefix(b"Exif\0\0") or (b"MM\0*" if form.is_big_endian else b"II*\0") + bytes(4)
+    order: Literal["<", ">"] = ">" if head[:2] == b"MM" else "<"
+    file = bytearray(head)
+    file += bytes(len(file) % 2)
+    values = pixels.reshape(*pixels.shape[:2], -1)
+    values = values.astype(values.dtype.newbyteorder(order), copy=False)
+    count, depth = values.shape[2], values.dtype.itemsize
+    rows = max(1, _AT_ONCE // (values.shape[1] * (1 if form.planes else count) * depth))
+    starts, lengths = [], []
+    for strip in _strips(values, form, rows):
+        starts.append(len(file))
+        lengths.append(len(strip))
+        file += strip
+        if len(file) > _MOST_BYTES:
+            raise ValueError("the file would have more than 4 GB; write a lower depth, or a smaller picture")
+    predictor = 2 if form.compression != NONE and values.dtype.kind != "f" else 1
+    tags: dict[int, tuple[int, Any]] = {
+        256: (_LONG, [values.shape[1]]),
+        257: (_LONG, [values.shape[0]]),
+        258: (_SHORT, [depth * 8] * count),
+        259: (_SHORT, [form.compression]),
+        262: (_SHORT, [_COLOURS.get(mode, 1)]),
+        273: (_LONG, starts),
+        277: (_SHORT, [count]),
+        278: (_LONG, [rows]),
+        279: (_LONG, lengths),
+        284: (_SHORT, [1 + form.planes]),
+        317: (_SHORT, [predictor]),
+        339: (_SHORT, [_FORMS[values.dtype.kind]] * count),
+    }
+    if mode in ("LA", "RGBA"):
+        tags[338] = (_SHORT, [2])
+    if dpi is not None:
+        tags |= {282: (_RATIONAL, [dpi[0]]), 283: (_RATIONAL, [dpi[1]]), 296: (_SHORT, [2])}
+    tags |= {tag: (_BYTES, content) for tag, content in ((700, xmp), (34675, icc_profile)) if content}
+    _append_directory(file, order, tags)
+    return bytes(file)
+
+
+def _strips(values: Array, form: Form, rows: int) -> Iterator[bytes]:
+    for plane in np.moveaxis(values, 2, 0)[..., None] if form.planes else [values]:
+        for top in range(0, len(plane), rows):
+            part = np.ascontiguousarray(plane[top : top + rows])
+            yield _packed(part, form.compression)
+
+
+def _packed(part: Array, compression: int) -> bytes:
+    if compression != NONE and part.dtype.kind != "f":  # differences of neighbours, which are small
+        steps = part.astype(part.dtype.newbyteorder("="))
+        steps[:, 1:] -= part[:, :-1]
+        part = steps.astype(part.dtype)
+    if compression == NONE:
+        return part.tobytes()
+    if compression == DEFLATE:
+        return zlib.compress(part.tobytes(), 6)
+    file, size = io.BytesIO(), (part[0].nbytes, len(part))
+    Image.frombytes("L", size, part.tobytes()).save(file, "TIFF", compression="tiff_lzw", tiffinfo={278: len(part)})
+    file.seek(0)
+    with TiffImagePlugin.TiffImageFile(file) as image:
+        ((start,), (length,)) = image.tag_v2[273], image.tag_v2[279]
+    return file.getvalue()[start : start + length]
+
+
+def _append_directory(file: bytearray, order: str, tags: dict[int, tuple[int, Any]]) -> None:
+    """Writes the tags behind the pixels, with those of the directory at the file's start that are not among them."""
+    entries = {tag: entry for tag, entry in _old_entries(file, order) if tag not in tags}
+    for tag, (kind, values) in tags.items():
+        content = values if kind == _BYTES else b"".join(_number(order, kind, value) for value in values)
+        if len(content) > 4:
+            file += bytes(len(file) % 2)
+            place = struct.pack(order + "I", len(file))
+            file += content
+        else:
+            place = content.ljust(4, b"\0")
+        entries[tag] = struct.pack(order + "HHI", tag, kind, len(content) // _SIZES[kind]) + place
+    file += bytes(len(file) % 2)
+    start = len(file)
+    file += struct.pack(order + "H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + bytes(4)
+    file[4:8] = struct.pack(order + "I", start)
+
+
+def _old_entries(file: bytearray, order: str) -> Iterator[tuple[int, bytes]]:
+    (start,) = struct.unpack_from(order + "I", file, 4)
+    if start:
+        (count,) = struct.unpack_from(order + "H", file, start)
+        for at in range(start + 2, start + 2 + 12 * count, 12):
+            yield struct.unpack_from(order + "H", file, at)[0], bytes(file[at : at + 12])
+
+
+def _number(order: str, kind: int, value: float) -> bytes:
+    if kind == _RATIONAL:
+        return struct.pack(order + "II", round(value * 10_000), 10_000)
+    return struct.pack(order + ("H" if kind == _SHORT else "I"), value)
