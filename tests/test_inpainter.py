@@ -25,6 +25,7 @@ import temperfill
 from temperfill import images, methods, regions
 from temperfill.config import GeneratorConfig
 from temperfill.inpainter import Inpainter, choose_device, fill, load_method, plan
+from temperfill.inpainter import inpainter as inpainter_module
 from temperfill.methods.contract import Abilities
 from temperfill.methods.ours import Ours
 from temperfill.nets.generator import CellSources, Generator
@@ -966,8 +967,18 @@ def test_damaged_weights_are_refused(weights: Path, tmp_path: Path) -> None:
         Inpainter.from_pretrained(flipped)
 
 
+def test_auto_takes_a_gpu_where_there_is_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    assert choose_device("auto") == "cpu"
+    monkeypatch.setattr(torch.backends.mps, "is_available", lambda: True)
+    assert choose_device("auto") == "mps"
+    assert choose_device("auto", needs_float64=True) == "cpu"
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    assert choose_device("auto") == "cuda"
+
+
 def test_devices() -> None:
-    assert choose_device("auto") in ("cpu", "cuda")
+    assert choose_device(torch.device("cpu")) == "cpu"
     for device in ("gpu", "cuda:99", "meta", ""):
         with pytest.raises(ValueError, match="cannot be used"):
             choose_device(device)
@@ -980,8 +991,10 @@ def test_precision(weights: Path) -> None:
     half = Inpainter.from_pretrained(weights, "cpu", "bf16")(image, mask, output_type="np").astype(int)
     assert np.array_equal(full[~mask], half[~mask])
     assert np.abs(full - half).max() <= 24
-    with pytest.raises(ValueError, match="precision"):
-        Inpainter.from_pretrained(weights, "cpu", "fp16")  # type: ignore[arg-type]
+    with pytest.raises(ValueError, match="fp16 is for CUDA, and the device is cpu"):
+        Inpainter.from_pretrained(weights, "cpu", "fp16")
+    with pytest.raises(ValueError, match="precision must be one of auto, fp32, bf16, fp16"):
+        Inpainter.from_pretrained(weights, "cpu", "half")  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(("units", "expected"), [({"amx_bf16": True}, "bf16"), ({"avx512_bf16": False}, "fp32")])
@@ -992,6 +1005,21 @@ def test_precision_follows_the_hardware(
     assert Inpainter.from_pretrained(weights, "cpu").precision == expected
     monkeypatch.delattr(torch.cpu, "get_capabilities")  # older versions of torch
     assert Inpainter.from_pretrained(weights, "cpu").precision == "fp32"
+
+
+def test_an_inpainter_moves_with_its_network(tiny: Generator, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the device meta, as there is no other everywhere."""
+    network = deepcopy(tiny)
+    inpainter = Inpainter(Ours(network), "cpu")
+    monkeypatch.setattr(inpainter_module, "choose_device", str)
+    assert inpainter.to(torch.device("meta")) is inpainter
+    assert (next(network.parameters()).device.type, inpainter.device.type) == ("meta", "meta")
+    assert inpainter.precision == "fp32"
+    plain = Inpainter(grey, "cuda", "fp16")  # without a network, only its tensors move
+    with pytest.raises(ValueError, match="fp16 is for CUDA"):
+        plain.to("cpu")
+    assert (plain.device.type, plain.precision) == ("cuda", "fp16")
+    assert plain.to("cuda:1").device.index == 1
 
 
 def test_package_offers_the_api(weights: Path) -> None:

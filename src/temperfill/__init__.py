@@ -1,12 +1,14 @@
 """Image inpainting with masked self-attention whose temperature is learned.
 
-``inpaint`` fills one picture, ``load`` gives an ``Inpainter`` for many. Importing the package imports nothing heavy.
+``inpaint`` fills one picture, ``load`` gives an ``Inpainter`` for many, ``network`` the plain module. Importing the
+package imports nothing heavy.
 """
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
 if TYPE_CHECKING:
+    import torch
     from numpy.typing import NDArray
     from PIL import Image
     from torch import Tensor
@@ -14,12 +16,13 @@ if TYPE_CHECKING:
     from temperfill.images import Source
     from temperfill.inpainter import Inpainter
     from temperfill.inpainter.calls import CallKeywords, InpaintKeywords, OutputType, Planes, Several, Tensors
+    from temperfill.nets.network import Network
 
-__all__ = ["Inpainter", "__version__", "inpaint", "load"]
+__all__ = ["Inpainter", "__version__", "inpaint", "load", "network"]
 __version__ = "0.1.0"
 
 
-def load(name_or_path: str | Path = "base", device: str = "auto") -> "Inpainter":
+def load(name_or_path: str | Path = "base", device: "str | torch.device" = "auto") -> "Inpainter":
     """An inpainter: ``load("base")(image, mask)``; the same as ``Inpainter.from_pretrained``.
 
     Raises:
@@ -29,6 +32,28 @@ def load(name_or_path: str | Path = "base", device: str = "auto") -> "Inpainter"
     from temperfill.inpainter import Inpainter
 
     return Inpainter.from_pretrained(name_or_path, device)
+
+
+def network(name_or_path: str | Path = "base", device: "str | torch.device" = "auto") -> "Network":
+    """The network of a model as a plain ``torch.nn.Module``, in evaluation mode and without gradients.
+
+    It takes an image (B, 3, H, W) in [0, 1] and a mask (B, 1, H, W), 1 = missing, with sides as its ``SIZE_RULE`` says,
+    and gives a :class:`temperfill.nets.network.GeneratorOutput`, whose ``refined`` is not pasted into the image.
+
+    Args:
+        name_or_path: as for ``load``, but not a method without weights.
+        device: auto, cpu, cuda:N or mps.
+
+    Raises:
+        OSError: the file cannot be read.
+        ValueError: unknown name, damaged file, or no such device.
+    """
+    from temperfill.inpainter import choose_device
+    from temperfill.methods.finding import find_weights
+    from temperfill.weights_files import load_generator
+
+    module: Network = load_generator(find_weights(name_or_path), choose_device(device))
+    return module
 
 
 @overload
@@ -72,7 +97,7 @@ def inpaint(
     mask: "Planes",
     *,
     model: str | Path = "base",
-    device: str = "auto",
+    device: "str | torch.device" = "auto",
     output_type: "OutputType" = "auto",
     **options: Unpack["CallKeywords"],
 ) -> Any:
@@ -82,7 +107,7 @@ def inpaint(
         image: path, Pillow image, array or tensor (C, H, W), or a list of these; or a tensor (B, C, H, W).
         mask: likewise, of the image's size; white or True = fill.
         model: name or path, as for ``load``.
-        device: auto, cpu or cuda:N.
+        device: auto, cpu, cuda:N or mps.
         output_type: auto, pil, np or pt.
         options: as those and the types before of :meth:`temperfill.inpainter.Inpainter.__call__`.
 

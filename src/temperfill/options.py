@@ -18,6 +18,8 @@ Strategy = Literal["auto", "full", "crop", "multiscale"]
 Context = Literal["auto", "full"]
 Texture = Literal["auto", "copy", "network"]
 MaskChannel = Literal["luminance", "alpha"]
+Precision = Literal["auto", "fp32", "bf16", "fp16"]
+"""Arithmetic of the network; auto takes bf16 where the hardware computes in it, else fp32. fp16 is for CUDA."""
 
 
 @dataclass(frozen=True)

@@ -53,6 +53,7 @@ def save_generator(
     check_finite(stored, f"{path} is not written")
     config = json.dumps(to_json(generator.config))
     metadata = {"format": FORMAT, "method": method_of(generator.config), "config": config}
+    metadata |= {"terms": generator.terms} if generator.terms else {}
     metadata |= {"sha256": digest(summed(metadata), stored)} | (extra_metadata or {})
     content = save_bytes(stored, metadata)
     atomic_write(path, lambda file: file.write(content))
@@ -131,6 +132,7 @@ def load_generator(path: Path, device: torch.device | str = "cpu", method: str |
         raise ValueError(f"{path} is damaged: its content does not match its SHA-256; copy it again")
     generator = build(from_json(generator_class(found), _parse(metadata["config"], path), f"{path}: config"))
     load_tensors(generator, tensors, str(path))
+    generator.terms = metadata.get("terms", "")
     return generator.to(device).eval().requires_grad_(False)
 
 

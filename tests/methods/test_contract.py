@@ -121,12 +121,12 @@ def test_each_image_is_filled_for_itself_by_its_own_mask(load: Callable[[str], A
         assert change[mask[:2].expand(-1, 3, -1, -1) > 0].max() > 5e-3
 
 
-OURS = {"sketch", "temperature", "start", "sources", "avoid", "use_less_memory", "tone_drifts"}
+OURS = {"sketch", "temperature", "start", "sources", "avoid", "use_less_memory", "tone_drifts", "network"}
 DECLARED = {
     "ours": OURS - {"sketch"},
     "ours with sketches": OURS,
-    "ours without attention": {"start", "tone_drifts"},
-} | {name: {"tone_drifts"} for name in BASELINES}
+    "ours without attention": {"start", "tone_drifts", "network"},
+} | {name: {"tone_drifts", "network"} for name in BASELINES}
 
 
 def declared(abilities: Abilities) -> set[str]:

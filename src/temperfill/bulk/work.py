@@ -22,7 +22,7 @@ from temperfill.bulk.matching import Task
 from temperfill.images import Picture
 from temperfill.inpainter import Inpainter
 from temperfill.methods.finding import DEFAULT
-from temperfill.options import FillOptions, MaskOptions
+from temperfill.options import FillOptions, MaskOptions, Precision
 from temperfill.places import FULL, Folder
 
 Status = Literal["filled", "skipped", "failed"]
@@ -47,7 +47,7 @@ class BulkOptions:
     """
 
     model: str = DEFAULT
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
+    precision: Precision = "auto"
     mask_reading: MaskOptions = field(default_factory=MaskOptions)
     filling: FillOptions = field(default_factory=FillOptions)
     resize_mask: bool = False

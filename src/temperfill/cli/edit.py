@@ -4,11 +4,12 @@ import threading
 import webbrowser
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import parse, require, say
+from temperfill.options import Precision
 
 
 @dataclass(frozen=True)
@@ -20,9 +21,9 @@ class EditOptions:
     model: str = "base"
     """Name of a model or method (see temperfill models), a weights file, or the folder of a run."""
     device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Arithmetic of the network; auto takes bf16 where the hardware computes in it."""
+    """auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one."""
+    precision: Precision = "auto"
+    """Arithmetic of the network; auto takes bf16 where the hardware computes in it. fp16 is for CUDA."""
     port: int = 0
     """Port to listen on; 0 takes one that is free."""
     max_pixels: int = 256_000_000

@@ -94,7 +94,7 @@ def configuration(options: FineTuneOptions) -> Any:
     if options.sketches:
         generator = replace(generator, sketch=True)  # one that took none begins by ignoring them
     like = min(PRESETS.values(), key=lambda preset: abs(preset.generator.width - generator.width))
-    device = choose_device(options.device)
+    is_half = choose_precision("auto", choose_device(options.device)) == "bf16"
     return TrainConfig(
         generator=generator,
         discriminator=like.discriminator,
@@ -122,7 +122,7 @@ def configuration(options: FineTuneOptions) -> Any:
         learning_rate=options.learning_rate,
         schedule="cosine",
         warmup_steps=min(100, options.num_steps // 10),
-        precision=choose_precision("auto", device) if options.crop_size > 32 else "fp32",
+        precision="bf16" if is_half and options.crop_size > 32 else "fp32",
         ema_decay=0.995,  # the average of a short run must forget where it started
         save_every=100,
         sample_every=200,

@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import parse, require, say
-from temperfill.options import FillOptions, MaskOptions
+from temperfill.options import FillOptions, MaskOptions, Precision
 
 _FAILED = 1
 _FOLDERS_ONLY = ("resize_mask", "format", "unmasked", "shard", "engine", "workers")
@@ -41,9 +41,9 @@ class InpaintOptions:
     model: str = "base"
     """Name of a model or method (see temperfill models), a weights file, or the folder of a run."""
     device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Arithmetic of the network; auto takes bf16 where the hardware computes in it."""
+    """auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one."""
+    precision: Precision = "auto"
+    """Arithmetic of the network; auto takes bf16 where the hardware computes in it. fp16 is for CUDA."""
     quality: int = 95
     """Quality of JPEG, WebP and AVIF, 1 to 100; WebP at 100 is lossless."""
     max_pixels: int = 256_000_000

@@ -2,9 +2,9 @@
 
 import os
 from dataclasses import dataclass
-from typing import Literal
 
 from temperfill.cli.parsing import parse, require, say
+from temperfill.options import Precision
 from temperfill.service.settings import ServiceLimits
 
 TOKEN_VARIABLE = "TEMPERFILL_TOKEN"
@@ -21,9 +21,9 @@ class ServeOptions:
     model: str = "base"
     """Name of a model or method (see temperfill models), a weights file, or the folder of a run."""
     device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
-    precision: Literal["auto", "fp32", "bf16"] = "auto"
-    """Arithmetic of the network; auto takes bf16 where the hardware computes in it."""
+    """auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one."""
+    precision: Precision = "auto"
+    """Arithmetic of the network; auto takes bf16 where the hardware computes in it. fp16 is for CUDA."""
     max_bytes: int = ServiceLimits.max_bytes
     """Largest request, bytes."""
     max_pixels: int = ServiceLimits.max_pixels

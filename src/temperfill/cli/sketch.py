@@ -40,7 +40,7 @@ class SketchOptions:
     compare_threshold: float | None = None
     """Threshold for those edges; by default --threshold."""
     device: str = "auto"
-    """auto, cpu, cuda or cuda:N."""
+    """auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one."""
     max_pixels: int = 256_000_000
     """Largest width times height that is opened."""
     debug: bool = False

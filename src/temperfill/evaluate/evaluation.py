@@ -66,7 +66,7 @@ def prepare(config: EvaluationConfig, output: Path, device: str = "auto") -> Pre
     for folder in config.pictures:
         if output.resolve().is_relative_to(folder.resolve()):
             raise ValueError(f"the output {output} lies in the folder of pictures {folder}; write elsewhere")
-    device = choose_device(device)
+    device = choose_device(device, needs_float64=True)
     scorer = Scorer(config.judge, device)
     output.mkdir(parents=True, exist_ok=True)
     drawn = output / "masks"
@@ -110,7 +110,7 @@ def run(
         ValueError: no pictures, unknown method, unfit weights or masks, ambiguous names. Before any work; a damaged
             picture when its turn comes.
     """
-    entrants = load_entrants(methods, choose_device(device))
+    entrants = load_entrants(methods, choose_device(device, needs_float64=True))
     return measure(prepare(config, output, device), entrants, command=command, progress=progress)
 
 

@@ -64,6 +64,7 @@ def export_onnx(model: str | Path, output: Path) -> list[Difference]:
         "smallest_size": str(Completion(generator).smallest),
         "temperfill": temperfill.__version__,
     }
+    metadata |= {"terms": generator.terms} if generator.terms else {}
     content = build(generator, metadata).SerializeToString()
     found = compare(content, generator)
     if not all(difference.passes for difference in found):

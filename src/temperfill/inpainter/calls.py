@@ -42,7 +42,7 @@ class InpaintKeywords(CallKeywords, total=False):
     """What ``temperfill.inpaint`` takes besides."""
 
     model: str | Path
-    device: str
+    device: str | torch.device
 
 
 class Calls(ABC):

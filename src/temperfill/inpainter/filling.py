@@ -13,43 +13,55 @@ from torch import Tensor
 from temperfill.errors import InputError
 from temperfill.methods import load
 from temperfill.methods.contract import Method, Plain, plain
+from temperfill.options import Precision
 from temperfill.tensors import SizeRule, check_image_mask, composite
 
-Precision = Literal["auto", "fp32", "bf16"]
+Arithmetic = Literal["fp32", "bf16", "fp16"]
+_HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def load_method(name_or_path: str | Path, device: str = "auto") -> Method:
+def load_method(name_or_path: str | Path, device: str | torch.device = "auto") -> Method:
     """Loads a method by name or path; raises as :func:`temperfill.methods.load` and :func:`choose_device`."""
     return load(name_or_path, choose_device(device))
 
 
-def choose_device(device: str = "auto") -> str:
-    """A device that is there; auto takes CUDA if it can.
+def choose_device(device: str | torch.device = "auto", *, needs_float64: bool = False) -> str:
+    """A device that is there; auto takes CUDA if it can, else MPS, the GPU of a Mac, else the CPU.
+
+    Args:
+        device: auto, cpu, cuda, cuda:N or mps.
+        needs_float64: which MPS lacks.
 
     Raises:
         ValueError: no such device.
     """
     if device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
+        if torch.cuda.is_available():
+            return "cuda"
+        return "mps" if torch.backends.mps.is_available() and not needs_float64 else "cpu"
     try:
         chosen = torch.device(device)
         if chosen.type not in ("cpu", "cuda", "mps"):
             raise RuntimeError(f"{chosen.type} is not supported")
+        if chosen.type == "mps" and needs_float64:
+            raise RuntimeError("it has no float64")
         torch.empty(1, device=chosen)
     except (RuntimeError, AssertionError) as error:
         reason = str(error).splitlines()[0]
-        raise ValueError(f"device {device!r} cannot be used ({reason}); take auto, cpu or cuda:N") from None
+        raise ValueError(f"device {str(device)!r} cannot be used ({reason}); take auto, cpu, cuda:N or mps") from None
     return str(chosen)
 
 
-def choose_precision(precision: Precision, device: str) -> Literal["fp32", "bf16"]:
+def choose_precision(precision: Precision, device: str) -> Arithmetic:
     """The arithmetic to use; auto takes bf16 where the hardware computes in it.
 
     Raises:
-        ValueError: no such precision.
+        ValueError: no such precision, or none for this device.
     """
     if precision not in get_args(Precision):
         raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}, got {precision!r}")
+    if precision == "fp16" and not device.startswith("cuda"):
+        raise ValueError(f"precision fp16 is for CUDA, and the device is {device}; take auto, fp32 or bf16")
     if precision != "auto":
         return precision
     if device.startswith("cuda"):
@@ -60,10 +72,10 @@ def choose_precision(precision: Precision, device: str) -> Literal["fp32", "bf16
 
 
 @contextlib.contextmanager
-def arithmetic(device: torch.device, precision: Literal["fp32", "bf16"]) -> Iterator[None]:
+def arithmetic(device: torch.device, precision: Arithmetic) -> Iterator[None]:
     """Inference in a precision, for what is called meanwhile."""
     torch.set_flush_denormal(True)  # denormals slow CPUs down by an order of magnitude
-    cast = torch.autocast(device.type, torch.bfloat16) if precision == "bf16" else contextlib.nullcontext()
+    cast = contextlib.nullcontext() if precision == "fp32" else torch.autocast(device.type, _HALF[precision])
     with torch.inference_mode(), cast:
         yield
 

@@ -2,6 +2,7 @@
 
 import warnings
 from pathlib import Path
+from typing import Self
 
 import numpy as np
 import torch
@@ -11,7 +12,7 @@ from temperfill import images, regions
 from temperfill.errors import InputError
 from temperfill.images import Picture
 from temperfill.inpainter.calls import Calls
-from temperfill.inpainter.filling import Precision, check_takes, choose_device, choose_precision, load_method
+from temperfill.inpainter.filling import check_takes, choose_device, choose_precision, load_method
 from temperfill.inpainter.memory import shortages
 from temperfill.inpainter.plan import ScaledWindow, divide
 from temperfill.inpainter.planes import HoledPicture
@@ -19,7 +20,8 @@ from temperfill.inpainter.progress import FillProgress, OnProgress
 from temperfill.inpainter.sources import Copies, Origin
 from temperfill.inpainter.window_filler import WindowFiller
 from temperfill.methods.contract import Method, Plain, plain
-from temperfill.options import FillOptions
+from temperfill.methods.saving import save_model
+from temperfill.options import FillOptions, Precision
 
 
 class Inpainter(Calls):
@@ -34,25 +36,31 @@ class Inpainter(Calls):
             bits, else fp32.
     """
 
-    def __init__(self, method: Method | Plain, device: str = "auto", precision: Precision = "auto") -> None:
+    def __init__(
+        self, method: Method | Plain, device: str | torch.device = "auto", precision: Precision = "auto"
+    ) -> None:
         self.method: Method = plain(method)
-        self.device = torch.device(choose_device(device))
-        self._chooses_precision = precision == "auto"
-        self.precision = choose_precision(precision, str(self.device))
+        self._asked = precision
+        self._place(choose_device(device))
+
+    def _place(self, device: str) -> None:
+        self.precision = choose_precision(self._asked, device)
+        self.device = torch.device(device)
         self._filler = WindowFiller(self.method, self.device, self.precision)
 
     @classmethod
     def from_pretrained(
         cls,
         name_or_path: str | Path = "base",
-        device: str = "auto",
+        device: str | torch.device = "auto",
         precision: Precision = "auto",
     ) -> "Inpainter":
         """An inpainter for a model or method.
 
         Args:
-            name_or_path: name of a bundled model or of a method, a weights file, or the folder of a run.
-            device: auto, cpu or cuda:N.
+            name_or_path: name of a bundled model or of a method, a weights file, the folder of a run or of
+                ``save_pretrained``, or the name ``user/repository`` of a model on the Hugging Face hub.
+            device: auto, cpu, cuda:N or mps.
             precision: as for the class.
 
         Raises:
@@ -60,6 +68,37 @@ class Inpainter(Calls):
             ValueError: unknown name, damaged file, or no such device.
         """
         return cls(load_method(name_or_path, device), device, precision)
+
+    def to(self, device: str | torch.device) -> Self:
+        """Moves the work to another device, with the network if the method has one; gives the same inpainter.
+
+        Args:
+            device: auto, cpu, cuda:N or mps.
+
+        Raises:
+            ValueError: no such device, or the precision that was asked for is not for it.
+        """
+        chosen = choose_device(device)
+        choose_precision(self._asked, chosen)
+        if self.method.abilities.network is not None:
+            self.method.abilities.network.to(chosen)
+        self._place(chosen)
+        return self
+
+    def save_pretrained(self, folder: str | Path) -> None:
+        """Writes the weights and a model card into a folder, which ``from_pretrained`` and the hub take.
+
+        Args:
+            folder: is created; a card (README.md) that is there stays.
+
+        Raises:
+            InputError: a method without a network.
+            OSError: cannot be written.
+        """
+        network = self.method.abilities.network
+        if network is None:
+            raise InputError(f"method {self.method.name} has no network that could be saved")
+        save_model(network, Path(folder))
 
     def complete(
         self,
@@ -116,7 +155,7 @@ class Inpainter(Calls):
 
     def _filler_for(self, picture: Picture) -> WindowFiller:
         """The filler; for deep pictures one in float32 unless asked otherwise, as bf16 has steps of half a byte."""
-        if picture.is_deep and self._chooses_precision:
+        if picture.is_deep and self._asked == "auto":
             return WindowFiller(self.method, self.device, "fp32")
         return self._filler
 

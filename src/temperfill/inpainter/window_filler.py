@@ -1,13 +1,11 @@
 """How one window of a picture is filled: by a method, small where the hole is thick, and refined up to its own size."""
 
-from typing import Literal
-
 import torch
 from torch import Tensor
 
 from temperfill.inpainter import memory, texture
 from temperfill.inpainter.detail import enlarge_with_detail
-from temperfill.inpainter.filling import arithmetic, can_copy, fill, pad
+from temperfill.inpainter.filling import Arithmetic, arithmetic, can_copy, fill, pad
 from temperfill.inpainter.memory import Scale
 from temperfill.inpainter.plan import ScaledWindow, copies
 from temperfill.inpainter.planes import Array, HoledPicture, Planes, enlarge, shrink_image
@@ -34,7 +32,7 @@ class WindowFiller:
         precision: arithmetic of its network.
     """
 
-    def __init__(self, method: Method, device: torch.device, precision: Literal["fp32", "bf16"]) -> None:
+    def __init__(self, method: Method, device: torch.device, precision: Arithmetic) -> None:
         self.method = method
         self.device = device
         self.precision = precision

@@ -8,6 +8,7 @@ from typing import Protocol, runtime_checkable
 from torch import Tensor
 
 from temperfill.nets.generator import CellSources
+from temperfill.nets.network import Network
 from temperfill.tensors import SizeRule
 
 Plain = Callable[[Tensor, Tensor], Tensor]
@@ -60,6 +61,7 @@ class Abilities:
         avoid: copies nothing from what is to be avoided. The function takes mask and avoid, each (B, 1, H, W), and
             tells whether anything is left to copy from; None for a method that cannot avoid.
         use_less_memory: takes less memory from now on, and is False if nothing is left to do; None if it never can.
+        network: that computes it, in evaluation mode; it can be moved and saved. None for a method without.
     """
 
     sketch: bool = False
@@ -69,6 +71,7 @@ class Abilities:
     sources: FindSources | None = None
     avoid: Callable[[Tensor, Tensor], bool] | None = None
     use_less_memory: Callable[[], bool] | None = None
+    network: Network | None = None
 
 
 @runtime_checkable
@@ -120,6 +123,7 @@ class PlainMethod:
         name: of the method.
         size_rule: sizes that the function takes.
         tone_drifts: that what it fills may be a little lighter or darker than its surroundings.
+        network: that the function calls, if it calls one.
 
     Attributes:
         name: of the method.
@@ -127,10 +131,17 @@ class PlainMethod:
         abilities: none that comes with a call.
     """
 
-    def __init__(self, function: Plain, name: str, size_rule: SizeRule = ANY_SIZE, tone_drifts: bool = False) -> None:
+    def __init__(
+        self,
+        function: Plain,
+        name: str,
+        size_rule: SizeRule = ANY_SIZE,
+        tone_drifts: bool = False,
+        network: Network | None = None,
+    ) -> None:
         self.name = name
         self.size_rule = size_rule
-        self.abilities = Abilities(tone_drifts=tone_drifts)
+        self.abilities = Abilities(tone_drifts=tone_drifts, network=network)
         self._function = function
 
     def __call__(

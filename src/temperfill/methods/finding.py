@@ -1,6 +1,7 @@
 """From what a user names (a bundled model, a method, a weights file, a run folder) to what is loaded; without torch."""
 
 import difflib
+import re
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -44,12 +45,14 @@ def find(name: str | Path) -> Found:
     """Finds a model or method; a weights file is not opened.
 
     Args:
-        name: of bundled weights or of a method, or the path of a weights file or of a run folder; a Path is never taken
-            for a name.
+        name: of bundled weights or of a method, the path of a weights file or of a folder with one, or the name
+            ``user/repository`` or ``user/repository@revision`` of a model on the Hugging Face hub, which is fetched
+            unless it is there already. A Path is never taken for a name.
 
     Raises:
-        FileNotFoundError: a run folder without a checkpoint.
-        ValueError: neither a name nor a path; tells the nearest name.
+        FileNotFoundError: a folder without a checkpoint, or nothing of this name on the hub.
+        ValueError: neither a name nor a path, and tells the nearest name; or a name on the hub without the package
+            that fetches it.
     """
     weights = bundled()
     if isinstance(name, str):
@@ -62,6 +65,8 @@ def find(name: str | Path) -> Found:
     path = Path(name)
     if path.is_dir():
         path = checkpoint_of(path)
+    elif isinstance(name, str) and _is_on_hub(name):
+        return Found(name.partition("/")[2], _fetch(name))
     elif not (isinstance(name, Path) or name.endswith(SUFFIX) or path.is_file()):
         names = list(dict.fromkeys([*weights, *METHODS]))
         near = difflib.get_close_matches(name, names, 1)
@@ -86,6 +91,28 @@ def find_weights(name: str | Path) -> Path:
             f"the method {found.method} is no model with weights; name a bundled model, a weights file or a run folder"
         )
     return found.path
+
+
+def _is_on_hub(name: str) -> bool:
+    """Whether a name has the form of those on the hub and cannot be meant as a path: no such folder is here."""
+    written = re.fullmatch(r"(\w[\w.-]*)/\w[\w.-]*(@[\w./-]+)?", name)
+    return written is not None and not name.endswith(SUFFIX) and not Path(written[1]).exists()
+
+
+def _fetch(name: str) -> Path:
+    """The weights file of a model on the hub, from the cache of ``huggingface_hub`` where it is there."""
+    try:
+        from huggingface_hub import hf_hub_download
+        from huggingface_hub.errors import HfHubHTTPError
+    except ImportError:
+        remedy = "the package of the extra hub fetches it: pip install 'temperfill[hub]'"
+        raise ValueError(f"{name} is no path here; if it is a model on the Hugging Face hub, {remedy}") from None
+    repository, _, revision = name.partition("@")
+    try:
+        return Path(hf_hub_download(repository, CHECKPOINT, revision=revision or None))
+    except (OSError, ValueError, HfHubHTTPError) as error:
+        reason = str(error).strip().splitlines()[0]
+        raise FileNotFoundError(f"no {CHECKPOINT} of {name} could be had from the Hugging Face hub: {reason}") from None
 
 
 def checkpoint_of(folder: Path) -> Path:

@@ -39,7 +39,7 @@ def fill_each(image: Tensor, mask: Tensor, fill: Callable[[Picture, Hole], Pictu
         elif hole.all():
             results.append(torch.full_like(picture, FULL_HOLE_GREY))
         else:
-            pixels = (picture.detach().double() * 255).round().clamp(0, 255).byte().permute(1, 2, 0)
+            pixels = (picture.detach().cpu().double() * 255).round().clamp(0, 255).byte().permute(1, 2, 0)
             filled = fill(np.ascontiguousarray(pixels.cpu().numpy()), np.ascontiguousarray(hole.cpu().numpy()))
             results.append((torch.from_numpy(filled).permute(2, 0, 1).double() / 255).to(picture))
     return torch.stack(results)

@@ -45,6 +45,7 @@ class Ours:
             sources=self.sources if generator.has_sources else None,
             avoid=generator.can_copy if generator.has_sources else None,
             use_less_memory=self.use_less_memory if generator.has_sources else None,
+            network=generator,
         )
 
     @torch.inference_mode()

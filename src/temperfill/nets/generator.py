@@ -8,10 +8,11 @@ from functools import partial
 from typing import NamedTuple
 
 import torch
+import torch.nn.functional as F
 from torch import Tensor, nn
 
 from temperfill.attention import MHTMA, GivenTemperature, Tempered
-from temperfill.attention.patches import key_mask, pad_to_patch, reduce_mask
+from temperfill.attention.patches import key_mask, pad_to_patch
 from temperfill.config import GeneratorConfig
 from temperfill.nets.layers import GatedConv2d, UpGatedConv2d, encoder, plain_output
 from temperfill.nets.network import GeneratorOutput, Network
@@ -196,8 +197,8 @@ class Generator(Network):
         return CellSources(cells, weights[0], sources[0], temperatures[0], STRIDE, attention.patch_size)
 
     def _small(self, mask: Tensor) -> Tensor:
-        """A mask at feature size."""
-        return reduce_mask(mask, (mask.shape[2] // STRIDE, mask.shape[3] // STRIDE))
+        """A mask at feature size, as by ``reduce_mask``, which would fix the size of a network that is exported."""
+        return F.max_pool2d(as_plane(mask, torch.float32), STRIDE)
 
     def _paste(
         self,

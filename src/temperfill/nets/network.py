@@ -30,10 +30,12 @@ class Network(nn.Module):
     Attributes:
         SIZE_RULE: sizes that it takes.
         config: what it was built by, which is stored with its weights.
+        terms: of use of its weights, where a file said so; they are stored with the weights again.
     """
 
     SIZE_RULE: ClassVar[SizeRule]
     config: Any
+    terms: str = ""
 
     def set_step(self, step: int) -> None:
         """Is told every training step, from 0, before it is taken: for what follows a schedule. Most networks do not.
