@@ -145,6 +145,70 @@ class TestResume:
         assert same_state(before[0], load_state(tmp_path / "state.pt"))
         assert log_of(tmp_path) == before[1]
 
+    def test_a_stop_in_an_interval_of_the_log_changes_no_figure(self, config: TrainConfig, tmp_path: Path) -> None:
+        small = replace(config.generator, width=4, head_dim=4)
+        config = replace(config, generator=small, num_steps=6, log_every=5, save_every=1000, val_every=1)
+        train(config, tmp_path / "whole", stop_after(0))
+        whole = [line for line in timeless(tmp_path / "whole") if "validation" not in line]
+        assert steps_of(tmp_path / "whole") == [5, 6]
+        for offset in range(1, 5):
+            run = tmp_path / f"stopped-at-{offset}"
+            interrupted(config, run, offset)
+            train(config, run, stop_after(0))
+            assert [line for line in timeless(run) if "validation" not in line] == whole
+
+        steps = iter(range(1, 7))
+
+        def fall(_: Generator) -> dict[str, float]:
+            """Ends a run with nothing saved since step 3, as a kill does."""
+            return {"loss": 1 / (next(steps) - 4)}
+
+        config = replace(config, save_every=3)
+        with pytest.raises(ZeroDivisionError):
+            train(config, tmp_path / "fallen", fall)
+        assert load_state(tmp_path / "fallen" / "state.pt")["progress"]["step"] == 3
+        train(config, tmp_path / "fallen", stop_after(0))
+        assert [line for line in timeless(tmp_path / "fallen") if "validation" not in line] == whole
+
+    @pytest.mark.parametrize(("first", "log_every"), [(2, 1), (3, 20)])
+    def test_a_longer_run_is_one_that_was_as_long_from_the_start(
+        self, config: TrainConfig, tmp_path: Path, first: int, log_every: int
+    ) -> None:
+        config = replace(config, num_steps=5, log_every=log_every)
+        train(config, tmp_path / "whole")
+        train(replace(config, num_steps=first), tmp_path / "parts")
+        assert steps_of(tmp_path / "parts")[-1] == first
+        train(config, tmp_path / "parts")
+        assert_same_run(tmp_path / "whole", tmp_path / "parts")
+        with pytest.raises(ValueError, match="num_steps: 5 -> 4"):
+            train(replace(config, num_steps=4), tmp_path / "parts")
+
+    def test_a_longer_run_says_what_becomes_of_its_learning_rate(
+        self, config: TrainConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+    ) -> None:
+        config = replace(config, num_steps=1, schedule="cosine")
+        train(config, tmp_path)
+        train(replace(config, num_steps=2), tmp_path)
+        said = capsys.readouterr().err
+        assert "Changed since the last start: num_steps: 1 -> 2." in said
+        assert "cosine schedule over 2 steps" in said
+
+    def test_moved_pictures_are_gone_on_with_if_they_are_the_same(
+        self, config: TrainConfig, pictures: Path, tmp_path: Path
+    ) -> None:
+        here, there, other = (tmp_path / name for name in ("here", "there", "other"))
+        for place in (here, other):
+            shutil.copytree(pictures, place)
+        config = replace(config, num_steps=4, data=replace(config.data, train=(here,)))
+        train(config, tmp_path / "whole")
+        train(replace(config, num_steps=2), tmp_path / "parts")
+        here.rename(there)
+        Image.fromarray(np.zeros((40, 40, 3), np.uint8)).save(min(other.iterdir()))
+        with pytest.raises(ValueError, match=r"(?s)data\.train: .* the same pictures"):
+            train(replace(config, data=replace(config.data, train=(other,))), tmp_path / "parts")
+        train(replace(config, data=replace(config.data, train=(there,))), tmp_path / "parts")
+        assert_same_run(tmp_path / "whole", tmp_path / "parts")
+
     @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
     def test_signal_saves_and_raises(self, config: TrainConfig, tmp_path: Path, number: int) -> None:
         handlers = signal.getsignal(signal.SIGINT), signal.getsignal(signal.SIGTERM)
@@ -181,14 +245,15 @@ class TestResume:
         assert load_state(tmp_path / "state.pt")["progress"]["step"] == 1
 
     def test_changed_configuration_is_refused_field_by_field(self, config: TrainConfig, tmp_path: Path) -> None:
-        train(replace(config, num_steps=2), tmp_path)
-        changed = replace(config, learning_rate=0.1, generator=replace(config.generator, heads=3))
+        config = replace(config, num_steps=2)
+        train(config, tmp_path)
+        changed = replace(config, num_steps=1, learning_rate=0.1, generator=replace(config.generator, heads=3))
         with pytest.raises(ValueError, match="another configuration") as error:
             train(changed, tmp_path)
-        for line in ("num_steps: 2 -> 4", "learning_rate: 0.001 -> 0.1", "generator.heads: 2 -> 3"):
+        for line in ("num_steps: 2 -> 1", "learning_rate: 0.001 -> 0.1", "generator.heads: 2 -> 3"):
             assert line in str(error.value)
         machine = MachineConfig(device="auto", workers=1, threads=1, max_minutes=5)
-        assert train(replace(config, num_steps=2, machine=machine), tmp_path).step == 2
+        assert train(replace(config, machine=machine), tmp_path).step == 2
 
     def test_damaged_state_is_refused(self, config: TrainConfig, tmp_path: Path) -> None:
         config = replace(config, num_steps=1)

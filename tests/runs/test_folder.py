@@ -201,14 +201,15 @@ def test_run_folder_is_cleared_of_what_a_killed_run_left(tmp_path: Path) -> None
         leftover.write_bytes(b"half")
     lines = [json.dumps({"step": step}) for step in (1, 2, 3)]
     folder.log_path.write_text("\n".join([*lines, "not a record", '{"seconds": 1}', "[1]"]) + '\n{"step": 2, "los')
-    with folder.opened(TrainConfig(), 2):
+    config = TrainConfig(log_every=1)
+    with folder.opened(config, 2):
         folder.log({"step": 3, "loss": 0.5})
         with pytest.raises(ValueError, match="JSON"):
             folder.log({"step": 4, "loss": float("nan")})
     records = [json.loads(line) for line in folder.log_path.read_text().splitlines()]
     assert records == [{"step": 1}, {"step": 2}, {"step": 3, "loss": 0.5}]
     assert not list(tmp_path.rglob("*.partial"))
-    assert from_json(TrainConfig, json.loads(folder.config_path.read_text())) == TrainConfig()
+    assert from_json(TrainConfig, json.loads(folder.config_path.read_text())) == config
 
 
 def test_run_folder_is_for_one_process(tmp_path: Path) -> None:

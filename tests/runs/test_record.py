@@ -23,6 +23,24 @@ def test_interval_gives_means_and_the_range_of_each_head() -> None:
     assert interval.record(4) == {"refined": 0.333333, "images_per_second": 4.0}
 
 
+def test_an_interval_goes_on_after_a_stop_and_in_any_order_of_processes() -> None:
+    rng = np.random.default_rng(0)
+    steps = [({"refined": float(rng.random())}, rng.random((2, 3)).astype(np.float32), 0.5) for _ in range(7)]
+    whole, first, second = Interval(), Interval(), Interval()
+    for step in steps:
+        whole.add(*step)
+    for step in steps[:4]:
+        first.add(*step)
+    second.load(first.state())
+    for step in steps[4:]:
+        second.add(*step)
+    assert second.record(2) == whole.record(2)
+    assert whole.joined([whole.temperatures[3:], whole.temperatures[:3]]).record(2) == whole.record(2)
+    empty = Interval()
+    empty.load(Interval().state())
+    assert empty.state() == Interval().state()
+
+
 RECORD = {"step": 20, "seconds": 3.0, "refined": 0.25, "temperature": [0.1, 0.2], "images_per_second": 3.0}
 
 

@@ -145,8 +145,8 @@ def test_interrupted_study_goes_on(
 def test_other_settings_and_bad_input_stop_before_training(pictures: Path, tmp_path: Path, trained: list[str]) -> None:
     run("adversarial", pictures, tmp_path / "out", seeds=(0,))
     trained.clear()
-    with pytest.raises(ValueError, match="num_steps: 3 -> 4"):
-        run("adversarial", pictures, tmp_path / "out", steps=4)
+    with pytest.raises(ValueError, match="batch_size: 16 -> 8"):
+        run("adversarial", pictures, tmp_path / "out", batch_size=8)
     (tmp_path / "empty").mkdir()
     with pytest.raises(ValueError, match="no pictures in"):
         run("adversarial", tmp_path / "empty", tmp_path / "out2")

@@ -10,11 +10,15 @@ from typing import Any, BinaryIO
 import torch
 
 from temperfill.config import RunConfig, differences, to_json
+from temperfill.data.contents import contents
 from temperfill.files import atomic_write, exclusive, remove_partial
 from temperfill.nets.network import Network
 from temperfill.nets.weights_file import UNREADABLE
 from temperfill.systems.table import load_run
 from temperfill.weights_files import save_generator
+
+_PLACES = {"data.train", "data.sketches", "data.val"}
+"""Fields that may differ where the pictures are the same."""
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
@@ -94,24 +98,39 @@ class RunFolder:
     def read(self, config: RunConfig) -> dict[str, Any] | None:
         """The state that a run goes on from, or None where nothing has been trained yet; writes nothing.
 
+        What may differ from the earlier start: what belongs to the machine, ``num_steps``, as long as so many steps are
+        not done yet, and where the pictures lie, if they are the same. ``changes`` of the state lists the last two.
+
         Raises:
             OSError: cannot be read.
-            ValueError: a run of another configuration (what belongs to the machine may differ), which lists the fields;
-                or a damaged state.
+            ValueError: a run of another configuration, which lists the fields; or a damaged state.
         """
         if not self.state_path.exists() and not self.generator_path.exists():
             return None
         if not self.config_path.is_file():
             raise ValueError(f"{self.path} holds a trained model without its config.json; choose another run folder")
-        old, new = to_json(load_run(self.config_path)), to_json(config)
-        changes = differences(old | {"machine": None}, new | {"machine": None})
-        if changes:
-            lines = "\n  ".join(changes)
+        old, new = (to_json(run) | {"machine": None} for run in (load_run(self.config_path), config))
+        differing = differences(old, new)
+        if not self.state_path.exists():
+            self._refuse(differing)
+            return None
+        state = load_state(self.state_path)
+        allowed = {"num_steps"} if config.num_steps >= state["progress"].get("step", 0) else set()
+        if _PLACES & set(map(_field, differing)):
+            known, found = state.get("contents", {}), contents(config.data)
+            allowed |= {f"data.{name}" for name in found if found[name] == known.get(name)}
+        self._refuse([line for line in differing if _field(line) not in allowed])
+        return state | {"changes": differing}
+
+    def _refuse(self, differing: list[str]) -> None:
+        if differing:
+            lines = "\n  ".join(differing)
+            moved = _PLACES & set(map(_field, differing))
+            hint = "; folders may differ if they hold the same pictures in the same order" if moved else ""
             raise ValueError(
                 f"{self.path} holds a run of another configuration (there -> here):\n  {lines}\n"
-                "Use its values to go on, or another run folder"
+                f"Use its values to go on, or another run folder{hint}"
             )
-        return load_state(self.state_path) if self.state_path.exists() else None
 
     @contextlib.contextmanager
     def opened(self, config: RunConfig, step: int) -> Iterator[None]:
@@ -131,13 +150,13 @@ class RunFolder:
                 remove_partial(folder)
             text = json.dumps(to_json(config), indent=1).encode()
             atomic_write(self.config_path, lambda file: file.write(text))
-            self._trim_log(step)
+            self._trim_log(config, step)
             yield
 
-    def _trim_log(self, step: int) -> None:
+    def _trim_log(self, config: RunConfig, step: int) -> None:
         if self.log_path.is_file():
             lines = self.log_path.read_text(encoding="utf-8", errors="replace").splitlines(keepends=True)
-            content = "".join(line for line in lines if _is_record(line, step)).encode()
+            content = "".join(line for line in lines if _stays(line, config, step)).encode()
             atomic_write(self.log_path, lambda file: file.write(content))
 
     def log(self, record: dict[str, Any]) -> None:
@@ -159,9 +178,16 @@ class RunFolder:
         save_generator(self.generator_path, generator, extra_metadata={"step": str(step)})
 
 
-def _is_record(line: str, step: int) -> bool:
-    """Whether a line of the log is whole and not after the step."""
+def _field(line: str) -> str:
+    """The field that a line of differences is about."""
+    return line.split(":")[0]
+
+
+def _stays(line: str, config: RunConfig, step: int) -> bool:
+    """Whether a line of the log is whole, not after the step, and not of an interval that a longer run goes on with."""
     try:
-        return line.endswith("\n") and json.loads(line)["step"] <= step
+        record = json.loads(line)
+        done, in_interval = record["step"], record["step"] % config.log_every and "validation" not in record
+        return line.endswith("\n") and done <= step and not (in_interval and step < config.num_steps)
     except (ValueError, LookupError, TypeError):
         return False

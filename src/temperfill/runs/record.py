@@ -1,8 +1,11 @@
 """A line of the log of a training run: means over the steps since the last one."""
 
+import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
 
@@ -29,21 +32,48 @@ class Interval:
         self.temperatures.append(temperatures)
         self.seconds += seconds
 
+    def joined(self, temperatures: Sequence[list[NDArray[np.floating[Any]]]]) -> "Interval":
+        """The same interval with the temperatures of all processes.
+
+        Args:
+            temperatures: of each process, by step.
+        """
+        whole = Interval()
+        whole.values, whole.seconds = self.values, self.seconds
+        whole.temperatures = [x for part in temperatures for x in part]
+        return whole
+
+    def state(self) -> dict[str, Any]:
+        """What a state file keeps, so that a run goes on in the middle of an interval."""
+        found = [torch.from_numpy(np.concatenate(self.temperatures))] if self.temperatures else []
+        return {"values": list(self.values), "temperatures": found, "seconds": self.seconds}
+
+    def load(self, state: dict[str, Any]) -> None:
+        """Takes over what :meth:`state` gave."""
+        self.values, self.seconds = list(state["values"]), float(state["seconds"])
+        self.temperatures = [x.numpy() for x in state["temperatures"]]
+
     def record(self, batch_size: int) -> dict[str, Any]:
         """Means by name, temperatures by head, and images per second of the steps alone; six digits.
+
+        Sums are exact, so that neither a stop in the interval nor the number of processes changes a mean.
 
         Args:
             batch_size: pictures in a step.
         """
         names = dict.fromkeys(name for values in self.values for name in values)
-        record: dict[str, Any] = {n: float(np.mean([v[n] for v in self.values if n in v])) for n in names}
+        record: dict[str, Any] = {n: _mean([v[n] for v in self.values if n in v]) for n in names}
         found = np.concatenate(self.temperatures)
         if found.shape[1]:
-            record["temperature"] = found.mean(0).tolist()
+            record["temperature"] = [_mean(head) for head in found.T.tolist()]
             record["temperature_low"] = found.min(0).tolist()
             record["temperature_high"] = found.max(0).tolist()
         record["images_per_second"] = len(self.values) * batch_size / max(self.seconds, 1e-9)
         return {k: [_rounded(x) for x in v] if isinstance(v, list) else _rounded(v) for k, v in record.items()}
+
+
+def _mean(values: list[float]) -> float:
+    return math.fsum(values) / len(values)
 
 
 def _rounded(value: float) -> float:

@@ -18,6 +18,7 @@ from torch.nn.parallel import DistributedDataParallel
 
 from temperfill.config import MachineConfig, RunConfig
 from temperfill.data import Batch, PictureFolders, batches, local_path, lost_workers_named
+from temperfill.data.contents import contents
 from temperfill.progress import Display
 from temperfill.report import contact_sheet
 from temperfill.runs.folder import RunFolder, save_state
@@ -40,27 +41,47 @@ Score = Callable[[Any], dict[str, float]]
 """Gives the validation of a generator; ``loss`` (lower is better) is among its values."""
 
 
-def _resume(config: RunConfig, folder: RunFolder, networks: Networks, ranks: Ranks) -> RunState:
-    """Gives the networks the weights that the run goes on from, or starts with."""
+def _resume(
+    config: RunConfig, folder: RunFolder, networks: Networks, ranks: Ranks
+) -> tuple[RunState, Interval, list[str]]:
+    """Gives the networks the weights that the run goes on from, or starts with.
+
+    Returns:
+        How far it is, the interval of the log that it is in, and what its configuration changes.
+    """
     # Rank 0 alone needs to see the run folder.
     state = ranks.share(folder.read(config) if ranks.is_main else None)
     if state is None:
         if config.init_path is not None:
             networks.start_from(config.init_path)
-        return RunState()
+        return RunState(), Interval(), []
     networks.load(state["networks"], str(folder.state_path))
+    interval = Interval()
+    if ranks.is_main and "interval" in state:  # temperatures of all processes; earlier versions kept none
+        interval.load(state["interval"])
     try:
-        return RunState(**state["progress"])
+        return RunState(**state["progress"]), interval, state["changes"]
     except TypeError as error:
         raise ValueError(f"{folder.state_path} is of another version ({error}); remove it to start anew") from None
 
 
-def _save(folder: RunFolder, networks: Networks, progress: RunState, keep_best: bool) -> None:
+class _Saver:
     """Saves the state, and the averaged generator unless the best one is kept; never weights that are not finite."""
-    networks.check_finite(f"nothing is saved at step {progress.step}, and the last good state is kept")
-    save_state(folder.state_path, {"networks": networks.state(), "progress": vars(progress)})
-    if not keep_best:
-        folder.save_generator(networks.ema, progress.step)
+
+    def __init__(self, config: RunConfig, folder: RunFolder, networks: Networks, ranks: Ranks) -> None:
+        self.folder, self.networks, self.ranks = folder, networks, ranks
+        self.contents = contents(config.data) if ranks.is_main else {}
+
+    def __call__(self, progress: RunState, interval: Interval, keep_best: bool) -> None:
+        """Is called by all processes, as each has its own temperatures."""
+        whole = interval.joined(self.ranks.gather(interval.temperatures))
+        if not self.ranks.is_main:
+            return
+        self.networks.check_finite(f"nothing is saved at step {progress.step}, and the last good state is kept")
+        state = {"networks": self.networks.state(), "progress": vars(progress), "interval": whole.state()}
+        save_state(self.folder.state_path, state | {"contents": self.contents})
+        if not keep_best:
+            self.folder.save_generator(self.networks.ema, progress.step)
 
 
 @torch.inference_mode()
@@ -129,12 +150,12 @@ def _train(  # noqa: C901 - the loop
     samples = _to(next(batches(dataset, 8, 0, 0)), fabric.device) if ranks.is_main else None
     networks = Networks(config).to(fabric.device)
     folder = RunFolder(run_dir)
-    progress = _resume(config, folder, networks, ranks)
+    progress, interval, changes = _resume(config, folder, networks, ranks)
+    save = _Saver(config, folder, networks, ranks)
     stepper = Stepper(config, networks, fabric)
     val_every = config.val_every or max(len(dataset) // config.batch_size, 1)
     deadline = start + 60 * machine.max_minutes if machine.max_minutes else math.inf
     before = progress.seconds
-    interval = Interval()
     with (
         lost_workers_named(),
         folder.opened(config, progress.step) if ranks.is_main else nullcontext(),
@@ -142,7 +163,7 @@ def _train(  # noqa: C901 - the loop
         closing(batches(dataset, config.batch_size, progress.step, machine.workers, ranks.rank, ranks.world)) as stream,
         _display(config, progress, deadline) if ranks.is_main else NoDisplay() as display,
     ):
-        for text in introduction(config, run_dir, progress, dataset, networks, fabric.device):
+        for text in introduction(config, run_dir, progress, changes, dataset, networks, fabric.device):
             display.note(text)
         _count_pictures(dataset, progress)
         stopped, over = ranks.any(stop.is_set(), False)
@@ -157,12 +178,13 @@ def _train(  # noqa: C901 - the loop
             display.move(step)
             last = step == config.num_steps
             if step % config.log_every == 0 or last:
-                interval.temperatures = [x for part in ranks.gather(interval.temperatures) for x in part]
-                record = {"step": step, "seconds": round(progress.seconds, 1)} | interval.record(config.batch_size)
+                whole = interval.joined(ranks.gather(interval.temperatures))
+                record = {"step": step, "seconds": round(progress.seconds, 1)} | whole.record(config.batch_size)
                 if ranks.is_main:
                     folder.log(record | {"learning_rate": learning_rate(config, step - 1)})
                 display.show(step, describe(record), now=True)
-                interval.clear()
+                if step % config.log_every == 0:  # else a longer run goes on in the same interval
+                    interval.clear()
             if samples is not None and (step % config.sample_every == 0 or last):
                 _write_samples(folder.sample_path(step), networks, samples)
             if score is not None and (step % val_every == 0 or last):
@@ -174,10 +196,9 @@ def _train(  # noqa: C901 - the loop
             if unreadable:
                 for text in count_corrupt(set().union(*ranks.gather(corrupt)), dataset, progress.corrupt):
                     display.note(text)
-            if ranks.is_main and step % config.save_every == 0 and not over:
-                _save(folder, networks, progress, score is not None)
-        if ranks.is_main:
-            _save(folder, networks, progress, score is not None and math.isfinite(progress.best_loss))
+            if step % config.save_every == 0 and not over:
+                save(progress, interval, score is not None)
+        save(progress, interval, score is not None and math.isfinite(progress.best_loss))
         display.note(ending(config, run_dir, progress, stopped))
         if stopped:
             ranks.wait()

@@ -28,11 +28,12 @@ def introduction(
     config: RunConfig,
     run_dir: Path,
     progress: RunState,
+    changes: list[str],
     dataset: PictureFolders,
     networks: Networks,
     device: torch.device,
 ) -> Iterator[str]:
-    """What is trained on what, where it is written, and how to stop and go on."""
+    """What is trained on what, where it is written, how to stop and go on, and what changed since the last start."""
     size = config.data.crop_size
     kind = f"attention {config.generator.attention}" if config.method == "ours" else config.method
     num_devices = config.machine.devices * config.machine.nodes
@@ -50,6 +51,10 @@ def introduction(
     yield "Ctrl-C saves and stops, a second one stops without saving; the same command goes on from there."
     if progress.step:
         yield f"Going on at step {progress.step} of {config.num_steps}."
+    if changes:
+        yield f"Changed since the last start: {'; '.join(changes)}."
+    if any(line.startswith("num_steps") for line in changes) and config.schedule != "constant":
+        yield f"From here on the learning rate is that of a {config.schedule} schedule over {config.num_steps} steps."
     if progress.pictures not in (0, len(dataset)):
         yield (
             f"The training folders held {progress.pictures:,} pictures when this run was saved: from here on the "
