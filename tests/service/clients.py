@@ -58,7 +58,7 @@ class Held:
         sketch: Any = None,
         options: Any = None,
         on_progress: Callable[[int, int], None] = print,
-        avoid: Any = None,
+        *_: Any,
     ) -> Any:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)

@@ -401,6 +401,7 @@ def test_models_health_and_start_tell_what_is_served(tmp_path: Path) -> None:
                 "image": {"name": photo.name},
                 "max_pixels": service.settings.max_pixels,
                 "max_bytes": service.settings.max_bytes,
+                "keeps_metadata": False,
                 "version": temperfill.__version__,
             }
             picture = await client.get("/start/image")
@@ -499,7 +500,8 @@ def test_openapi_describes_forms_and_errors() -> None:
             return json.load(io.BytesIO((await client.get("/openapi.json")).content))
 
     paths = asyncio.run(main())["paths"]
-    assert set(paths) == {"/v1/inpaint", "/v1/sources", "/v1/preview", "/v1/jobs/{name}", "/v1/models", "/healthz"}
+    jobs = {"/v1/jobs/{name}", "/v1/jobs/{name}/draft"}
+    assert set(paths) == {"/v1/inpaint", "/v1/sources", "/v1/preview", "/v1/convert", "/v1/models", "/healthz"} | jobs
     shown = paths["/v1/preview"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert set(shown["properties"]) == set(shown["required"]) == set(PREVIEW_FILES)
     for path, fields in (("/v1/inpaint", INPAINT_FIELDS), ("/v1/sources", SOURCES_FIELDS)):

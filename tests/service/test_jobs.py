@@ -69,7 +69,7 @@ def test_progress_and_place_in_the_queue_are_told() -> None:
                 await asyncio.sleep(0.2)
             await until(lambda: held.at_once == 1)
             first, second, third = [await state(client, name) for name in names]
-            assert first == {"state": "running", "ahead": 0, "done": 3, "total": 7}
+            assert first == {"state": "running", "ahead": 0, "done": 3, "total": 7, "drafts": 0}
             assert (second["state"], second["ahead"]) == ("queued", 1)
             assert (third["state"], third["ahead"]) == ("queued", 2)
             held.let_go.set()

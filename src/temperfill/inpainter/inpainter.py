@@ -16,7 +16,7 @@ from temperfill.inpainter.filling import check_takes, choose_device, choose_prec
 from temperfill.inpainter.memory import shortages
 from temperfill.inpainter.plan import ScaledWindow, divide
 from temperfill.inpainter.planes import HoledPicture
-from temperfill.inpainter.progress import FillProgress, OnProgress
+from temperfill.inpainter.progress import FillProgress, OnDraft, OnProgress
 from temperfill.inpainter.sources import Copies, Origin
 from temperfill.inpainter.window_filler import WindowFiller
 from temperfill.methods.contract import Method, Plain, plain
@@ -136,8 +136,19 @@ class Inpainter(Calls):
         options: FillOptions = FillOptions(),  # noqa: B008 - frozen
         on_progress: OnProgress | None = None,
         avoid: NDArray[np.bool_] | None = None,
+        on_draft: OnDraft | None = None,
     ) -> tuple[Picture, Copies]:
-        """Like ``complete``, and keeps where pixels were copied from, for ``sources``."""
+        """Like ``complete``, and keeps where pixels were copied from, for ``sources``.
+
+        Args:
+            picture: as for ``complete``, and so are those up to ``avoid``.
+            hole: (H, W).
+            sketch: (H, W) or None.
+            options: how it is filled.
+            on_progress: as for calls.
+            avoid: (H, W) or None.
+            on_draft: is shown thick holes before they are finished.
+        """
         hole = regions.dilate(hole, options.mask_dilate)
         _warn_of(hole)
         copies = Copies(hole.shape[1])
@@ -149,7 +160,8 @@ class Inpainter(Calls):
         rgb = images.to_rgb(shown)
         with shortages():
             canvas = HoledPicture(rgb.copy(), hole.copy(), sketch, avoid)
-            self._fill(self._filler_for(picture), canvas, divide(hole, options), options, on_progress, copies)
+            progress = FillProgress(on_progress, on_draft=on_draft)
+            self._fill(self._filler_for(picture), canvas, divide(hole, options), options, progress, copies)
         filled = images.paste(shown, regions.feather(canvas.rgb, rgb, hole, options.feather, avoid), hole)
         return filled, copies
 
@@ -165,12 +177,12 @@ class Inpainter(Calls):
         canvas: HoledPicture,
         windows: list[ScaledWindow],
         options: FillOptions,
-        on_progress: OnProgress | None,
+        progress: FillProgress,
         copies: Copies,
     ) -> None:
         """Fills windows of a picture in place."""
         steps = [filler.steps(window, canvas.hole.shape, options) for window in windows]
-        progress = FillProgress(on_progress, sum(steps))
+        progress.total = sum(steps)
         for window, number in zip(windows, steps, strict=True):
             progress.begin(number)
             filled, copied = filler.fill(canvas, window, options, progress)
@@ -228,7 +240,7 @@ class Inpainter(Calls):
                 if copies is None:
                     copies = Copies(width)
                     canvas = HoledPicture(rgb.copy(), hole.copy(), sketch, avoid)
-                    self._fill(filler, canvas, windows[: number + 1], options, None, copies)
+                    self._fill(filler, canvas, windows[: number + 1], options, FillProgress(None), copies)
                 copy = copies.at(row, column)
             if find is None:
                 if copy is None:

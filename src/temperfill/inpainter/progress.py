@@ -4,8 +4,16 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 
+import numpy as np
+from numpy.typing import NDArray
+
+from temperfill.tensors import Box
+
 OnProgress = Callable[[int, int], None]
 """Called with the steps that are done and their number; what it raises ends the work."""
+OnDraft = Callable[[Box, NDArray[np.bool_], NDArray[np.float32]], None]
+"""Called with the box of a part of the hole in the picture, the part (h, w), True = missing, and about how it will
+look, (h, w, 3) in [0, 1]."""
 
 BEAT = 0.1
 """Seconds between two opportunities to end the work, at least."""
@@ -22,13 +30,15 @@ class FillProgress:
         on_progress: whom to tell; None for nobody.
         total: steps of all windows.
         done: steps that are done.
+        on_draft: whom to show what is not finished; None for nobody.
     """
 
     on_progress: OnProgress | None
-    total: int
+    total: int = 0
     done: int = 0
     _end_of_window: int = 0
     _last_beat: float = 0.0
+    on_draft: OnDraft | None = None
 
     def begin(self, steps: int) -> None:
         """A window of so many steps begins; the one before is over."""

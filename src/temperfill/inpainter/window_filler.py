@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from temperfill import regions
 from temperfill.inpainter import memory, texture
 from temperfill.inpainter.detail import enlarge_with_detail
 from temperfill.inpainter.filling import Arithmetic, arithmetic, can_copy, fill, pad
@@ -79,6 +80,7 @@ class WindowFiller:
         if self.method.abilities.tone_drifts:
             match_tone(result, window.hole, ~unusable)
         if copied:
+            _show(window, filled, progress)
             refined = scale.factor > 1  # not of the window: memory may have run out
             try:
                 # Whole numbers of any kind are taken, but not by torch.
@@ -141,6 +143,7 @@ class WindowFiller:
         if not sizes and not copied:
             return planes.paste(enlarge_with_detail(self.method, planes, small, filled, factor, temperature))
         completed = planes.paste(enlarge(filled, factor))
+        _show(window, completed, progress)
         top, left, bottom, right = window.refined.box
         near, begun = planes.cut(window.refined.box), completed[:, :, top:bottom, left:right]
         for size in sizes:
@@ -157,6 +160,17 @@ class WindowFiller:
             begun.copy_(filled)  # a view of the completed picture
             progress.advance()
         return completed
+
+
+def _show(window: ScaledWindow, filled: Tensor, progress: FillProgress) -> None:
+    """Shows the hole of a window as it looks so far."""
+    if progress.on_draft is None:
+        return
+    first_row, first_column = window.box[:2]
+    top, left, bottom, right = regions.bounds(window.hole)
+    shown = filled[0, :, top:bottom, left:right].float().permute(1, 2, 0).cpu().numpy()
+    box = (first_row + top, first_column + left, first_row + bottom, first_column + right)
+    progress.on_draft(box, window.hole[top:bottom, left:right], shown)
 
 
 def _begin(window: ScaledWindow, copied: bool) -> Scale:

@@ -136,14 +136,23 @@ class Service:
         """Fills the hole of a picture; the answer is a picture file."""
         max_pixels, keep = self.settings.max_pixels, self.settings.keep_metadata
         async with self._admitted(request, forms.INPAINT_FIELDS) as (job, form):
-            suffix = form.fields["format"] or form.suffix
-            content, seconds = await self.jobs.run(
+            (content, suffix), seconds = await self.jobs.run(
                 job,
-                lambda on_progress: work.fill(self._ready(), form, max_pixels, on_progress, keep, self._traces),
+                lambda on_progress: work.fill(
+                    self._ready(), form, max_pixels, on_progress, keep, self._traces, job.show
+                ),
                 lambda: _leaves(request),
             )
-        kind = images.WRITTEN[suffix]
-        return Response(content, media_type=PICTURE_TYPES[kind], headers={"X-Seconds": f"{seconds:.3f}"})
+        return _picture(content, suffix, seconds)
+
+    async def convert(self, request: Request) -> Response:
+        """A picture in another format, with the metadata of its original."""
+        max_pixels, keep = self.settings.max_pixels, self.settings.keep_metadata
+        async with self._admitted(request, forms.CONVERT_FIELDS, forms.CONVERT_FILES) as (job, form):
+            (content, suffix), seconds = await self.jobs.run(
+                job, lambda _: work.convert(form, max_pixels, keep), lambda: _leaves(request), counts=False
+            )
+        return _picture(content, suffix, seconds)
 
     async def sources(self, request: Request) -> Response:
         """Where a place of the hole is copied from."""
@@ -167,6 +176,15 @@ class Service:
     async def job(self, name: str) -> dict[str, Any]:
         """State and progress of a job."""
         return self.jobs.describe(self.jobs.find(name))
+
+    async def draft(self, name: str) -> Response:
+        """What a job shows of its result before it is finished."""
+        job = self.jobs.find(name)
+        if job.draft is None:
+            raise Refusal(404, "no_draft", "this job shows nothing now")
+        box, content = job.draft
+        headers = {"X-Box": ",".join(map(str, box)), "X-Draft": str(job.drafts)}
+        return Response(content, media_type="image/webp", headers=headers)
 
     async def cancel(self, name: str) -> Response:
         """Cancels a job; one that has ended stays as it is."""
@@ -202,7 +220,8 @@ class Service:
         """What the page needs to know at its start."""
         image = None if self.start_image is None else {"name": self.start_image.name}
         limits = {"max_pixels": self.settings.max_pixels, "max_bytes": self.settings.max_bytes}
-        return {"image": image, **limits, "version": temperfill.__version__}
+        keeps = self.settings.keep_metadata
+        return {"image": image, **limits, "keeps_metadata": keeps, "version": temperfill.__version__}
 
     async def start_picture(self) -> Response:
         """The picture that the editor was started with."""
@@ -257,7 +276,9 @@ def create_app(
     app.add_api_route("/v1/inpaint", service.inpaint, **post, **openapi.INPAINT)
     app.add_api_route("/v1/sources", service.sources, **post, **openapi.SOURCES)
     app.add_api_route("/v1/preview", service.preview, **post, **openapi.PREVIEW)
+    app.add_api_route("/v1/convert", service.convert, **post, **openapi.CONVERT)
     app.add_api_route("/v1/jobs/{name}", service.job, methods=["GET"])
+    app.add_api_route("/v1/jobs/{name}/draft", service.draft, methods=["GET"], response_class=Response)
     app.add_api_route("/v1/jobs/{name}", service.cancel, methods=["DELETE"], status_code=204)
     app.add_api_route("/v1/models", service.models, methods=["GET"])
     app.add_api_route("/healthz", service.health, methods=["GET"])
@@ -274,6 +295,11 @@ def create_app(
     app.add_middleware(Gate, hosts=settings.hosts, token=settings.token)
     app.add_middleware(SecurityHeaders)
     return app
+
+
+def _picture(content: bytes, suffix: str, seconds: float) -> Response:
+    kind = PICTURE_TYPES[images.WRITTEN[suffix]]
+    return Response(content, media_type=kind, headers={"X-Seconds": f"{seconds:.3f}"})
 
 
 async def _leaves(request: Request) -> None:

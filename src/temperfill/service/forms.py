@@ -18,11 +18,15 @@ from temperfill.service.refusals import Refusal
 
 FILES = ("image", "mask", "sketch", "avoid")
 """Parts that are picture files."""
-OPTIONAL = ("sketch", "avoid")
+OPTIONAL = ("sketch", "avoid", "original")
 """Those that may be left out."""
+CONVERT_FILES = ("image", "original")
+"""Parts of a request for another format; the original may be left out."""
 PREVIEW_FILES = ("image",)
 """Parts of a request for a preview."""
-FORMATS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif"}
+LOSSLESS = "lossless"
+"""Instead of a suffix: PNG, written fast, or TIFF where PNG does not hold the picture."""
+FORMATS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif", "lossless": LOSSLESS}
 """Formats that a client may ask for, and their suffixes."""
 _FIELD_BYTES = 1000
 _SUFFIXES = {kind: suffix for suffix, kind in reversed(images.WRITTEN.items())}
@@ -37,7 +41,7 @@ class Form:
 
     Attributes:
         files: by the names of their parts.
-        header: of the image.
+        header: of the image, or of the original where there is one.
         fields: name to value, checked, with defaults.
     """
 
@@ -64,6 +68,11 @@ class Form:
     def avoid(self) -> BinaryIO | None:
         """File of what is not to be copied from, if there is one."""
         return self.files.get("avoid")
+
+    @property
+    def original(self) -> BinaryIO | None:
+        """File whose metadata a picture gets, if there is one."""
+        return self.files.get("original")
 
     @property
     def options(self) -> FillOptions:
@@ -131,6 +140,8 @@ INPAINT_FIELDS: dict[str, tuple[Parser, Any]] = {
     "quality": (whole(1, 100), images.QUALITY),
 }
 """Fields of a request to fill."""
+CONVERT_FIELDS = {name: INPAINT_FIELDS[name] for name in ("format", "quality")}
+"""Fields of a request for another format."""
 SOURCES_FIELDS: dict[str, tuple[Parser, Any]] = {
     "row": (whole(0, 10**9 - 1), None),
     "column": (whole(0, 10**9 - 1), None),
@@ -209,7 +220,7 @@ def _files(data: FormData, parts: tuple[str, ...]) -> dict[str, BinaryIO]:
 
 
 def _check_pictures(files: dict[str, BinaryIO], max_pixels: int) -> images.Header:
-    """Checks what the headers of pictures say; gives the one of the image."""
+    """Checks what the headers of pictures say; gives the one of the original or the image."""
     headers = {}
     for name, file in files.items():
         try:
@@ -222,7 +233,7 @@ def _check_pictures(files: dict[str, BinaryIO], max_pixels: int) -> images.Heade
             raise Refusal(413, "too_large", f"the {name} has {width}x{height} pixels; {limit}")
         if header.animated:
             raise Refusal(422, "animated", f"the {name} has several frames; send one of them")
-    return headers["image"]
+    return headers.get("original", headers["image"])
 
 
 def _bad_form(message: str) -> Refusal:

@@ -43,6 +43,8 @@ class Job:
         halt: set when the work is to end.
         outcome: of the work, or a refusal; None once the request has its answer.
         future: of the work in the thread, once it was handed over.
+        draft: what is shown of the result before it is finished; the client knows what.
+        drafts: how many there were.
         counts: whether its time tells how long others have to wait.
     """
 
@@ -52,7 +54,15 @@ class Job:
     halt: threading.Event = field(default_factory=threading.Event)
     outcome: "asyncio.Future[Any] | None" = None
     future: "Future[Any] | None" = None
+    draft: Any = None
+    drafts: int = 0
     counts: bool = True
+
+    def show(self, draft: Any) -> None:
+        """Takes a new draft, in the thread."""
+        if not self.halt.is_set():
+            self.draft = draft
+            self.drafts += 1
 
     @property
     def has_ended(self) -> bool:
@@ -205,7 +215,7 @@ class Jobs:
         ahead = 0
         if job.state == "queued":
             ahead = self._line.index(job) if job in self._line else len(self._line)
-        return {"state": job.state, "ahead": ahead, "done": job.done, "total": job.total}
+        return {"state": job.state, "ahead": ahead, "done": job.done, "total": job.total, "drafts": job.drafts}
 
     def stop(self, grace: float) -> None:
         """Takes no more jobs, ends those that wait now, and the one at work after ``grace`` seconds."""
@@ -290,6 +300,7 @@ class Jobs:
         if job.has_ended:
             return
         job.state = state
+        job.draft = None
         job.halt.set()
         if job.future is not None:
             job.future.cancel()  # where it waits in the thread's queue

@@ -6,7 +6,10 @@ from temperfill.options import SERVED, Option
 from temperfill.service.forms import FORMATS, SOURCES_OPTIONS
 
 _FILE = {"type": "string", "format": "binary"}
-_OWN_FORMAT = "Default: the image's; JPEG for HEIC, or PNG where it has an alpha channel."
+_OWN_FORMAT = (
+    "Default: the image's; JPEG for HEIC, or PNG where it has an alpha channel. lossless: PNG, or TIFF where PNG does "
+    "not hold the picture."
+)
 _PLACE = {"type": "integer", "minimum": 0}
 _ERROR = {
     "type": "object",
@@ -58,6 +61,10 @@ _FILES = {
         "description": "White marks what is not to be copied from, for models that can; of the size of the image.",
     },
 }
+_ENCODING = {
+    "format": {"type": "string", "enum": list(FORMATS), "description": _OWN_FORMAT},
+    "quality": {"type": "integer", "minimum": 1, "maximum": 100, "default": 95},
+}
 INPAINT: dict[str, Any] = {
     "summary": "Fill the hole of a picture.",
     "openapi_extra": {
@@ -67,14 +74,29 @@ INPAINT: dict[str, Any] = {
             {
                 **_FILES,
                 **_OPTIONS,
-                "format": {"type": "string", "enum": list(FORMATS), "description": _OWN_FORMAT},
-                "quality": {"type": "integer", "minimum": 1, "maximum": 100, "default": 95},
+                **_ENCODING,
             },
         ),
     },
     "responses": {200: {"description": "The filled picture.", "content": {"image/*": {"schema": _FILE}}}},
 }
 """Of the route that fills."""
+CONVERT: dict[str, Any] = {
+    "summary": "A picture in another format, with the metadata of the original, as far as the service keeps any.",
+    "openapi_extra": {
+        "parameters": [_JOB],
+        "requestBody": _form(
+            ["image"],
+            {
+                "image": _FILES["image"],
+                "original": {**_FILE, "description": "The file whose metadata and format are kept; of the same size."},
+                **_ENCODING,
+            },
+        ),
+    },
+    "responses": {200: {"description": "The picture.", "content": {"image/*": {"schema": _FILE}}}},
+}
+"""Of the route that writes another format."""
 PREVIEW: dict[str, Any] = {
     "summary": "A picture as PNG, upright, for programs that cannot show its format.",
     "openapi_extra": {

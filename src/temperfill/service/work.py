@@ -1,22 +1,25 @@
 """What is done with a request, in the thread of the jobs: decode, fill, encode."""
 
 import hashlib
+import math
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from temperfill import images
 from temperfill.errors import InputError, MemoryShortage
-from temperfill.service.forms import SOURCES_OPTIONS, Form
+from temperfill.service.forms import LOSSLESS, SOURCES_OPTIONS, Form
 from temperfill.service.refusals import Refusal
+from temperfill.tensors import Box
 
 if TYPE_CHECKING:  # torch is imported while the model is loaded, behind the first answers
     from temperfill.inpainter import Inpainter
+    from temperfill.inpainter.progress import OnDraft
     from temperfill.inpainter.sources import Copies
 
 OnProgress = Callable[[int, int], None]
@@ -26,8 +29,25 @@ MOST_FILLS = 8
 """Fills of which it is kept where their pixels were copied from."""
 MOST_TRACED = 8_000_000
 """Pixels of all these fills together, 12 bytes each."""
+EIGHT_BITS = (".jpg", ".webp")
+"""Suffixes of formats for which deeper pictures are rounded, where they are saved."""
+DRAFT_PIXELS = 600_000
+"""Of the picture that is shown of a hole before it is finished, about."""
+DRAFT_QUALITY = 80
 KEPT = ("icc_profile", "transparency", "subsampling")
 """Metadata of all answers: what pixels mean. Places, times, names and texts are left out unless they are asked for."""
+
+
+class Draft(NamedTuple):
+    """How a part of the hole will look, about.
+
+    Attributes:
+        box: top, left, bottom, right in pixels of the picture.
+        content: of a WebP file, transparent outside the hole.
+    """
+
+    box: Box
+    content: bytes
 
 
 class Traces:
@@ -66,8 +86,9 @@ def fill(
     on_progress: OnProgress,
     keep_metadata: bool = False,
     traces: Traces | None = None,
-) -> bytes:
-    """A filled picture as a file in the format that was asked for, or the image's.
+    on_draft: "Callable[[Draft], None] | None" = None,
+) -> tuple[bytes, str]:
+    """A filled picture as a file in the format that was asked for, or the image's, and its suffix.
 
     Args:
         inpainter: does the work.
@@ -77,22 +98,78 @@ def fill(
         keep_metadata: the file has all metadata that its format has a place for, as ``images.save_picture`` writes it;
             else those of ``KEPT`` alone.
         traces: keep where pixels were copied from.
+        on_draft: is shown thick holes before they are finished.
 
     Raises:
         Refusal: the pictures are damaged or do not fit together (422), or too little memory (413).
         ValueError: a method that fails.
     """
     fields = form.fields
-    suffix = fields["format"] or form.suffix
     with _refusals():
         picture, hole, sketch, avoid = _pictures(form, max_pixels)
-        path = Path(f"the result{suffix}")
-        with _invalid_input():
-            images.check_storable(picture, path)  # before the work
-        filled, copies = inpainter.trace(picture, hole, sketch, form.options, on_progress, avoid)
+        path = _path_for(picture, fields["format"] or form.suffix)  # before the work
+        show = None if on_draft is None else _drafts(on_draft)
+        filled, copies = inpainter.trace(picture, hole, sketch, form.options, on_progress, avoid, show)
         if traces is not None:
             traces.keep(form, copies)
-        return images.encode_picture(filled if keep_metadata else _plain(filled), path, fields["quality"])
+        fast = fields["format"] == LOSSLESS  # it is encoded again when it is saved
+        kept = filled if keep_metadata else _plain(filled)
+        return images.encode_picture(kept, path, fields["quality"], fast=fast), path.suffix
+
+
+def convert(form: Form, max_pixels: int, keep_metadata: bool = False) -> tuple[bytes, str]:
+    """A picture as a file in the format that was asked for, or the original's, and its suffix.
+
+    Args:
+        form: with the parts ``CONVERT_FILES`` and the fields ``CONVERT_FIELDS``.
+        max_pixels: largest width times height.
+        keep_metadata: the file has all metadata of the original, or of the image where there is none; else those of
+            ``KEPT`` alone.
+
+    Raises:
+        Refusal: a damaged picture, an original of another size, or a format that cannot hold the picture (422).
+    """
+    with _refusals():
+        with _invalid_input():
+            picture = images.open_picture(form.image, max_pixels, "the image")
+            original = picture
+            if form.original is not None:
+                original = images.open_picture(form.original, max_pixels, "the original")
+        if original.size != picture.size:
+            raise InputError("the original and the image differ in size")
+        if original.mode == picture.mode:
+            picture = replace(picture, info=original.info)
+        if form.fields["format"] in EIGHT_BITS:
+            picture = picture.rounded(np.uint8)  # as was asked for
+        path = _path_for(picture, form.fields["format"] or form.suffix)
+        kept = picture if keep_metadata else _plain(picture)
+        return images.encode_picture(kept, path, form.fields["quality"]), path.suffix
+
+
+def _path_for(picture: images.Picture, suffix: str) -> Path:
+    """A name with a suffix whose format holds the picture; raises Refusal where it does not."""
+    if suffix == LOSSLESS:
+        for suffix in (".tif",) if picture.pixels.dtype.kind == "f" else (".png", ".tif"):
+            with suppress(ValueError):
+                images.check_storable(picture, Path(f"the result{suffix}"))
+                return Path(f"the result{suffix}")
+    path = Path(f"the result{suffix}")
+    with _invalid_input():
+        images.check_storable(picture, path)
+    return path
+
+
+def _drafts(on_draft: "Callable[[Draft], None]") -> "OnDraft":
+    """Makes small pictures, transparent outside the hole, of what a filling shows."""
+
+    def show(box: Box, hole: Hole, shown: NDArray[np.float32]) -> None:
+        step = max(math.ceil(math.sqrt(hole.size / DRAFT_PIXELS)), 1)
+        rgb, opaque = shown[::step, ::step], hole[::step, ::step]
+        pixels = np.concatenate([rgb, opaque[..., None]], 2)
+        picture = images.open_picture((pixels.clip(0, 1) * 255).round().astype(np.uint8))
+        on_draft(Draft(box, images.encode_picture(picture, Path("draft.webp"), DRAFT_QUALITY)))
+
+    return show
 
 
 def preview(form: Form, max_pixels: int) -> bytes:
