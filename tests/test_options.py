@@ -15,7 +15,7 @@ from temperfill.errors import InputError
 from temperfill.inpainter import Inpainter
 from temperfill.options import OPTIONS, SERVED, FillKeywords, FillOptions, MaskOptions, Option
 
-OTHER: dict[type, Any] = {int: 3, float: 0.5}
+OTHER: dict[type, Any] = {int: 3, float: 0.5, bool: True}
 NOT_SERVED = {"strategy", "context"}
 """What a service keeps to itself, as it decides how much memory one request takes."""
 
@@ -41,7 +41,7 @@ def test_every_door_has_every_option(option: Option, capsys: pytest.CaptureFixtu
         cli.main(["inpaint", "--help"])
     shown = " ".join(re.sub(r"[^\x20-\x7e]", " ", capsys.readouterr().out).split())
     flag = f"--{option.name.replace('_', '-')}"
-    assert f" {flag} " in shown
+    assert re.search(rf" {flag}[ ,]", shown)  # with a comma before --no-..., where it is yes or no
     assert option.help
     assert f"{option.help} (default: {option.default})" in shown
     assert FillKeywords.__annotations__.keys() == {o.name for o in OPTIONS}
@@ -60,13 +60,19 @@ def test_a_service_takes_every_option_but_those_that_it_keeps_to_itself() -> Non
     for option in SERVED:
         parse, default = forms.INPAINT_FIELDS[option.name]
         assert default == option.default
-        assert parse(option.name, str(other(option))) == other(option)
+        assert parse(option.name, str(other(option)).lower()) == other(option)
         schema = form[option.name]
         assert (schema["default"], schema["description"]) == (option.default, option.help)
         if option.choices:
             assert schema["enum"] == list(option.choices)
             with pytest.raises(forms.Refusal, match=option.name):
                 parse(option.name, "none of them")
+            continue
+        if option.kind is bool:
+            assert schema["type"] == "boolean"
+            assert parse(option.name, "false") is False
+            with pytest.raises(forms.Refusal, match=option.name):
+                parse(option.name, "yes")
             continue
         for bound, sign in (("minimum", -1), ("maximum", 1)):
             assert parse(option.name, str(schema[bound])) == schema[bound]
@@ -79,10 +85,11 @@ def test_a_service_takes_every_option_but_those_that_it_keeps_to_itself() -> Non
 def test_values_out_of_range_are_refused_by_name(option: Option) -> None:
     wrong: list[Any] = ["fast", None] if option.choices else [option.low - 1, float("nan"), float("inf")]
     wrong += [1.5] if option.kind is int else []
+    wrong = ["yes", 1, None] if option.kind is bool else wrong
     for value in wrong:
         with pytest.raises(InputError, match=f"^{option.name} must"):
             FillOptions(**{option.name: value})
-    for value in option.choices or (option.low, option.default):
+    for value in option.choices or ((True, False) if option.kind is bool else (option.low, option.default)):
         assert getattr(FillOptions(**{option.name: value}), option.name) == value
 
 

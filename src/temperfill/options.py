@@ -47,6 +47,10 @@ class FillOptions:
     network drew; copy does so with every hole, network with none."""
     seed: int = field(default=0, metadata={"low": 0, "high": 999_999_999})
     """Another seed gives another result where texture is copied."""
+    opaque: bool = False
+    """The filled hole becomes opaque, as it always does where the mask is the picture's own transparency."""
+    layer: bool = False
+    """The result is the filled hole alone, opaque on a transparent ground, to be laid over the picture."""
     # These two decide how much memory one picture takes, which a service does not leave to strangers.
     strategy: Strategy = field(default="auto", metadata={"is_served": False})
     """auto chooses by the size of picture and hole; full: the whole picture at its own size; crop: windows around the
@@ -68,6 +72,8 @@ class FillKeywords(TypedDict, total=False):
     temperature: float
     texture: Texture
     seed: int
+    opaque: bool
+    layer: bool
     strategy: Strategy
     context: Context
 
@@ -78,7 +84,7 @@ class Option:
 
     Attributes:
         name: of the field.
-        kind: int or float, or str for a choice.
+        kind: int, float or bool, or str for a choice.
         default: its value where none is given.
         choices: words to choose from; empty for numbers.
         low: smallest number.
@@ -106,6 +112,10 @@ class Option:
         if self.choices:
             if value not in self.choices:
                 raise InputError(f"{self.name} must be one of {', '.join(self.choices)}, got {value!r}")
+            return
+        if self.kind is bool:
+            if not isinstance(value, bool):
+                raise InputError(f"{self.name} must be True or False, got {value!r}")
             return
         fits = self.low <= value <= self.high  # as NaN is not
         if self.kind is int and not (fits and float(value).is_integer()):

@@ -204,7 +204,7 @@ class Work:
         """
         settings, task = self.job.settings, files.task
         picture = images.open_picture(io.BytesIO(files.picture), settings.max_pixels, task.picture)
-        images.check_storable(picture, Path(task.output))
+        images.check_storable(picture, Path(task.output), settings.filling.layer)
         hole = read_mask(files.mask, picture.size, settings, f"the mask {task.mask}")
         if not files.avoid:
             return picture, hole, None

@@ -87,7 +87,7 @@ def _fill_picture(options: InpaintOptions, image: Path, mask: Path, output: Path
         lost = output.resolve() == drawn.resolve() != image.resolve()
         require(not lost, f"--output {output} would replace {drawn}, which was drawn for this; choose another name")
     picture = images.open_picture(image, options.max_pixels)
-    images.check_output(output, picture)
+    images.check_output(output, picture, options.filling.layer)
     hole = images.to_mask(
         mask,
         picture.size,

@@ -5,7 +5,7 @@ converted through the embedded colour profile; its answer is converted back for 
 into the decoded array, so every known pixel keeps its bytes, and alpha keeps them everywhere.
 """
 
-from temperfill.images.colours import paste, to_rgb
+from temperfill.images.colours import check_layer, cut_out, paste, to_rgb
 from temperfill.images.formats import FORMATS, SUFFIXES, WRITTEN, Header, read_header
 from temperfill.images.picture import Picture
 from temperfill.images.reading import (
@@ -29,9 +29,11 @@ __all__ = [
     "Header",
     "Picture",
     "Source",
+    "check_layer",
     "check_output",
     "check_storable",
     "check_suffix",
+    "cut_out",
     "encode_picture",
     "open_picture",
     "paste",

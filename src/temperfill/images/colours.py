@@ -9,7 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from temperfill.images.picture import DEEP_GREY, Array, Picture, palette_table, to_bytes
+from temperfill.errors import InputError
+from temperfill.images.picture import DEEP_GREY, Array, Picture, full, palette_table, to_bytes
 from temperfill.images.profiles import Profile, read_profile
 
 # ICC colour space that a profile must have to describe a mode, and the mode in which colours pass through it.
@@ -40,13 +41,16 @@ def to_rgb(picture: Picture) -> NDArray[np.float32]:
     return _to_srgb(image if colour_mode == picture.mode else image.convert(colour_mode), picture)
 
 
-def paste(picture: Picture, filled: NDArray[np.floating[Any]], hole: NDArray[np.bool_]) -> Picture:
-    """The picture with the hole taken from ``filled``; all other pixels, and alpha everywhere, keep their bits.
+def paste(
+    picture: Picture, filled: NDArray[np.floating[Any]], hole: NDArray[np.bool_], opaque: bool = False
+) -> Picture:
+    """The picture with the hole taken from ``filled``; all other pixels keep their bits, and alpha everywhere.
 
     Args:
         picture: gives mode, depth and metadata.
         filled: (H, W, 3) sRGB in [0, 1].
         hole: (H, W), True = take from ``filled``.
+        opaque: the hole becomes opaque, as far as a palette has opaque colours.
     """
     pixels = picture.pixels.copy()
     colours = np.clip(filled[hole].astype(np.float32), 0, 1)
@@ -54,13 +58,48 @@ def paste(picture: Picture, filled: NDArray[np.floating[Any]], hole: NDArray[np.
         return replace(picture, pixels=pixels)
     values = _from_srgb(colours, picture)
     if picture.mode == "P":
-        pixels[hole] = _nearest_indices(picture, values, pixels[hole])
+        pixels[hole] = _nearest_indices(picture, values, pixels[hole], opaque)
     elif picture.mode in ("RGBA", "RGBX", "LA"):
         colour_channels = pixels[..., :-1]
         colour_channels[hole] = values.reshape(len(colours), -1)
+        if opaque and picture.mode != "RGBX":
+            pixels[hole, -1] = full(pixels.dtype)
     else:
         pixels[hole] = values.reshape(len(colours), *pixels.shape[2:])
     return replace(picture, pixels=pixels)
+
+
+def cut_out(picture: Picture, hole: NDArray[np.bool_]) -> Picture:
+    """The hole of a picture alone: RGBA in its depth, opaque there, transparent and black elsewhere.
+
+    Args:
+        picture: filled; its profile and resolution stay.
+        hole: (H, W), True = part of the result.
+
+    Raises:
+        InputError: RGBA does not hold its colours bit for bit.
+    """
+    check_layer(picture)
+    if picture.mode == "P":
+        colours: Array = palette_table(picture)[picture.pixels, :3]
+    elif picture.mode == "1":
+        colours = picture.pixels[..., None].astype(np.uint8) * 255
+    else:
+        colours = picture.pixels.reshape(*picture.size, -1)
+        colours = colours[..., : 3 if colours.shape[2] > 2 else 1]
+    pixels = np.zeros((*picture.size, 4), colours.dtype)
+    pixels[hole, :3] = colours[hole]
+    pixels[hole, 3] = full(colours.dtype)
+    kept = ("dpi", "layout") if picture.mode in ("1", "L", "LA", *DEEP_GREY) else ("dpi", "layout", "icc_profile")
+    return Picture(pixels, "RGBA", {key: picture.info[key] for key in kept if key in picture.info})
+
+
+def check_layer(picture: Picture) -> None:
+    """Raises InputError for a picture of which RGBA does not hold the colours bit for bit."""
+    if picture.mode in ("CMYK", "LAB", "YCbCr", "HSV"):
+        raise InputError(f"a layer is RGBA, which does not hold colours of {picture.mode}; convert the picture to RGB")
+    if picture.pixels.dtype.kind != "b" and picture.span != (0, full(picture.pixels.dtype)):
+        raise InputError("a layer holds 8 or 16 bits, or floats in [0, 1]; scale the picture first")
 
 
 def luminance(picture: Picture) -> NDArray[np.float32]:
@@ -181,12 +220,16 @@ def _transform(picture: Picture, *, to_srgb: bool) -> ImageCms.ImageCmsTransform
         return None
 
 
-def _nearest_indices(picture: Picture, colours: NDArray[np.uint8], old: NDArray[np.uint8]) -> NDArray[np.uint8]:
-    """For each colour (N, 3) the index of the nearest palette entry with the opacity of the old index (N,)."""
+def _nearest_indices(
+    picture: Picture, colours: NDArray[np.uint8], old: NDArray[np.uint8], opaque: bool
+) -> NDArray[np.uint8]:
+    """For each colour (N, 3) the index of the nearest palette entry with the opacity of the old index (N,), or full."""
     table = palette_table(picture)
     used = np.arange(256) < max(len(picture.palette or b"") // 3, int(old.max()) + 1)
     result = old.copy()
     old_alpha = table[old, 3]
+    if opaque and (used & (table[:, 3] == 255)).any():
+        old_alpha = np.full_like(old_alpha, 255)
     for alpha in np.unique(old_alpha):
         entries = np.flatnonzero(used & (table[:, 3] == alpha))
         chosen = old_alpha == alpha

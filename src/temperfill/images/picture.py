@@ -73,8 +73,12 @@ class Picture:
         alpha = self.alpha
         if alpha is None:
             return None
-        most = 1.0 if alpha.dtype.kind == "f" else np.iinfo(alpha.dtype).max
-        return alpha.astype(np.float32) / np.float32(most)
+        return alpha.astype(np.float32) / np.float32(full(alpha.dtype))
+
+    def is_transparency(self, hole: NDArray[np.bool_]) -> bool:
+        """Whether a hole (H, W) is just what is more transparent than opaque."""
+        opacity = self.opacity
+        return opacity is not None and bool(hole.any()) and np.array_equal(hole, opacity <= 0.5)
 
     def hiding(self, hole: NDArray[np.bool_]) -> "Picture":
         """The picture without the values in a hole (H, W), where ``span`` would look at them."""
@@ -107,6 +111,11 @@ class Picture:
             image.putpalette(self.palette, "RGB")
         image.info.update(self.info)
         return image
+
+
+def full(kind: np.dtype[Any]) -> float:
+    """The value of full opacity, and of white where ``span`` does not say otherwise: 1 for floats, else the largest."""
+    return 1.0 if kind.kind == "f" else float(np.iinfo(kind).max)
 
 
 def to_bytes(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:

@@ -12,6 +12,7 @@ import numpy as np
 from PIL import ExifTags, Image, PngImagePlugin
 
 from temperfill.files import atomic_write
+from temperfill.images.colours import cut_out
 from temperfill.images.formats import DECODER_ERRORS, FORMATS, WRITTEN
 from temperfill.images.picture import DEEP_GREY, Picture
 from temperfill.images.reading import XMP_TEXT
@@ -51,12 +52,13 @@ _DEEP = {
 }
 
 
-def check_output(path: Path, picture: Picture | None = None) -> None:
+def check_output(path: Path, picture: Picture | None = None, layer: bool = False) -> None:
     """Checks, before any work, that a picture can be written.
 
     Args:
         path: of the file to write.
         picture: its mode must fit the format; None leaves that out.
+        layer: as for ``check_storable``.
 
     Raises:
         OSError: the folder is missing or not writable, or ``path`` is no regular file.
@@ -76,7 +78,7 @@ def check_output(path: Path, picture: Picture | None = None) -> None:
     except OSError as error:
         raise type(error)(f"cannot write in {target.parent}: {error.strerror}") from None
     if picture is not None:
-        check_storable(picture, path)
+        check_storable(picture, path, layer)
 
 
 def check_suffix(suffix: str, name: str = "cannot write") -> None:
@@ -97,16 +99,19 @@ def check_suffix(suffix: str, name: str = "cannot write") -> None:
         raise ValueError(f"{name}: HEIC ({suffix}) can be read, but not written; {instead}")
 
 
-def check_storable(picture: Picture, path: Path) -> None:
+def check_storable(picture: Picture, path: Path, layer: bool = False) -> None:
     """Checks, before any work, that a format holds a picture; warns where it holds fewer bits of each colour.
 
     Args:
         picture: to be written.
         path: its suffix says the format.
+        layer: only its hole is to be written.
 
     Raises:
         ValueError: it would lose colours or alpha.
     """
+    if layer:
+        picture = cut_out(picture, np.zeros(picture.size, np.bool_))
     kind = WRITTEN[path.suffix.lower()]
     held = _held(picture, path)
     bits, kept = (8 * each.pixels.dtype.itemsize for each in (picture, held))

@@ -149,11 +149,14 @@ class Inpainter(Calls):
             avoid: (H, W) or None.
             on_draft: is shown thick holes before they are finished.
         """
+        opaque = options.opaque or options.layer or picture.is_transparency(hole)
+        if options.layer:
+            images.check_layer(picture)
         hole = regions.dilate(hole, options.mask_dilate)
         _warn_of(hole)
         copies = Copies(hole.shape[1])
         if not hole.any():
-            return picture, copies
+            return images.cut_out(picture, hole) if options.layer else picture, copies
         avoid = _avoidable(avoid, hole)
         check_takes(self.method, sketch is not None, options.temperature, avoid is not None)
         shown = picture.hiding(hole)
@@ -162,8 +165,8 @@ class Inpainter(Calls):
             canvas = HoledPicture(rgb.copy(), hole.copy(), sketch, avoid)
             progress = FillProgress(on_progress, on_draft=on_draft)
             self._fill(self._filler_for(picture), canvas, divide(hole, options), options, progress, copies)
-        filled = images.paste(shown, regions.feather(canvas.rgb, rgb, hole, options.feather, avoid), hole)
-        return filled, copies
+        filled = images.paste(shown, regions.feather(canvas.rgb, rgb, hole, options.feather, avoid), hole, opaque)
+        return images.cut_out(filled, hole) if options.layer else filled, copies
 
     def _filler_for(self, picture: Picture) -> WindowFiller:
         """The filler; for deep pictures one in float32 unless asked otherwise, as bf16 has steps of half a byte."""

@@ -81,7 +81,9 @@ class Form:
 
     @property
     def suffix(self) -> str:
-        """Of the image's format, or for HEIC, which is not written, of one that holds the picture."""
+        """Of the image's format, or where that is not written, or has no place for a layer, of one that has."""
+        if self.fields.get("layer"):
+            return ".tif" if self.header.kind == "TIFF" else ".png"
         return _SUFFIXES.get(self.header.kind) or (".png" if self.header.has_alpha else ".jpg")
 
 
@@ -125,6 +127,8 @@ def parser_of(option: Option) -> Parser:
     """The parser of an option's text."""
     if option.choices:
         return choice({word: word for word in option.choices})
+    if option.kind is bool:
+        return choice({"true": True, "false": False})
     if option.kind is int:
         return whole(int(option.low), int(option.most_served))
     return real(option.low, option.most_served)

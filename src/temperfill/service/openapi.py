@@ -34,6 +34,8 @@ _JOB = {
 def _schema(option: Option) -> dict[str, Any]:
     if option.choices:
         values: dict[str, Any] = {"type": "string", "enum": list(option.choices)}
+    elif option.kind is bool:
+        values = {"type": "boolean"}
     else:
         kind = "integer" if option.kind is int else "number"
         values = {"type": kind, "minimum": option.low, "maximum": option.most_served}

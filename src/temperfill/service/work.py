@@ -107,7 +107,7 @@ def fill(
     fields = form.fields
     with _refusals():
         picture, hole, sketch, avoid = _pictures(form, max_pixels)
-        path = _path_for(picture, fields["format"] or form.suffix)  # before the work
+        path = _path_for(picture, fields["format"] or form.suffix, form.options.layer)  # before the work
         show = None if on_draft is None else _drafts(on_draft)
         filled, copies = inpainter.trace(picture, hole, sketch, form.options, on_progress, avoid, show)
         if traces is not None:
@@ -146,16 +146,16 @@ def convert(form: Form, max_pixels: int, keep_metadata: bool = False) -> tuple[b
         return images.encode_picture(kept, path, form.fields["quality"]), path.suffix
 
 
-def _path_for(picture: images.Picture, suffix: str) -> Path:
+def _path_for(picture: images.Picture, suffix: str, layer: bool = False) -> Path:
     """A name with a suffix whose format holds the picture; raises Refusal where it does not."""
     if suffix == LOSSLESS:
         for suffix in (".tif",) if picture.pixels.dtype.kind == "f" else (".png", ".tif"):
             with suppress(ValueError):
-                images.check_storable(picture, Path(f"the result{suffix}"))
+                images.check_storable(picture, Path(f"the result{suffix}"), layer)
                 return Path(f"the result{suffix}")
     path = Path(f"the result{suffix}")
     with _invalid_input():
-        images.check_storable(picture, path)
+        images.check_storable(picture, path, layer)
     return path
 
 
