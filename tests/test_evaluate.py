@@ -495,3 +495,82 @@ def test_output_can_be_moved(
     calls = count_calls(monkeypatch)
     assert run(folders, tmp_path / "moved", stored)["results"] == first["results"]
     assert calls == []
+
+
+def test_composites_of_others_are_measured_to_the_digit(folders: list[Path], stored: Path, tmp_path: Path) -> None:
+    """Results of Telea that a report left, entered as those of somebody else, give Telea's row."""
+    first = run(folders, tmp_path / "one", stored, methods=["telea"])
+    given = (f"theirs={tmp_path / 'one' / 'telea'}",)
+    data = run(folders, tmp_path / "two", stored, methods=["telea", "biharmonic"], composites=given)
+    assert data["results"]["theirs"] == data["results"]["telea"] == first["results"]["telea"]
+    assert data["methods"]["theirs"] == {
+        "baseline": True,
+        "weights": "",
+        "runs": {"": {"source": str(tmp_path / "one" / "telea"), "identity": "composites as given"}},
+    }
+    assert not (tmp_path / "two" / "theirs").exists()
+    assert (tmp_path / "two" / "sheets" / "faces-paper-0.png").is_file()
+
+
+def test_changed_known_pixels_of_others_are_told(folders: list[Path], stored: Path, tmp_path: Path) -> None:
+    run(folders, tmp_path / "one", stored, methods=["telea"])
+    path = tmp_path / "one" / "telea" / "paper-0" / "faces" / "p0.png"
+    Image.fromarray(255 - pixels(path)).save(path)
+    composites = (f"theirs={tmp_path / 'one' / 'telea'}",)
+    data = run(folders, tmp_path / "two", stored, methods=["biharmonic"], composites=composites)
+    assert data["results"]["theirs"]["faces"]["paper-0"]["known_changed"] == 1
+
+
+@pytest.mark.parametrize("case", ["missing", "size", "damaged", "folder", "form", "taken", "twice"])
+def test_composites_that_do_not_fit_are_refused(case: str, folders: list[Path], stored: Path, tmp_path: Path) -> None:
+    run(folders, tmp_path / "one", stored, methods=["telea"])
+    folder = tmp_path / "one" / "telea"
+    path, composites, error = folder / "paper-1" / "street" / "p1.png", [f"theirs={folder}"], ValueError
+    message = ""
+    if case == "missing":
+        path.unlink()
+        error, message = FileNotFoundError, rf"no composite {path}.* GROUP/KIND/STEM"  # type: ignore[assignment]
+    elif case == "size":
+        Image.new("RGB", (SIZE, SIZE + 1)).save(path)
+        message = rf"p1\.png is {SIZE}x{SIZE + 1}, not {SIZE}x{SIZE}"
+    elif case == "damaged":
+        path.write_bytes(b"no picture")
+        message = r"p1\.png is not a supported picture"
+    elif case == "folder":
+        composites, error, message = ["theirs=nowhere"], NotADirectoryError, "nowhere"  # type: ignore[assignment]
+    elif case == "form":
+        composites, message = [str(folder)], "NAME=FOLDER"
+    elif case == "taken":
+        composites, message = [f"telea={folder}"], "telea have the name of a method"
+    else:
+        composites, message = 2 * composites, "'theirs' is taken"
+    with pytest.raises(error, match=message):
+        run(folders, tmp_path / "two", stored, methods=["telea"], composites=tuple(composites))
+    assert not (tmp_path / "two" / "report.json").exists()
+    assert not (tmp_path / "two" / "telea").exists()
+
+
+def test_a_report_of_other_masks_is_not_replaced(folders: list[Path], tmp_path: Path) -> None:
+    run(folders, tmp_path, methods=["telea", "biharmonic"], seed=1)
+    before = (tmp_path / "report.json").read_bytes()
+    with pytest.raises(ValueError, match=r"other pictures or masks .*: seed: 1 -> 2\. Write elsewhere"):
+        run(folders, tmp_path, methods=["telea"], seed=2)
+    with pytest.raises(ValueError, match=r"pictures: .*; limit: 0 -> 1"):
+        run(folders[:1], tmp_path, methods=["telea"], seed=1, limit=1)
+    assert (tmp_path / "report.json").read_bytes() == before
+    with pytest.warns(UserWarning, match="replaced by one without biharmonic, whose composites stay"):
+        run(folders, tmp_path, methods=["telea"], seed=1)
+    assert (tmp_path / "biharmonic").is_dir()
+
+
+def test_tables_say_which_weights_a_label_means(
+    folders: list[Path], stored: Path, weights: Path, tmp_path: Path
+) -> None:
+    other = shutil.copy(weights, tmp_path / "other.safetensors")
+    data = run(folders, tmp_path / "out", stored, methods=["ours", str(weights.parent), f"x={other}", "telea"])
+    text = (tmp_path / "out" / "report.md").read_text()
+    tables = [line for line in text.splitlines() if line.startswith("| ")]
+    for label in ("ours (bundled base)", "mine (run)", "x (file other)", "telea"):
+        assert sum(line.startswith(f"| {label} |") for line in tables) >= len(data["results"]["telea"])
+    assert not any(line.startswith("| ours |") for line in tables)
+    assert "ours (bundled base)" in (tmp_path / "out" / "report.tex").read_text()

@@ -208,7 +208,10 @@ def test_compare_trains_what_it_is_told_beside_given_methods(
     assert data["ranked"]  # the only trained method, against methods without training
     assert list(data["by_group"]["telea"]) == list(RATIO_BINS)
     assert data["settings"]["mask_kind"] == ",".join(RATIO_BINS)
-    assert "PSNR, dB by masks" in (out / "report.md").read_text()
+    text = (out / "report.md").read_text()
+    assert "PSNR, dB by masks" in text
+    assert text.count("| ours (trained here, preset paper) |") == 10
+    assert "| ours |" not in text
     again = studies.by_ratio(EvaluationConfig((pictures,), masks=out / "masks", size=SIZE))
     given = [f"ours={out / 'runs/ours/seed-0'}", "telea", "biharmonic"]
     second = studies.compare(given, again, tmp_path / "again", replace(study, train=()), progress=False)

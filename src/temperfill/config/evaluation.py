@@ -63,6 +63,8 @@ class EvaluationConfig:
     """Side of the squares that pictures are cropped and resized to, pixels."""
     squash: bool = False
     """Resize whole pictures to squares, so that the aspect is lost, instead of cropping them."""
+    composites: tuple[str, ...] = ()
+    """Results of others, as NAME=FOLDER with GROUP/KIND/STEM.png in FOLDER for every mask: measured as they are."""
     filling: Literal["network", "inpaint"] = "network"
     """network: every method is called once, on the whole square. inpaint: trained methods fill as temperfill inpaint
     does by default, which shrinks thick holes and windows of large pictures, and matches the tone."""

@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -10,7 +11,7 @@ from torch import Tensor
 
 from temperfill import __version__, images
 from temperfill.evaluate.entrants import Entrant
-from temperfill.evaluate.inputs import Bytes, Hole
+from temperfill.evaluate.inputs import Bytes, Hole, Item
 from temperfill.inpainter import Inpainter, fill
 
 
@@ -29,7 +30,7 @@ class Composites:
         self.entrant = entrant
         self.device = device
         wanted = filling == "inpaint" and entrant.trained
-        self.inpainter = Inpainter(entrant.method, device, "fp32") if wanted else None
+        self.inpainter = Inpainter(entrant.method, device, "fp32") if wanted and entrant.method is not None else None
         self.log = folder / "composites.jsonl"
         self.entries: dict[str, tuple[str, str]] = {}
         for line in self.log.read_text(encoding="utf-8").splitlines() if self.log.is_file() else []:
@@ -52,6 +53,8 @@ class Composites:
             OSError: cannot be written.
             ValueError: the method fails.
         """
+        if self.entrant.given is not None:
+            return images.read_rgb(given_path(self.entrant, place))
         parts = [
             self.entrant.identity.encode(),
             f"{__version__} {self.device}".encode(),
@@ -78,6 +81,7 @@ class Composites:
         return made
 
     def _fill(self, truth: Bytes, hole: Hole, lines: Hole | None) -> Bytes:
+        assert self.entrant.method is not None
         if self.inpainter is not None:
             found: Bytes = self.inpainter.complete(images.open_picture(truth), hole, lines).pixels
             return found
@@ -86,6 +90,38 @@ class Composites:
         filled = fill(self.entrant.method, tensor(truth, self.device), mask, shown)
         made: Bytes = (filled[0].double() * 255).round().byte().permute(1, 2, 0).contiguous().cpu().numpy()
         return made
+
+
+def check_given(given: Sequence[Entrant], items: Sequence[Item], size: int) -> None:
+    """That composites of others are all there, and of the size of the masks.
+
+    Args:
+        given: entrants with folders.
+        items: pictures with their masks.
+        size: of the squares, pixels.
+
+    Raises:
+        OSError: one is missing.
+        ValueError: one is damaged or of another size.
+    """
+    for entrant in given:
+        for item in items:
+            for group in item.masks:
+                path = given_path(entrant, f"{group}/{item.kind}/{item.path.stem}")
+                if not path.is_file():
+                    raise FileNotFoundError(
+                        f"no composite {path}; {entrant.source} must hold GROUP/KIND/STEM.png for every mask"
+                    )
+                with path.open("rb") as file:
+                    found = images.read_header(file, str(path)).size
+                if found != (size, size):
+                    wanted = f"not {size}x{size}: fill the squares that the report measures"
+                    raise ValueError(f"{path} is {found[1]}x{found[0]}, {wanted}")
+
+
+def given_path(entrant: Entrant, place: str) -> Path:
+    """The file of a composite that others made."""
+    return (entrant.given or Path()) / f"{place}.png"
 
 
 def tensor(pixels: Bytes, device: torch.device | str = "cpu") -> Tensor:

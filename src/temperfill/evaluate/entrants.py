@@ -10,7 +10,7 @@ from pathlib import Path
 from temperfill import methods
 from temperfill.inpainter import load_method
 from temperfill.methods.contract import Method
-from temperfill.methods.finding import OURS
+from temperfill.methods.finding import OURS, Found
 from temperfill.systems.table import load_run
 
 _TAKEN = ("figures", "masks", "runs", "sheets", "truth")  # folders of a report, and a column of its sheets
@@ -24,23 +24,27 @@ class Entrant:
 
     Attributes:
         label: in tables.
-        method: what fills holes.
+        method: what fills holes; None where composites that others made are measured.
         source: name of the method, or path of the weights.
         identity: what its composites depend on besides picture and mask: hash of the weights, or versions of libraries.
         baseline: whether it is a method of comparison.
         trained: whether it has weights.
         run: name of the training run; empty where there is one only.
         lined: whether the method is shown the sketch of the truth that the metric lines compares with.
+        given: folder of composites that others made.
+        weights: which ones are meant, for tables: bundled, of a run, of a file; empty without any.
     """
 
     label: str
-    method: Method
+    method: Method | None
     source: str
     identity: str
     baseline: bool
     trained: bool = False
     run: str = ""
     lined: bool = False
+    given: Path | None = None
+    weights: str = ""
 
     @property
     def folder(self) -> str:
@@ -74,6 +78,29 @@ def load_entrants(names: Sequence[str | tuple[str, Sequence[Path]]], device: str
     return [entrant for runs in loaded.values() for entrant in runs]
 
 
+def given_entrants(composites: Sequence[str]) -> list[Entrant]:
+    """Composites that others made, as methods of comparison.
+
+    Args:
+        composites: NAME=FOLDER, with GROUP/KIND/STEM.png in FOLDER as reports have them.
+
+    Raises:
+        OSError: no such folder.
+        ValueError: not of that form, or a name that is taken or unfit.
+    """
+    found: dict[str, Entrant] = {}
+    for text in composites:
+        label, _, folder = text.partition("=")
+        if not label or not folder:
+            raise ValueError(f"composites are named as NAME=FOLDER, got {text!r}")
+        if label in (*found, *_TAKEN) or not _LABEL.fullmatch(label):
+            raise ValueError(f"composites {text}: the name {label!r} is taken or unfit; choose another")
+        if not Path(folder).is_dir():
+            raise NotADirectoryError(f"no folder of composites at {folder}")
+        found[label] = Entrant(label, None, folder, "composites as given", baseline=True, given=Path(folder))
+    return list(found.values())
+
+
 def _split(name: str) -> tuple[str, Sequence[str]]:
     """Label, empty if there is none, and sources."""
     label, _, sources = name.partition("=")
@@ -92,7 +119,17 @@ def _entrant(name: str, device: str, label: str) -> Entrant:
         return Entrant(label or name, method, name, ", ".join(libraries), baseline=True)
     source = str(found.path) if Path(name).is_dir() and not found.is_bundled else name
     identity = f"sha256 {hashlib.sha256(found.path.read_bytes()).hexdigest()}"
-    return Entrant(label or found.label, method, source, identity, method.name != OURS, trained=True)
+    label, baseline = label or found.label, method.name != OURS
+    return Entrant(label, method, source, identity, baseline, trained=True, weights=_weights(found, name, label))
+
+
+def _weights(found: Found, name: str, label: str) -> str:
+    """Which weights a label stands for, as tables say it."""
+    path = found.path or Path(name)
+    if found.is_bundled:
+        return f"bundled {path.stem}"
+    what, own = ("run", path.resolve().parent.name) if path.stem == "generator" else ("file", path.stem)
+    return what if own == label else f"{what} {own}"
 
 
 def _as_runs(found: list[Entrant]) -> list[Entrant]:
@@ -107,7 +144,8 @@ def _as_runs(found: list[Entrant]) -> list[Entrant]:
         names = [folder.name for folder in folders]
     if len(set(names)) < len(names):
         raise ValueError(f"{found[0].label}: its runs need folders of different names, got {', '.join(names)}")
-    return [replace(entrant, run=name) for entrant, name in zip(found, names, strict=True)]
+    several = f"{len(found)} runs"
+    return [replace(entrant, run=name, weights=several) for entrant, name in zip(found, names, strict=True)]
 
 
 def _seed(path: Path) -> str:

@@ -11,9 +11,10 @@ import torch
 
 from temperfill import images, report
 from temperfill.config import EvaluationConfig, to_json
-from temperfill.evaluate.composites import Composites, tensor
-from temperfill.evaluate.entrants import Entrant, load_entrants
+from temperfill.evaluate.composites import Composites, check_given, tensor
+from temperfill.evaluate.entrants import Entrant, given_entrants, load_entrants
 from temperfill.evaluate.inputs import Bytes, Hole, Item, MaskSets, choose, mask_kinds, square, with_masks
+from temperfill.evaluate.replaced import refuse_other_report, warn_of_replaced
 from temperfill.evaluate.report_text import FORMAT, SCOPE, latex, machine, markdown, versions
 from temperfill.evaluate.scorer import Scorer, full_precision, set_features
 from temperfill.evaluate.sets import SetMetrics
@@ -36,6 +37,7 @@ class Prepared:
         device: of the networks.
         scorer: of the composites.
         items: pictures with their masks.
+        given: composites that others made, all of them there.
     """
 
     config: EvaluationConfig
@@ -43,6 +45,11 @@ class Prepared:
     device: str
     scorer: Scorer
     items: list[Item]
+    given: list[Entrant]
+
+    def truth(self, path: Path) -> Bytes:
+        """What of a picture file is measured: (size, size, 3) bytes."""
+        return square(path, self.config.size, self.config.squash)
 
     def lines(self, picture: Bytes) -> Hole:
         """The lines (H, W) of a picture (H, W, 3), as methods are shown them and the metric lines sees them."""
@@ -66,12 +73,14 @@ def prepare(config: EvaluationConfig, output: Path, device: str = "auto") -> Pre
     for folder in config.pictures:
         if output.resolve().is_relative_to(folder.resolve()):
             raise ValueError(f"the output {output} lies in the folder of pictures {folder}; write elsewhere")
-    device = choose_device(device, needs_float64=True)
+    refuse_other_report(config, output)
+    device, given = choose_device(device, needs_float64=True), given_entrants(config.composites)
     scorer = Scorer(config.judge, device)
     output.mkdir(parents=True, exist_ok=True)
     drawn = output / "masks"
     items = with_masks(chosen, config.masks, config.groups, kinds, drawn, config.size, config.seed)
-    return Prepared(config, output, device, scorer, items)
+    check_given(given, items, config.size)
+    return Prepared(config, output, device, scorer, items, given)
 
 
 def prepare_with(
@@ -134,7 +143,7 @@ def measure(
 
     Args:
         prepared: from :func:`prepare`.
-        entrants: the methods.
+        entrants: the methods; given composites join them.
         reference: method of which each other one is taken away; None compares with the best method of comparison.
         plots: draw them; needs matplotlib.
         notes: paragraphs for the head of the report.
@@ -150,6 +159,11 @@ def measure(
         OSError: cannot be written.
         ValueError: a damaged picture, or a method that fails.
     """
+    entrants = [*entrants, *prepared.given]
+    warn_of_replaced(prepared.output, {entrant.label for entrant in entrants})
+    clash = [e.label for e in prepared.given if e.label in {other.label for other in entrants if other is not e}]
+    if clash:
+        raise ValueError(f"composites {clash[0]} have the name of a method; choose another")
     with full_precision():
         records, sets, holes = _records(prepared, entrants, progress)
     command = shlex.join(sys.argv) if command is None else command
@@ -161,7 +175,7 @@ def measure(
     report.write_text(output / "report.md", markdown(data, tables))
     report.write_text(output / "report.tex", latex(data, tables))
     lined = any(entrant.lined for entrant in entrants)
-    write_sheets(prepared.items, prepared.config.size, entrants, records, output, prepared.lines if lined else None)
+    write_sheets(prepared.items, prepared.truth, entrants, records, output, prepared.lines if lined else None)
     if plots:
         pooled = report.by_group(records)
         report.plot_metrics(pooled, output / "figures" / "figures.png")
@@ -185,7 +199,7 @@ def _records(
     sets = SetMetrics([name for name in scorer.names if name in report.SET_METRICS])
     records, holes = [], MaskSets()
     for item in tracked(prepared.items, "evaluate", progress):
-        truth = square(item.path, size, prepared.config.squash)
+        truth = prepared.truth(item.path)
         target = tensor(truth, device)
         target_features = scorer.features(target)
         sets.add_truth(set_features(target_features))
@@ -224,7 +238,9 @@ def _report_data(
         comparison = report.pairwise(records, reference, trained)
     methods: dict[str, Any] = {}
     for entrant in entrants:
-        entry = methods.setdefault(entrant.label, {"baseline": entrant.baseline, "runs": {}})
+        entry = methods.setdefault(
+            entrant.label, {"baseline": entrant.baseline, "weights": entrant.weights, "runs": {}}
+        )
         entry["runs"][entrant.run] = {"source": entrant.source, "identity": entrant.identity}
     return {
         "format": FORMAT,

@@ -4,6 +4,7 @@ import importlib.metadata
 import os
 import platform
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Any
 
 import torch
@@ -51,8 +52,36 @@ def machine(device: str) -> dict[str, Any]:
     return found
 
 
+def shown_labels(methods: dict[str, Any]) -> dict[str, str]:
+    """Labels of methods with the weights that they stand for, such as "ours (bundled base)"."""
+    return {name: f"{name} ({method['weights']})" if method["weights"] else name for name, method in methods.items()}
+
+
+def _shown(data: dict[str, Any]) -> dict[str, Any]:
+    """The data of a report with the weights behind the labels of all methods in its tables."""
+    labels = shown_labels(data["methods"])
+    parts = {
+        name: {labels[label]: found for label, found in (data[name] or {}).items()}
+        for name in ("results", "sets", "by_group", "comparison")
+    }
+    for kinds in parts["comparison"].values():
+        for kind, cells in kinds.items():
+            named = {name: cell for name, cell in cells.items() if isinstance(cell, dict) and "baseline" in cell}
+            kinds[kind] = cells | {n: cell | {"baseline": labels[cell["baseline"]]} for n, cell in named.items()}
+    return data | parts | {"reference": labels.get(data["reference"])}
+
+
+def _further(tables: Sequence[report.Table], data: dict[str, Any]) -> list[report.Table]:
+    """Further tables, likewise."""
+    labels = shown_labels(data["methods"])
+    return [
+        replace(table, rows=[[labels.get(str(row[0]), row[0]), *row[1:]] for row in table.rows]) for table in tables
+    ]
+
+
 def _tables(data: dict[str, Any]) -> dict[str, list[report.Table]]:
     """The report's tables by the heading above them."""
+    data = _shown(data)
     ranked = data["ranked"]
     parts = {"Results": report.result_tables(data["results"], ranked)}
     if data["sets"]:
@@ -84,7 +113,7 @@ def markdown(data: dict[str, Any], tables: Sequence[report.Table] = ()) -> str:
     lines = ["# Evaluation", "", data["scope"], "", data["protocol"], ""]
     for note in [*data["notes"], *_caution(data)]:
         lines += [note, ""]
-    lines += [report.markdown(tables, 2)] if tables else []
+    lines += [report.markdown(_further(tables, data), 2)] if tables else []
     for heading, found in _tables(data).items():
         lines += [f"## {heading}", "", *_explanation(heading, data), report.markdown(found)]
     lines += ["## Methods", ""]
@@ -117,7 +146,7 @@ def _explanation(heading: str, data: dict[str, Any]) -> list[str]:
             "and worse mean that the 95 % interval excludes zero.",
             "",
         ]
-    if data["reference"] and heading.startswith(data["reference"]):
+    if data["reference"] and heading.startswith(shown_labels(data["methods"])[data["reference"]]):
         return [
             f"{data['reference']} minus the other method, paired by picture, and by seed where both have the same "
             "seeds. better and worse mean that the 95 % interval excludes zero.",
@@ -137,5 +166,5 @@ def latex(data: dict[str, Any], tables: Sequence[report.Table] = ()) -> str:
     """``report.tex``: the same tables, to be included in a document."""
     head = [f"% {line}" for line in (data["scope"], *data["notes"], *_caution(data))]
     head.append(f"% Made by: {data['command']}")
-    found = [*tables, *(table for part in _tables(data).values() for table in part)]
+    found = [*_further(tables, data), *(table for part in _tables(data).values() for table in part)]
     return "\n".join([*(line.replace("\n", " ") for line in head), "", report.latex(found)])

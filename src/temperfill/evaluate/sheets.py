@@ -7,7 +7,7 @@ import numpy as np
 
 from temperfill import images, report
 from temperfill.evaluate.entrants import Entrant
-from temperfill.evaluate.inputs import Bytes, Hole, Item, evenly, square
+from temperfill.evaluate.inputs import Bytes, Hole, Item, evenly
 
 WORST = 24
 """Rows of the sheet of the worst results."""
@@ -19,7 +19,7 @@ Draw = Callable[[Bytes], Hole]
 
 def write_sheets(
     items: Sequence[Item],
-    size: int,
+    seen: Callable[[Path], Bytes],
     entrants: Sequence[Entrant],
     records: Sequence[report.Record],
     output: Path,
@@ -34,7 +34,7 @@ def write_sheets(
 
     Args:
         items: the pictures.
-        size: of their squares.
+        seen: the square of a picture file that is measured.
         entrants: the methods.
         records: their values, in the order of the pictures.
         output: folder of the report, which holds the composites.
@@ -49,23 +49,25 @@ def write_sheets(
     for kind in dict.fromkeys(item.kind for item in items):
         members = [item for item in items if item.kind == kind]
         shown = evenly(members, min(_ROWS, len(members)))
-        truths = [square(item.path, size) for item in shown]
+        truths = [seen(item.path) for item in shown]
         papers = [_paper(truth, draw) for truth in truths]
         for group in shown[0].masks:
             columns = {
-                "masked input": [_masked(item, group, *seen) for item, *seen in zip(shown, truths, papers, strict=True)]
+                "masked input": [
+                    _masked(item, group, *shown_as) for item, *shown_as in zip(shown, truths, papers, strict=True)
+                ]
             }
             columns |= {label: [_filled(first[label], item, group, output) for item in shown] for label in labels}
             columns["truth"] = truths
             report.contact_sheet(columns, output / "sheets" / f"{kind}-{group}.png")
     examined = next((entrant for entrant in entrants if not entrant.baseline), entrants[0])
     of_examined = [r for r in records if (r.method, r.run) == (examined.label, examined.run)]
-    _write_worst(items, size, draw if examined.lined else None, examined, of_examined, output)
+    _write_worst(items, seen, draw if examined.lined else None, examined, of_examined, output)
 
 
 def _write_worst(
     items: Sequence[Item],
-    size: int,
+    seen: Callable[[Path], Bytes],
     draw: Draw | None,
     examined: Entrant,
     records: Sequence[report.Record],
@@ -83,7 +85,7 @@ def _write_worst(
     columns: dict[str, list[Bytes]] = {}
     for name, chosen in (("worst", worst), ("any", others)):
         cells = [(by_name[r.kind, r.stem], r.group) for r in chosen]
-        truths = [square(item.path, size) for item, _ in cells]
+        truths = [seen(item.path) for item, _ in cells]
         columns[f"{name}: masked"] = [
             _masked(item, group, truth, _paper(truth, draw)) for (item, group), truth in zip(cells, truths, strict=True)
         ]
@@ -104,4 +106,5 @@ def _masked(item: Item, group: str, truth: Bytes, paper: Bytes) -> Bytes:
 
 
 def _filled(entrant: Entrant, item: Item, group: str, output: Path) -> Bytes:
-    return images.read_rgb(output / entrant.folder / group / item.kind / f"{item.path.stem}.png")
+    folder = entrant.given or output / entrant.folder
+    return images.read_rgb(folder / group / item.kind / f"{item.path.stem}.png")

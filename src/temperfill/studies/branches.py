@@ -53,9 +53,7 @@ def branches(
 def _ablated(model: str, name: str, device: str) -> evaluate.Entrant:
     entrant = evaluate.load_entrants([model], device)[0]
     if not isinstance(entrant.method, Ours):
-        raise ValueError(
-            f"{model} is of the method {entrant.method.name}, which has no such branches; give one of ours"
-        )
+        raise ValueError(f"{model} is of another method, which has no such branches; give one of ours")
     ablate(entrant.method.generator, name)
     # The same weights all along: no question of training with another seed.
     return replace(entrant, label=name, identity=f"{entrant.identity}, {name}", trained=False, baseline=False)

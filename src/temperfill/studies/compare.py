@@ -62,10 +62,13 @@ def compare(
     if clash:
         raise ValueError(f"{clash[0]} is both to be trained and given; label the given one otherwise")
     prepared = evaluate.prepare(evaluation, output, study.device)
+    clash = [entrant.label for entrant in prepared.given if entrant.label in (*variants, *(e.label for e in known))]
+    if clash:
+        raise ValueError(f"composites {clash[0]} have the name of a method; choose another")
     notes = _overlap(prepared, study, [e.label for e in known if e.trained], progress)
     runs = _train(variants, study, output)
     sources: list[str | tuple[str, Sequence[Path]]] = [_runs_of(runs, n) if n in variants else n for n in methods]
-    entrants = evaluate.load_entrants(sources, prepared.device)
+    entrants = _as_trained(evaluate.load_entrants(sources, prepared.device), variants)
     return _report(prepared, entrants, entrants[0].label, study if runs else None, runs, notes, command, progress)
 
 
@@ -102,7 +105,8 @@ def ablation(
     prepared = evaluate.prepare(evaluation, output, study.device)
     notes = _overlap(prepared, study, [], progress)
     runs = _train(variants, study, output)
-    entrants = evaluate.load_entrants([_runs_of(runs, label) for label in variants], prepared.device)
+    loaded = evaluate.load_entrants([_runs_of(runs, label) for label in variants], prepared.device)
+    entrants = _as_trained(loaded, variants)
     return _report(prepared, entrants, next(iter(variants)), study, runs, notes, command, progress)
 
 
@@ -127,6 +131,13 @@ def _train(variants: dict[str, RunConfig], study: StudyConfig, output: Path) -> 
     runs = plan(variants, study.seeds, output / "runs")
     train_all(runs)
     return runs
+
+
+def _as_trained(entrants: Sequence[evaluate.Entrant], variants: dict[str, RunConfig]) -> list[evaluate.Entrant]:
+    """The entrants, of which the trained ones say so in tables."""
+    own, others = "trained here, preset paper", "trained here"
+    weights = {label: own if config.method == "ours" else others for label, config in variants.items()}
+    return [replace(entrant, weights=weights.get(entrant.label, entrant.weights)) for entrant in entrants]
 
 
 def _runs_of(runs: Sequence[Run], label: str) -> tuple[str, list[Path]]:
@@ -156,7 +167,7 @@ def _report(
     return evaluate.measure(
         prepared,
         entrants,
-        reference=reference if len({entrant.label for entrant in entrants}) > 1 else None,
+        reference=reference if len({entrant.label for entrant in [*entrants, *prepared.given]}) > 1 else None,
         plots=True,
         notes=notes,
         extra=extra,

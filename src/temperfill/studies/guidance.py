@@ -49,7 +49,7 @@ def guidance(
     lined = replace(plain, label=WITH, lined=True)
     notes = [
         f"One network ({entrant.source}), shown the sketch of what is missing, and shown none. The sketch is made of "
-        f"the true picture: edges by {edges}, probability {sketch.THRESHOLD:g} and more, parts of "
+        f"the true picture: edges by {edges}, probability above {sketch.THRESHOLD:g}, parts of "
         f"{sketch.MIN_COMPONENT} pixels and more, skeleton. F1 of lines compares it with the result's own sketch, "
         f"inside the hole and within {evaluate.LINES_TOLERANCE:g} pixels."
     ]
@@ -58,6 +58,6 @@ def guidance(
 
 def _guided(model: str, device: str) -> evaluate.Entrant:
     entrant = evaluate.load_entrants([model], device)[0]
-    if not entrant.method.abilities.sketch:
+    if entrant.method is None or not entrant.method.abilities.sketch:
         raise ValueError(f"{model} takes no sketch; give a model that was trained with --generator.sketch")
     return entrant
