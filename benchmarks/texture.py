@@ -3,16 +3,19 @@
 python benchmarks/texture.py PHOTOS MASKS --squeezenet SQUEEZENET.safetensors --output report/
 
 MASKS/GROUP/NAME.png are masks, white = missing, of the centre squares of the photographs, resized to --size. Each
-method fills each hole at that size: ``auto`` and ``network`` are the bundled model with texture copied or not, another
-name is that method. Judged over the whole square: PSNR, SqueezeNet distance, and texture: the distance of the
-statistics (mean and standard deviation of every channel, unit vectors of the second and fourth fire module) inside the
-hole between the result and the truth. It asks whether the hole has the right kind of detail, not whether that lies at
-its place: blur, hatching and dots raise it, as copies of the wrong material do. No training may use it. Writes
-rows.json and sheets.
+method fills each hole at that size: ``auto`` and ``network`` are the bundled model with texture copied or not,
+``gmic`` is G'MIC's multi-scale patch inpainting, where that program is installed, another name is that method. Judged
+over the whole square: PSNR, SqueezeNet distance, and texture: the distance of the statistics (mean and standard
+deviation of every channel, unit vectors of the second and fourth fire module) inside the hole between the result and
+the truth. It asks whether the hole has the right kind of detail, not whether that lies at its place: blur, hatching and
+dots raise it, as copies of the wrong material do. No training may use it. Writes rows.json and sheets.
 """
 
 import argparse
 import json
+import shutil
+import subprocess
+import tempfile
 import time
 from pathlib import Path
 from typing import Any
@@ -29,6 +32,8 @@ from temperfill.nets.squeezenet import SqueezeNetFeatures
 from temperfill.report import contact_sheet
 
 OURS = ("auto", "network")
+GMIC = "inpaint_matchpatch[0] [1],0,9,10,5,1"
+"""Its plug-in's settings: scales by size, patches of 9 pixels, 10 rounds, blending over 5 pixels."""
 
 
 def main() -> None:
@@ -44,7 +49,12 @@ def main() -> None:
 
     network = SqueezeNetFeatures.from_file(arguments.squeezenet)
     usual = Inpainter.from_pretrained(arguments.model)
-    fillers = {name: usual if name in OURS else Inpainter.from_pretrained(name) for name in arguments.methods}
+    if "gmic" in arguments.methods and shutil.which("gmic") is None:
+        parser.error("the program gmic is not installed; leave it out of --methods")
+    fillers: dict[str, Any] = {
+        name: usual if name in OURS else gmic if name == "gmic" else Inpainter.from_pretrained(name)
+        for name in arguments.methods
+    }
     rows: dict[str, dict[str, list[dict[str, float]]]] = {}
     for group in sorted(path for path in arguments.masks.iterdir() if path.is_dir()):
         columns: dict[str, list[Any]] = {name: [] for name in ("truth", "input", *fillers)}
@@ -65,6 +75,17 @@ def main() -> None:
         contact_sheet(columns, arguments.output / f"{group.name}.png")
     (arguments.output / "rows.json").write_text(json.dumps(rows, indent=1))
     print("\n".join(table(rows)))
+
+
+def gmic(image: Any, hole: Any, **_: Any) -> Any:
+    with tempfile.TemporaryDirectory() as folder:
+        given, marked, result = (str(Path(folder, f"{name}.png")) for name in ("image", "mask", "result"))
+        Image.fromarray(np.where(hole[..., None], np.uint8(0), image)).save(given)
+        Image.fromarray((hole * 255).astype(np.uint8)).save(marked)
+        command = ["gmic", "-v", "-1", given, marked, *GMIC.split(" "), "keep[0]", "output", result]
+        subprocess.run(command, check=True, capture_output=True)
+        with Image.open(result) as picture:
+            return np.where(hole[..., None], np.asarray(picture.convert("RGB")), image)
 
 
 def square(path: Path, size: int) -> Any:

@@ -119,12 +119,44 @@ def test_what_was_enlarged_because_memory_ran_out_counts_as_refined(monkeypatch:
 
 def test_a_shaded_sky_stays_smooth() -> None:
     """Within a level of the shading, where the network alone is many levels off."""
-    rows, columns = np.mgrid[0:660, 0:680]
-    image = np.stack([90 + rows / 12 + columns / 40, 120 + rows / 9, 200 - columns / 30], -1).round().astype(np.uint8)
+    image = shaded().round().astype(np.uint8)
     mask = hole(image)
     off = np.abs(filled(image, mask).astype(int) - image)[mask]
     assert off.mean() < 0.5
     assert off.max() <= 2
+
+
+class Smooth(Mean):
+    """Draws a thin hole as a network does, without grain."""
+
+    abilities = Abilities(start=True, tone_drifts=True)
+
+
+def shaded() -> Any:
+    rows, columns = np.mgrid[0:660, 0:680]
+    return np.stack([90 + rows / 12 + columns / 40, 120 + rows / 9, 200 - columns / 30], -1)
+
+
+def fine(image: Any, mask: Any) -> float:
+    """Deviation of differences of neighbours in a hole."""
+    steps = np.diff(image.astype(float), axis=1)
+    return float(steps[mask[:, 1:] & mask[:, :-1]].std())
+
+
+def test_grain_goes_on_in_holes_that_the_network_fills_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    grainy = shaded() + np.random.default_rng(0).normal(0, 5, (660, 680, 3))
+    image = grainy.clip(0, 255).round().astype(np.uint8)
+    mask = hole(image, 30)
+    result = filled(image, mask, Smooth())
+    assert 0.85 < fine(result, mask) / fine(image, mask) < 1.15
+    assert np.array_equal(result[~mask], image[~mask])
+    assert np.array_equal(result, filled(image, mask, Smooth()))
+    clean = shaded().round().astype(np.uint8)
+    without = filled(clean, mask, Smooth())
+    monkeypatch.setattr(texture, "continue_grain", None)
+    monkeypatch.setattr(texture, "continue_noise", lambda *_: None)
+    assert np.array_equal(without, filled(clean, mask, Smooth()))
+    assert fine(filled(image, mask, Smooth()), mask) < 2
 
 
 class Light(Mean):

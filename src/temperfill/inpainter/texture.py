@@ -1,4 +1,7 @@
-"""Texture of the picture laid over what a network drew in a thick hole; see :mod:`temperfill.synthesis`."""
+"""Texture of the picture laid over what a network drew in a thick hole, and its grain.
+
+How: :mod:`temperfill.synthesis`.
+"""
 
 import contextlib
 from collections.abc import Iterator
@@ -11,6 +14,7 @@ from temperfill import regions
 from temperfill.inpainter.planes import Array, Hole
 from temperfill.inpainter.progress import FillProgress
 from temperfill.synthesis import Synthesis, synthesise
+from temperfill.synthesis.grain import continue_grain
 from temperfill.tensors import Box
 
 STEPS = 8
@@ -19,6 +23,8 @@ NEAR = 128
 """Pixels around a hole that are copied from, at least; around a thicker hole as many as it is across."""
 FAR = 640
 """The same at most: what is farther away is rarely of one kind with the hole, and takes time and memory."""
+NOISE = 96
+"""Pixels around a hole in which noise is measured."""
 AROUND = 64
 """Pixels around a hole whose colours bound what was drawn in it."""
 RARE = 0.005
@@ -73,6 +79,23 @@ def copy_texture(
     filled = drawn.copy()
     filled[near] = found.image.permute(1, 2, 0).numpy()
     return filled, Copied((top, left, bottom, right), found)
+
+
+def continue_noise(filled: Array, hole: Hole, known: Hole, seed: int) -> None:
+    """Adds to the hole of a window, in place, what it lacks of the noise around it.
+
+    Args:
+        filled: (h, w, 3) in [0, 1].
+        hole: (h, w), True = was filled.
+        known: (h, w), True = noise is measured here.
+        seed: of what is added.
+    """
+    top, left, bottom, right = regions.grow(regions.bounds(hole), NOISE, hole.shape)
+    near = np.s_[top:bottom, left:right]
+    image = torch.from_numpy(filled[near].transpose(2, 0, 1).copy())
+    with _one_thread():
+        grained = continue_grain(image, torch.from_numpy(hole[near]), torch.from_numpy(known[near]), seed)
+    filled[near] = grained.permute(1, 2, 0).numpy()
 
 
 def _bound(shown: Array, hole: Hole, known: Hole) -> None:

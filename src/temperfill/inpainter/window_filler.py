@@ -79,17 +79,20 @@ class WindowFiller:
             unusable |= planes.avoid[0, 0].cpu().numpy() > 0
         if self.method.abilities.tone_drifts:
             match_tone(result, window.hole, ~unusable)
+        seed, copies = int(options.seed), None  # whole numbers of any kind are taken, but not by torch
         if copied:
             _show(window, filled, progress)
             refined = scale.factor > 1  # not of the window: memory may have run out
             try:
-                # Whole numbers of any kind are taken, but not by torch.
-                seed = int(options.seed)
-                return texture.copy_texture(result, window.hole, unusable, window.across, refined, seed, progress)
+                result, copies = texture.copy_texture(
+                    result, window.hole, unusable, window.across, refined, seed, progress
+                )
             except (RuntimeError, MemoryError) as error:
                 if not memory.is_shortage(error):
                     raise
-        return result, None
+        if copied or self.method.abilities.tone_drifts:
+            texture.continue_noise(result, window.hole, ~unusable, seed)
+        return result, copies
 
     def sources(
         self,

@@ -1,0 +1,101 @@
+"""Does the grain of a picture go on in what is filled? Pictures with added noise, the hole against what is around it.
+
+python benchmarks/grain.py PICTURES --limit 24
+
+Grain is added to centre squares of --size, and a round hole in the middle is filled with the bundled model, with grain
+continued and without. Power is measured in blocks of 16 pixels in and around the hole that are plain in the picture
+without grain, so it is that of the grain, and pooled over pictures. Prints, for each band, the hole's power against
+that of what is around it, in dB.
+"""
+
+import argparse
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from texture import square
+
+from temperfill import images
+from temperfill.inpainter import Inpainter, texture
+
+SIDE = 16
+LIMITS = (1 / 8, 2 / 8, 3 / 8, 1.0)
+"""Cycles per pixel between which bands lie."""
+PLAIN = 1.0
+"""Deviation of detail, levels, up to which a block of the picture without grain counts as plain."""
+GRAINS = {"white, 5 levels": (5.0, 0.0, 3), "soft, 8 levels": (8.0, 0.7, 3), "soft and grey, 8 levels": (8.0, 0.7, 1)}
+"""Deviation in levels, that of the blur in pixels, and channels."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pictures", type=Path)
+    parser.add_argument("--size", type=int, default=256)
+    parser.add_argument("--limit", type=int, default=24)
+    arguments = parser.parse_args()
+
+    inpainter, add = Inpainter.from_pretrained("base"), texture.continue_noise
+    paths = sorted(path for path in arguments.pictures.rglob("*") if path.suffix in images.SUFFIXES)
+    paths = paths[:: -(-len(paths) // arguments.limit)]
+    rows, columns = np.mgrid[: arguments.size, : arguments.size] - arguments.size / 2
+    hole = np.hypot(rows, columns) < 0.2 * arguments.size
+    print("| grain | filled | " + " | ".join(f"{a:.3f} to {b:.3f}" for a, b in bands()) + " |")
+    print("|---|---|" + "---:|" * len(bands()))
+    for kind, (deviation, soft, channels) in GRAINS.items():
+        for name in ("grain continued", "as drawn"):
+            texture.continue_noise = add if name == "grain continued" else lambda *_: None
+            powers: dict[bool, list[Any]] = {False: [], True: []}
+            for number, path in enumerate(paths):
+                truth = square(path, arguments.size)
+                grainy = truth + grain(truth.shape, deviation, soft, channels, number)
+                grainy = grainy.clip(0, 255).round().astype(np.uint8)
+                filled = inpainter(grainy, hole, output_type="np")
+                for inside in powers:
+                    powers[inside] += list(measured(truth, filled, hole, inside))
+            hole_power, rim_power = (np.mean(powers[inside], 0) for inside in (True, False))
+            print(
+                f"| {kind} | {name} | " + " | ".join(f"{x:+.1f}" for x in 10 * np.log10(hole_power / rim_power)) + " |"
+            )
+
+
+def bands() -> list[tuple[float, float]]:
+    return list(itertools.pairwise(LIMITS))
+
+
+def grain(shape: tuple[int, ...], deviation: float, soft: float, channels: int, seed: int) -> Any:
+    noise = torch.randn(1, channels, *shape[:2], generator=torch.Generator().manual_seed(seed))
+    if soft:
+        kernel = torch.exp(-(torch.arange(-3.0, 4) ** 2) / (2 * soft**2))
+        kernel = (kernel[:, None] * kernel).expand(channels, 1, 7, 7)
+        noise = F.conv2d(F.pad(noise, (3,) * 4, mode="reflect"), kernel, groups=channels)
+    noise = noise / noise.std() * deviation
+    return noise[0].expand(3, -1, -1).permute(1, 2, 0).numpy()
+
+
+def measured(truth: Any, filled: Any, hole: Any, inside: bool) -> Iterator[Any]:
+    """Powers in bands of plain blocks that lie wholly in the hole, or wholly around it."""
+    window = np.hanning(SIDE + 1)[:-1]
+    window = window[:, None] * window
+    row = np.fft.fftfreq(SIDE)
+    radius = np.hypot(row[:, None], row)
+    for top in range(0, hole.shape[0] - SIDE + 1, SIDE // 2):
+        for left in range(0, hole.shape[1] - SIDE + 1, SIDE // 2):
+            block = np.s_[top : top + SIDE, left : left + SIDE]
+            if (hole[block] != inside).any():
+                continue
+            clean, shown = (power(image[block], window) for image in (truth, filled))
+            if clean[radius >= LIMITS[0]].mean() < PLAIN**2:
+                yield [shown[(radius >= low) & (radius < high)].mean() for low, high in bands()]
+
+
+def power(block: Any, window: Any) -> Any:
+    level = (block - block.mean((0, 1))) * window[..., None]
+    return (np.abs(np.fft.fft2(level, axes=(0, 1))) ** 2).mean(2) / (window**2).sum()
+
+
+if __name__ == "__main__":
+    main()
