@@ -67,12 +67,14 @@ def test_python_of_readme_runs(code: str, workplace: Path) -> None:
 
 
 @pytest.mark.weights
-def test_python_of_the_page_on_python_runs(workplace: Path) -> None:
-    """From top to bottom, each block after those before it."""
+@pytest.mark.parametrize("with_export", [False, pytest.param(True, marks=pytest.mark.slow)])
+def test_python_of_the_page_on_python_runs(with_export: bool, workplace: Path) -> None:
+    """From top to bottom, each block after those before it; what torch.export does takes long."""
     page = (ROOT / "docs" / "use" / "python.md").read_text(encoding="utf-8")
     names = {"__name__": "page"}
     for code in blocks("python", page):
-        exec(compile(code, "python.md", "exec"), names)
+        if with_export or "export(" not in code:
+            exec(compile(code, "python.md", "exec"), names)
 
 
 def test_readme_has_python_and_calls_of_the_command() -> None:

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import torch
 from torch import Tensor
+from torch.export import Dim, export
 from torch.nn.attention import SDPBackend, sdpa_kernel
 from torch.utils._python_dispatch import TorchDispatchMode
 
@@ -483,3 +484,16 @@ def test_temperatures_of_either_sign_keep_masked_keys_without_weight(bias: float
         assert 0 < memory.masked.mean() < 1
         assert (weights * memory.masked[:, None, None]).max() == 0
     assert_equal(found[1], found[0], 1e-3 if dtype is torch.float32 else TOLERANCE[dtype])
+
+
+@pytest.mark.slow
+def test_torch_exports_it_for_free_sizes() -> None:
+    attention = MHTMA(8, head_dim=4).eval()
+    rows, columns = Dim("rows", min=18), Dim("columns", min=18)  # its temperature network halves them four times
+    sizes = {2: rows, 3: columns}
+    features, mask = torch.rand(1, 8, 24, 28), torch.zeros(1, 1, 24, 28)
+    with torch.no_grad():
+        program = export(attention, (features, mask), dynamic_shapes={"features": sizes, "mask": sizes})
+        other, hole = torch.rand(1, 8, 31, 19), torch.zeros(1, 1, 31, 19)
+        hole[:, :, 4:12, 5:9] = 1
+        torch.testing.assert_close(program.module()(other, hole), attention(other, hole), atol=1e-5, rtol=0)

@@ -69,13 +69,13 @@ def memorise(
     return Memory(per_head, keys, values, masked, patch_size)
 
 
-def look_up(memory: Memory, attend: Attend, box: Box, needed: Tensor | None) -> tuple[Tensor, Tensor | None]:
+def look_up(memory: Memory, attend: Attend, box: Box | None, needed: Tensor | None) -> tuple[Tensor, Tensor | None]:
     """A part of the map from all keys.
 
     Args:
         memory: from ``memorise``.
         attend: the attention.
-        box: top, left, bottom, right of the part in cells.
+        box: top, left, bottom, right of the part in cells; None for the whole map.
         needed: (B, 1, h, w), 1 = the result matters at this cell; None for all. Patches that touch no such cell in
             any image of the batch are not matched, and the result elsewhere has no meaning.
 
@@ -84,11 +84,12 @@ def look_up(memory: Memory, attend: Attend, box: Box, needed: Tensor | None) -> 
         (B, heads, E, height, width) carried maps or None.
     """
     side = memory.patch_size
-    top, left, bottom, right = box
-    # Every patch that covers a cell of the box.
-    first = [max(low - side // 2, 0) for low in (top, left)]
     lengths = memory.per_head.shape[2:]
-    last = [min(high + (side - 1) // 2, length) for high, length in zip((bottom, right), lengths, strict=True)]
+    top, left, bottom, right = box or (0, 0, *lengths)
+    first, last = [0, 0], list(lengths)
+    if box is not None:  # every patch that covers a cell of it
+        first = [max(low - side // 2, 0) for low in (top, left)]
+        last = [min(high + (side - 1) // 2, length) for high, length in zip((bottom, right), lengths, strict=True)]
     rows, columns = slice(first[0], last[0]), slice(first[1], last[1])
     index: slice | Tensor = slice(None) if needed is None else _needed_patches(needed, side, rows, columns)
     batch, heads, _, patch_dim = memory.keys.shape

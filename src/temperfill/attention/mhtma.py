@@ -246,19 +246,19 @@ class MHTMA(nn.Module):
             options = (self.masked_score, self.masked_score_scaled)
             return self.attention(queries, keys, values, masked, temperatures, *options)
 
+        def refine(part: Box | None) -> tuple[Tensor, Tensor | None]:
+            rolled, maps = lookup.look_up(memory, attend, part, needed)
+            return self.project_out(rolled), maps
+
+        # Not one strip by the loop below, which would fix the size of a network that is exported.
+        if self.max_queries is None or torch.is_grad_enabled():
+            return refine(box)
         top, left, bottom, right = box or (0, 0, *memory.per_head.shape[2:])
-        rows = bottom - top
-        if self.max_queries is not None and not torch.is_grad_enabled():
-            rows = min(max(self.max_queries // (right - left), 1), rows)
-        refined, carried = [], []
-        for row in range(top, bottom, rows):
-            rolled, maps = lookup.look_up(memory, attend, (row, left, min(row + rows, bottom), right), needed)
-            refined.append(self.project_out(rolled))
-            carried.append(maps)
-        if len(refined) == 1:
-            return refined[0], carried[0]
-        maps_of_strips = [maps for maps in carried if maps is not None]
-        return torch.cat(refined, 2), torch.cat(maps_of_strips, 3) if maps_of_strips else None
+        rows = min(max(self.max_queries // (right - left), 1), bottom - top)
+        strips = [refine((row, left, min(row + rows, bottom), right)) for row in range(top, bottom, rows)]
+        maps_of_strips = [maps for _, maps in strips if maps is not None]
+        refined = torch.cat([features for features, _ in strips], 2)
+        return refined, torch.cat(maps_of_strips, 3) if maps_of_strips else None
 
     def sources(
         self, memory: Memory, temperatures: Tensor, queries: Tensor, top: int, chunk: int = 2**24

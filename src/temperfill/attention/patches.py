@@ -37,16 +37,21 @@ def unroll_queries(features: Tensor, patch_size: int, rows: slice = ALL, columns
     Args:
         features: (B, C, h, w).
         patch_size: side k of the patches.
-        rows: of the cells.
-        columns: of the cells.
+        rows: of the cells, inside the map and not counted from its end.
+        columns: likewise.
 
     Returns:
         (B, N, k*k*C), row by row.
     """
     before, after = (patch_size - 1) // 2, patch_size // 2
     padded = F.pad(features, (before, after, before, after))
-    (top, bottom, _), (left, right, _) = rows.indices(features.shape[2]), columns.indices(features.shape[3])
+    (top, bottom), (left, right) = _ends(rows, features.shape[2]), _ends(columns, features.shape[3])
     return unroll_keys(padded[:, :, top : bottom + patch_size - 1, left : right + patch_size - 1], patch_size, 1)
+
+
+def _ends(part: slice, length: int) -> tuple[int, int]:
+    """Start and end of a part of a line; ``slice.indices`` would fix the size of a network that is exported."""
+    return part.start or 0, length if part.stop is None else part.stop
 
 
 def unroll_keys(features: Tensor, patch_size: int, stride: int) -> Tensor:
