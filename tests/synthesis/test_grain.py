@@ -57,10 +57,11 @@ def test_a_seed_gives_its_grain() -> None:
     assert not torch.equal(first, other)
 
 
-@pytest.mark.parametrize("kind", ["smooth", "rounded", "texture", "black"])
+@pytest.mark.parametrize("kind", ["smooth", "rounded", "texture", "sand", "black"])
 def test_clean_pictures_stay_as_they_are(kind: str) -> None:
     image = {"smooth": shaded(), "rounded": (shaded() * 255).round() / 255, "black": 0 * shaded() + grain(True, False)}
     image["texture"] = (shaded() * (1 + noise(160, 176) * torch.linspace(0, 1, 176))).clamp(0, 1)
+    image["sand"] = noise(160, 176)
     shown = image[kind].clamp(0, 1)
     hole = middle(shown)
     filled = torch.where(hole, shaded(), shown)

@@ -19,6 +19,8 @@ BANDS = (0.0, 0.125, 0.25, 0.375)
 """Lower limits, cycles per pixel, of the bands in which noise is compared; the lowest holds structure, too."""
 CLEAN = 0.8 / 255
 """Deviation of noise below which a picture counts as clean; that of rounding to bytes is 0.29 / 255."""
+LOUD = 20 / 255
+"""Deviation above which it is texture and no noise."""
 ALIKE = 1.5
 """How much more fine power than the quietest twentieth a block may have that counts as noise alone."""
 LEAST = 0.25
@@ -70,7 +72,7 @@ def continue_grain(image: Tensor, hole: Tensor, known: Tensor, seed: int = 0) ->
 
 
 def measure(image: Tensor, known: Tensor) -> Noise | None:
-    """The noise of a picture (3, H, W) where it is known (H, W); None where it is clean or full of texture."""
+    """The noise of a picture (3, H, W) where it is known (H, W); None where it is clean or all texture."""
     whole = whole_patches(known, SIDE + 1)[:: _HALF // 2, :: _HALF // 2].nonzero() * (_HALF // 2) - _HALF
     whole = whole[:: -(-len(whole) // ASKED) or 1]
     step = torch.arange(SIDE)
@@ -83,7 +85,7 @@ def measure(image: Tensor, known: Tensor) -> Noise | None:
     found = _spectra(blocks)
     fine = _in_bands(found.abs().square().mean(1))[:, 1:].mean(1)
     alone = fine <= ALIKE * fine.quantile(0.05)
-    if int(alone.sum()) < max(FEWEST, LEAST * len(blocks)) or float(fine[alone].mean()) < CLEAN**2:
+    if int(alone.sum()) < max(FEWEST, LEAST * len(blocks)) or not CLEAN**2 < float(fine[alone].mean()) < LOUD**2:
         return None
     found = found[alone]
     fine_bins = found[..., _band_of_bins() > 0]
