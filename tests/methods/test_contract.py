@@ -1,13 +1,17 @@
 """The contract of every method through ``fill``: any size, any hole, each image for itself, known pixels kept."""
 
+import warnings
 from collections.abc import Callable
 from dataclasses import fields
 from pathlib import Path
 from pkgutil import resolve_name
 from typing import Any
 
+import hypothesis
+import numpy as np
 import pytest
 import torch
+from hypothesis import strategies as st
 from torch import Tensor
 
 from temperfill import methods
@@ -121,12 +125,15 @@ def test_each_image_is_filled_for_itself_by_its_own_mask(load: Callable[[str], A
         assert change[mask[:2].expand(-1, 3, -1, -1) > 0].max() > 5e-3
 
 
-OURS = {"sketch", "temperature", "start", "sources", "avoid", "use_less_memory", "tone_drifts", "network"}
+NETWORK = {"tone_drifts", "colours_stray", "network"}
+OURS = NETWORK | {"sketch", "temperature", "start", "sources", "avoid", "use_less_memory"}
 DECLARED = {
     "ours": OURS - {"sketch"},
     "ours with sketches": OURS,
-    "ours without attention": {"start", "tone_drifts", "network"},
-} | {name: {"tone_drifts", "network"} for name in BASELINES}
+    "ours without attention": NETWORK | {"start"},
+}
+DECLARED |= dict.fromkeys(BASELINES, NETWORK)
+DECLARED |= {name: {"colours_stray"} for name in NAMES if name not in CONFIGS}
 
 
 def declared(abilities: Abilities) -> set[str]:
@@ -247,3 +254,68 @@ def test_table_knows_every_method_and_its_size() -> None:
         assert row.parameters == sum(parameter.numel() for parameter in build(runs[name].generator).parameters())
     for name, millions in (("partialconv", 25.8), ("deepfillv2", 4.05), ("wavefill", 49.3)):  # as published
         assert METHODS[name].parameters / 1e6 == pytest.approx(millions, rel=0.003)
+
+
+STRATEGIES = ("auto", "full", "crop", "multiscale")
+
+
+def _hole(kind: str, height: int, width: int, seed: int) -> np.ndarray:
+    """A hole that leaves something known, if the picture has more than one pixel."""
+    rng, hole = np.random.default_rng(seed), np.zeros((height, width), bool)
+    if kind == "rim":
+        depth = int(rng.integers(1, 9))
+        hole[:depth], hole[-depth:], hole[:, :depth], hole[:, -depth:] = True, True, True, True
+    elif kind == "end":
+        part = rng.uniform(0.1, 0.95)
+        if rng.random() < 0.5:
+            hole[:, : int(part * width)] = True
+        else:
+            hole[-max(int(part * height), 1) :] = True
+    elif kind == "middle":
+        hole[height // 4 : height - height // 4, width // 4 : width - width // 4] = True
+    else:
+        hole = rng.random((height, width)) < 0.9
+    hole.flat[int(rng.integers(hole.size))] = hole.size == 1
+    return hole
+
+
+def _check_plain(method: Method, height: int, width: int, kind: str, strategy: Any, seed: int) -> None:
+    colour = np.random.default_rng(seed + 1).integers(0, 256, 3, np.uint8)
+    image = np.broadcast_to(colour, (height, width, 3)).copy()
+    hole = _hole(kind, height, width, seed)
+    shown = np.where(hole[..., None], np.uint8(77), image)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of empty masks and of those that hold almost all
+        result = Inpainter(method, "cpu", "fp32")(shown, hole, strategy=strategy, output_type="np")
+    assert np.array_equal(result[~hole], image[~hole])
+    if not hole.all():
+        assert np.abs(result.astype(int) - image).max() <= 3
+
+
+KINDS = st.sampled_from(["rim", "end", "middle", "most"])
+SIDES = st.sampled_from([1, 2, 3, 5, 9, 12, 17, 40])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_plain_picture_stays_plain(name: str, load: Callable[[str], Any]) -> None:
+    method = load(name)
+
+    @hypothesis.settings(max_examples=6)
+    @hypothesis.given(SIDES, SIDES, KINDS, st.sampled_from(STRATEGIES), st.integers(0, 99))
+    def check(height: int, width: int, kind: str, strategy: str, seed: int) -> None:
+        _check_plain(method, height, width, kind, strategy, seed)
+
+    check()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", [name for name in NAMES if name not in ("biharmonic", "patchmatch")])
+def test_a_large_plain_picture_stays_plain(name: str, load: Callable[[str], Any]) -> None:
+    """Without the two methods that take minutes for such holes, and none for others."""
+    method = load(name)
+    for number, (height, width) in enumerate([(1, 3000), (64, 4000), (300, 200), (900, 700), (4000, 11)]):
+        for kind in ("rim", "end", "middle", "most"):
+            for strategy in STRATEGIES:
+                _check_plain(method, height, width, kind, strategy, number)
+    _check_plain(method, 3000, 3000, "rim", "auto", 0)
+    _check_plain(method, 3000, 3000, "end", "auto", 1)

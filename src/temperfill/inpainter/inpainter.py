@@ -18,6 +18,7 @@ from temperfill.inpainter.plan import ScaledWindow, divide
 from temperfill.inpainter.planes import HoledPicture
 from temperfill.inpainter.progress import FillProgress, OnDraft, OnProgress
 from temperfill.inpainter.sources import Copies, Origin
+from temperfill.inpainter.surroundings import TINY, continue_colours, rims
 from temperfill.inpainter.window_filler import WindowFiller
 from temperfill.methods.contract import Method, Plain, plain
 from temperfill.methods.saving import save_model
@@ -162,9 +163,9 @@ class Inpainter(Calls):
         shown = picture.hiding(hole)
         rgb = images.to_rgb(shown)
         with shortages():
-            canvas = HoledPicture(rgb.copy(), hole.copy(), sketch, avoid)
-            progress = FillProgress(on_progress, on_draft=on_draft)
-            self._fill(self._filler_for(picture), canvas, divide(hole, options), options, progress, copies)
+            canvas = self._canvas(HoledPicture(rgb.copy(), hole.copy(), sketch, avoid), options)
+            progress, windows = FillProgress(on_progress, on_draft=on_draft), divide(canvas.hole.copy(), options)
+            self._fill(self._filler_for(picture), canvas, windows, options, progress, copies)
         filled = images.paste(shown, regions.feather(canvas.rgb, rgb, hole, options.feather, avoid), hole, opaque)
         return images.cut_out(filled, hole) if options.layer else filled, copies
 
@@ -185,7 +186,7 @@ class Inpainter(Calls):
     ) -> None:
         """Fills windows of a picture in place."""
         steps = [filler.steps(window, canvas.hole.shape, options) for window in windows]
-        progress.total = sum(steps)
+        progress.total = max(sum(steps), 1)
         for window, number in zip(windows, steps, strict=True):
             progress.begin(number)
             filled, copied = filler.fill(canvas, window, options, progress)
@@ -193,6 +194,17 @@ class Inpainter(Calls):
             if copied is not None:
                 copies.add(window, copied)
         progress.end()
+
+    def _canvas(self, picture: HoledPicture, options: FillOptions) -> HoledPicture:
+        """The picture with what a network is not asked for filled in, and known from then on."""
+        if self.method.abilities.tone_drifts and options.texture != "copy":
+            target = picture.hole.copy() if min(picture.hole.shape) < TINY else rims(picture.hole)
+            if picture.sketch is not None:
+                target &= ~picture.sketch  # lines are for the network to follow
+            unusable = picture.hole if picture.avoid is None else picture.hole | picture.avoid
+            continue_colours(picture.rgb, picture.hole if unusable.all() else unusable, target)
+            picture.hole[target] = False
+        return picture
 
     def sources(
         self,
@@ -222,6 +234,9 @@ class Inpainter(Calls):
             avoid: (H, W), True = known, but nothing was copied from here, or None.
             copies: from ``trace`` with the same arguments; None fills the picture again as far as needed.
 
+        Returns:
+            No copy and no heads where the colours around were continued (:mod:`temperfill.inpainter.surroundings`).
+
         Raises:
             InputError: the pixel is not in the hole, something that the method does not take, or nothing was copied to
                 the pixel and the method has no attention that could tell.
@@ -233,23 +248,24 @@ class Inpainter(Calls):
             raise InputError(f"pixel at row {row}, column {column} is not in the hole")
         avoid = _avoidable(avoid, hole)
         check_takes(self.method, sketch is not None, options.temperature, avoid is not None)
-        windows = divide(hole, options)
-        number = next(at for at, window in enumerate(windows) if window.holds((row, column)))
-        find, window, filler = self.method.abilities.sources, windows[number], self._filler_for(picture)
+        find, filler, copy = self.method.abilities.sources, self._filler_for(picture), None
         rgb = images.to_rgb(picture.hiding(hole))
-        copy = None
         with shortages():
+            canvas = self._canvas(HoledPicture(rgb.copy(), hole.copy(), sketch, avoid), options)
+            if not canvas.hole[row, column]:
+                return Origin(None, [])
+            windows = divide(canvas.hole.copy(), options)
+            number = next(at for at, window in enumerate(windows) if window.holds((row, column)))
+            window, shown = windows[number], HoledPicture(canvas.rgb.copy(), canvas.hole.copy(), sketch, avoid)
             if filler.copies(window, picture.size, options):
                 if copies is None:
                     copies = Copies(width)
-                    canvas = HoledPicture(rgb.copy(), hole.copy(), sketch, avoid)
                     self._fill(filler, canvas, windows[: number + 1], options, FillProgress(None), copies)
                 copy = copies.at(row, column)
             if find is None:
                 if copy is None:
                     raise InputError(f"method {self.method.name} cannot tell where it copies from")
                 return Origin(copy, [])
-            shown = HoledPicture(rgb, hole, sketch, avoid)
             return Origin(copy, filler.sources(find, shown, window, (row, column), options, top))
 
 

@@ -107,8 +107,13 @@ def sees_all(size: tuple[int, int], options: FillOptions) -> bool:
 
 
 def divide(hole: Hole, options: FillOptions) -> list[ScaledWindow]:
-    """Divides the hole of a picture (H, W) into parts that are filled one after the other, as the options say."""
+    """Divides the hole of a picture (H, W) into parts that are filled one after the other, as the options say.
+
+    Each touches pixels that are known by then, unless none are: none is filled from nothing.
+    """
     height, width = hole.shape
+    if not hole.any():
+        return []
     if sees_all((height, width), options):
         return [ScaledWindow((0, 0, height, width), hole, _factor(hole, options))]
     found = []
@@ -119,7 +124,37 @@ def divide(hole: Hole, options: FillOptions) -> list[ScaledWindow]:
         if factor > 1:  # a shrunk window can afford more context
             window = regions.widen(window, hole.shape, regions.WINDOW * factor, CELL)
         found.append(ScaledWindow(window.box, window.hole, factor))
-    return found
+    return _rim_inwards(found, hole)
+
+
+def _rim_inwards(windows: list[ScaledWindow], hole: Hole) -> list[ScaledWindow]:
+    """The windows in their order, but those that touch nothing known only after what lies between."""
+    missing, ordered, waiting = hole.copy(), [], list(windows)
+    while waiting:
+        later: list[ScaledWindow] = []
+        for window in waiting:
+            if not _touches(window, ~missing):
+                later.append(window)
+                continue
+            top, left, bottom, right = window.box
+            missing[top:bottom, left:right][window.hole] = False
+            ordered.append(window)
+        if len(later) == len(waiting):  # nothing is known at all
+            return ordered + later
+        waiting = later
+    return ordered
+
+
+def _touches(window: ScaledWindow, known: Hole) -> bool:
+    """Whether a known pixel of the picture lies next to the hole of a window."""
+    inside = regions.bounds(window.hole)
+    box = (window.box[0] + inside[0], window.box[1] + inside[1], window.box[0] + inside[2], window.box[1] + inside[3])
+    top, left, bottom, right = regions.grow(box, 1, known.shape)
+    own = np.zeros((bottom - top, right - left), bool)
+    own[box[0] - top : box[2] - top, box[1] - left : box[3] - left] = window.hole[
+        inside[0] : inside[2], inside[1] : inside[3]
+    ]
+    return bool((ndimage.binary_dilation(own) & known[top:bottom, left:right]).any())
 
 
 def _factor(hole: Hole, options: FillOptions) -> int:

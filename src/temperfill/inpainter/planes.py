@@ -10,11 +10,9 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from temperfill.inpainter.plan import CELL
+from temperfill.inpainter.surroundings import Array, Hole, continue_colours
 from temperfill.regions import Window
 from temperfill.tensors import Box, composite
-
-Array = NDArray[np.float32]
-Hole = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -49,6 +47,16 @@ class Planes:
             image, mask = shrink_image(image, factor), _shrink_mask(mask, factor)
             sketch, avoid = (None if plane is None else _shrink_mask(plane, factor) for plane in (sketch, avoid))
         return Planes(image, mask, None if sketch is None else _thin(sketch), avoid)
+
+    def plain(self, factor: int) -> Tensor:
+        """What a method is not asked for, as all that it would see is missing: the colours around, shrunk."""
+        hole = pad_cells(self.mask, factor) > 0.5
+        share = F.avg_pool2d((~hole).to(self.image), factor)
+        mean = F.avg_pool2d(pad_cells(self.image, factor).masked_fill(hole, 0), factor) / share.clamp(min=1e-6)
+        missing = (share == 0)[0, 0].cpu().numpy()
+        colours = mean[0].float().permute(1, 2, 0).cpu().numpy().copy()
+        continue_colours(colours, missing, missing)
+        return torch.from_numpy(colours).permute(2, 0, 1)[None].to(self.image).clamp(0, 1)
 
     def paste(self, filled: Tensor) -> Tensor:
         """The window with its hole taken from a picture of its size, or a little more where cells were completed."""

@@ -12,6 +12,7 @@ from temperfill.inpainter.plan import ScaledWindow, copies
 from temperfill.inpainter.planes import Array, HoledPicture, Planes, enlarge, shrink_image
 from temperfill.inpainter.progress import FillProgress
 from temperfill.inpainter.sources import Head, heads_at
+from temperfill.inpainter.surroundings import bound
 from temperfill.inpainter.tone import match_tone
 from temperfill.methods.contract import FindSources, Method
 from temperfill.options import FillOptions
@@ -79,6 +80,8 @@ class WindowFiller:
             unusable |= planes.avoid[0, 0].cpu().numpy() > 0
         if self.method.abilities.tone_drifts:
             match_tone(result, window.hole, ~unusable)
+        if self.method.abilities.colours_stray:
+            bound(result, window.hole, ~unusable)
         seed, copies = int(options.seed), None  # whole numbers of any kind are taken, but not by torch
         if copied:
             _show(window, filled, progress)
@@ -139,11 +142,15 @@ class WindowFiller:
         """(1, 3, h, w): filled at one scale and refined from there; without detail where that will be copied."""
         factor, sizes = scale.factor, self._sizes(window, scale)
         small = planes.shrunk(factor)
-        filled = fill(self.method, small.image, small.mask, small.sketch, temperature, avoid=small.avoid)
+        is_blind = _is_blind(small, planes)
+        if is_blind:
+            filled = planes.plain(factor)
+        else:
+            filled = fill(self.method, small.image, small.mask, small.sketch, temperature, avoid=small.avoid)
         if factor == 1:
             return filled
         progress.advance()
-        if not sizes and not copied:
+        if not sizes and not copied and not is_blind:
             return planes.paste(enlarge_with_detail(self.method, planes, small, filled, factor, temperature))
         completed = planes.paste(enlarge(filled, factor))
         _show(window, completed, progress)
@@ -151,7 +158,7 @@ class WindowFiller:
         near, begun = planes.cut(window.refined.box), completed[:, :, top:bottom, left:right]
         for size in sizes:
             small = near.shrunk(size)
-            if not self._can_copy(small):  # what was filled at a smaller size, from farther away, stays
+            if _is_blind(small, near) or not self._can_copy(small):  # what was filled before, from farther away, stays
                 progress.advance()
                 continue
             start = shrink_image(begun, size) if size > 1 else begun
@@ -174,6 +181,11 @@ def _show(window: ScaledWindow, filled: Tensor, progress: FillProgress) -> None:
     shown = filled[0, :, top:bottom, left:right].float().permute(1, 2, 0).cpu().numpy()
     box = (first_row + top, first_column + left, first_row + bottom, first_column + right)
     progress.on_draft(box, window.hole[top:bottom, left:right], shown)
+
+
+def _is_blind(small: Planes, planes: Planes) -> bool:
+    """Whether all that a method would see is missing, as shrinking hid what is known."""
+    return bool(small.mask.all()) and not bool(planes.mask.all())
 
 
 def _begin(window: ScaledWindow, copied: bool) -> Scale:

@@ -57,6 +57,7 @@ class Abilities:
         temperature: has learned temperatures, which can be scaled.
         start: can begin from a given picture and refine it.
         tone_drifts: what it fills may be a little lighter or darker than its surroundings.
+        colours_stray: what it fills may have colours that are nowhere around.
         sources: tells where its attention copies from; None if it cannot.
         avoid: copies nothing from what is to be avoided. The function takes mask and avoid, each (B, 1, H, W), and
             tells whether anything is left to copy from; None for a method that cannot avoid.
@@ -68,6 +69,7 @@ class Abilities:
     temperature: bool = False
     start: bool = False
     tone_drifts: bool = False
+    colours_stray: bool = False
     sources: FindSources | None = None
     avoid: Callable[[Tensor, Tensor], bool] | None = None
     use_less_memory: Callable[[], bool] | None = None
@@ -122,7 +124,8 @@ class PlainMethod:
         function: does the work.
         name: of the method.
         size_rule: sizes that the function takes.
-        tone_drifts: that what it fills may be a little lighter or darker than its surroundings.
+        tone_drifts: as in its abilities.
+        colours_stray: likewise.
         network: that the function calls, if it calls one.
 
     Attributes:
@@ -137,11 +140,12 @@ class PlainMethod:
         name: str,
         size_rule: SizeRule = ANY_SIZE,
         tone_drifts: bool = False,
+        colours_stray: bool = False,
         network: Network | None = None,
     ) -> None:
         self.name = name
         self.size_rule = size_rule
-        self.abilities = Abilities(tone_drifts=tone_drifts, network=network)
+        self.abilities = Abilities(tone_drifts=tone_drifts, colours_stray=colours_stray, network=network)
         self._function = function
 
     def __call__(

@@ -22,7 +22,7 @@ class LearnedMethod(PlainMethod):
     """
 
     def __init__(self, generator: Network, name: str) -> None:
-        super().__init__(self._fill, name, generator.SIZE_RULE, tone_drifts=True, network=generator)
+        super().__init__(self._fill, name, generator.SIZE_RULE, tone_drifts=True, colours_stray=True, network=generator)
         self.generator = generator
 
     @torch.inference_mode()

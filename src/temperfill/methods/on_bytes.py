@@ -52,4 +52,5 @@ def byte_method(name: str, fill: Callable[[Picture, Hole], Picture]) -> PlainMet
         name: of the method.
         fill: as for ``fill_each``.
     """
-    return PlainMethod(partial(fill_each, fill=fill), name)
+    # OpenCV's means get darker from pixel to pixel, as they are rounded down, and smooth surfaces swing over.
+    return PlainMethod(partial(fill_each, fill=fill), name, colours_stray=True)

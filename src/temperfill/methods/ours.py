@@ -42,6 +42,7 @@ class Ours:
             temperature=generator.has_temperatures,
             start=True,
             tone_drifts=True,
+            colours_stray=True,
             sources=self.sources if generator.has_sources else None,
             avoid=generator.can_copy if generator.has_sources else None,
             use_less_memory=self.use_less_memory if generator.has_sources else None,
