@@ -1,5 +1,6 @@
 """``temperfill study``: flags reach the studies, bad input is one line."""
 
+import json
 import re
 import sys
 from pathlib import Path
@@ -23,6 +24,8 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         folder = tmp_path / "masks" / group / "pictures"
         folder.mkdir(parents=True)
         Image.fromarray(np.full((40, 40), 255, np.uint8)).save(folder / "a.png")
+    (tmp_path / "bad.json").write_text('{"study": {"step": 3}}')
+    (tmp_path / "none.json").write_text('{"methods": ["telea"]}')
     return tmp_path / "pictures"
 
 
@@ -42,6 +45,9 @@ def pictures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         ("ablation attention --pictures pictures --train pictures --width 3", "width must be even"),
         ("ablation attention --pictures pictures --train pictures --seeds 1 1", "every seed must be named once"),
         ("ablation colour --pictures pictures --train pictures", "colour"),
+        ("ablation own.json --pictures pictures --train pictures", "own.json"),
+        ("ablation bad.json --pictures pictures", "bad.json.study.step: unknown key"),
+        ("compare none.json --train pictures", "no pictures: name at least one folder with --pictures"),
         ("curves norun", "norun is not a run folder"),
         ("branches --pictures pictures --model telea", "no such branches"),
         ("guidance --pictures pictures --model telea", "takes no sketch; give a model"),
@@ -87,6 +93,34 @@ def test_flags_reach_the_studies(pictures: Path, monkeypatch: pytest.MonkeyPatch
     assert evaluation.mask_kind == ",".join(RATIO_BINS)
     cli.main(["study", "compare", *shared, "--by-ratio", "--masks", "m"])
     assert calls["compare"][1].groups == RATIO_BINS
+
+
+def test_a_file_gives_settings_and_variants_and_flags_override_it(
+    pictures: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls: dict[str, Any] = {}
+    for name in ("compare", "ablation"):
+        monkeypatch.setattr(studies, name, lambda *arguments, name=name: calls.update({name: arguments}))
+    Path("own.json").write_text(
+        json.dumps(
+            {
+                "evaluation": {"pictures": ["pictures"], "limit": 5},
+                "study": {"train": ["t"], "steps": 7, "width": 8},
+                "changes": {"learning_rate": 1e-3, "generator": {"heads": 1}},
+                "variants": {"plain": {}, "wide": {"method": "deepfillv2", "generator": {"width": 32}}},
+            }
+        )
+    )
+    cli.main(["study", "ablation", "own.json", "--output", "o", "--steps", "9"])
+    what, evaluation, output, study, command = calls["ablation"]
+    assert what["plain"] == {"learning_rate": 1e-3, "generator": {"heads": 1}}
+    assert what["wide"] == what["plain"] | {"method": "deepfillv2", "generator": {"heads": 1, "width": 32}}
+    assert (evaluation.pictures, evaluation.limit, output) == ((Path("pictures"),), 5, Path("o"))
+    assert (study.train, study.steps, study.width) == ((Path("t"),), 9, 8)
+    assert "own.json" in command
+    cli.main(["study", "compare", "own.json", "--output", "o"])
+    assert calls["compare"][0] == ("plain", "wide")
+    assert calls["compare"][-1] == what
 
 
 def test_missing_matplotlib_names_the_extra(

@@ -12,7 +12,7 @@ from PIL import Image
 from safetensors.torch import save_file
 
 from temperfill.config import TrainConfig
-from temperfill.evaluate import validation_score
+from temperfill.evaluate import validation, validation_score
 from temperfill.nets.generator import Generator
 from temperfill.presets import PRESETS
 
@@ -55,8 +55,8 @@ class Spy(torch.nn.Module):
         return SimpleNamespace(refined=self.grey.expand_as(image))
 
 
-def score(config: TrainConfig, generator: Any, **options: Any) -> dict[str, float]:
-    function = validation_score(config, **options)
+def score(config: TrainConfig, generator: Any) -> dict[str, float]:
+    function = validation_score(config)
     assert function is not None
     return function(generator)
 
@@ -108,10 +108,10 @@ def test_squashed_pictures_are_seen_whole(tmp_path: Path) -> None:
     np.testing.assert_array_equal((spy.calls[0][0][0] * 255).round().permute(1, 2, 0).byte().numpy(), expected)
 
 
-@pytest.mark.parametrize(("limit", "number"), [(1, 1), (3, 3), (4, 4), (5, 5), (64, 6)])
+@pytest.mark.parametrize(("limit", "number"), [(0, 6), (1, 1), (3, 3), (4, 4), (5, 5), (64, 6)])
 def test_takes_up_to_its_limit(folders: list[Path], limit: int, number: int) -> None:
     spy = Spy()
-    score(validation_config(folders), spy, limit=limit)
+    score(validation_config(folders, val_limit=limit), spy)
     assert sum(len(image) for image, _ in spy.calls) == number
 
 
@@ -120,10 +120,21 @@ def test_takes_more_from_the_folder_that_has_them(tmp_path: Path) -> None:
         for i in range(number):
             write_picture(tmp_path / name / f"{i}.png", i, 40, 40)
     spy = Spy()
-    score(validation_config([tmp_path / "few", tmp_path / "many"]), spy, limit=6)
+    score(validation_config([tmp_path / "few", tmp_path / "many"], val_limit=6), spy)
     assert sum(len(image) for image, _ in spy.calls) == 6
-    with pytest.raises(ValueError, match="at least 1"):
-        validation_score(validation_config([tmp_path / "few"]), limit=0)
+
+
+def test_more_pictures_than_are_kept_are_read_again(folders: list[Path], monkeypatch: pytest.MonkeyPatch) -> None:
+    whole, read = Spy(), Spy()
+    expected = score(validation_config(folders), whole)
+    monkeypatch.setattr(validation, "_KEPT", 2)
+    assert score(validation_config(folders), read) == expected
+    for kept, again in zip(whole.calls, read.calls, strict=True):
+        assert torch.equal(kept[0], again[0])
+        assert torch.equal(kept[1], again[1])
+    (folders[-1] / "p2.png").write_text("no picture")
+    with pytest.raises(ValueError, match="p2"):
+        validation_score(validation_config(folders))
 
 
 def test_of_a_real_generator_keeps_its_mode(folders: list[Path]) -> None:

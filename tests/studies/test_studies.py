@@ -19,6 +19,7 @@ from temperfill.runs.folder import RunFolder, save_state
 from temperfill.studies.training import batches_a_minute
 from temperfill.studies.variants import ABLATIONS, ablation_variants, learned_variant
 from temperfill.systems.building import build
+from temperfill.systems.table import load_run
 from temperfill.weights_files import save_generator
 
 SIZE = 32
@@ -119,6 +120,62 @@ def test_one_seed_ranks_nothing(pictures: Path, tmp_path: Path, trained: list[st
     assert "listed without a ranking" in text
     assert "**" not in text
     assert "textbf" not in (tmp_path / "out" / "report.tex").read_text()
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_variants_of_ones_own_are_trained_and_told_apart(pictures: Path, tmp_path: Path, trained: list[str]) -> None:
+    evaluation, study = setting(pictures, seeds=(0,))
+    own: dict[str, Any] = {"one": {}, "two": {"generator": {"heads": 1}, "learning_rate": 0.5}}
+    studies.ablation(own, evaluation, tmp_path / "out", study, progress=False)
+    assert trained == ["one/seed-0", "two/seed-0"]
+    config = load_run(tmp_path / "out/runs/two/seed-0/config.json")
+    assert (config.generator.heads, config.learning_rate, config.num_steps) == (1, 0.5, 3)
+    assert '- two: `{"generator": {"heads": 1}, "learning_rate": 0.5}`' in (tmp_path / "out/report.md").read_text()
+    trained.clear()
+    names = ["telea", "two"]
+    studies.compare(names, evaluation, tmp_path / "compared", study, progress=False, own=own)
+    assert trained == ["two/seed-0"]
+    for wrong, message in (
+        ({"a": {"generator": {"head": 1}}}, r"a\.generator\.head: unknown key"),
+        ({"a": {"method": "gan"}}, r"a\.method: expected one of ours"),
+        ({}, "no variants"),
+    ):
+        with pytest.raises(ValueError, match=message):
+            studies.ablation(wrong, evaluation, tmp_path / "wrong", study, progress=False)
+
+
+@pytest.mark.usefixtures("no_plots")
+def test_runs_with_validation_are_measured_at_their_best_step(
+    pictures: Path, tmp_path: Path, trained: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    val = tmp_path / "val"
+    val.mkdir()
+    noise = np.random.default_rng(9).integers(0, 255, (10, 10, 3), dtype=np.uint8).repeat(4, 0).repeat(4, 1)
+    Image.fromarray(noise).save(val / "v.png")
+    scores = []
+    real = temperfill.train.train
+
+    def stopping(config: RunConfig, run_dir: Path, score: Any) -> None:
+        scores.append(score)
+        real(config, run_dir)  # type: ignore[arg-type]
+        folder = RunFolder(run_dir)
+        save_generator(folder.generator_path, build(config.generator), extra_metadata={"step": "2"})
+        save_state(folder.state_path, {"networks": {}, "progress": {"step": 2, "stale_validations": 1}})
+
+    monkeypatch.setattr(temperfill.train, "train", stopping)
+    settings = {"seeds": (0,), "val": (val,), "patience": 1}
+    run("adversarial", pictures, tmp_path / "out", **settings)
+    assert all(callable(score) for score in scores)
+    text = (tmp_path / "out/report.md").read_text()
+    assert "lowest validation loss are measured (patience 1" in text
+    assert "| 3, measured 2 |" in text
+    assert "Test pictures in validation:" in text
+    trained.clear()
+    run("adversarial", pictures, tmp_path / "out", **settings)  # ended early, and so finished
+    assert trained == []
+    other = {"train": (val,), "val": (pictures,), "overlap": "refuse"}
+    with pytest.raises(ValueError, match="would see held-out pictures"):
+        run("adversarial", pictures, tmp_path / "out2", **(settings | other))
 
 
 @pytest.mark.usefixtures("no_plots")

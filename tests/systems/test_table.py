@@ -52,7 +52,7 @@ SETTINGS = {
 """Digests of the JSON of the runs as published, likewise, without the keys that came later."""
 NEW = {
     "generator": ("temperature", "temperature_end", "temperature_steps"),
-    "data": ("mask_strokes", "thick_share", "border_share", "squash"),
+    "data": ("mask_strokes", "thick_share", "border_share", "val_limit", "squash"),
     "loss": ("perceptual_pasted",),
 }
 """Keys that files lack which were written then; those that meant something else have it in ``LATER`` of their class."""
@@ -77,7 +77,7 @@ def test_runs_and_weights_of_earlier_versions_fit(name: str) -> None:
             stored[part].pop(key, None)
     assert digest(json.dumps(stored)) == SETTINGS[name]
     old = from_json(type(run), stored)
-    assert old.data == replace(run.data, mask_strokes="turned")
+    assert old.data == replace(run.data, mask_strokes="turned", val_limit=64)
     assert old.loss == (replace(run.loss, perceptual_pasted=True) if name == "ours" else run.loss)
     generator = build(replace(run.generator, width=4))
     assert isinstance(generator, Network)
@@ -143,6 +143,7 @@ def test_run_written_before_there_were_methods_is_one_of_ours(tmp_path: Path) ->
         "generator.temperature_steps: None -> 100000",
         "loss.perceptual_layers: None -> [1, 2, 3]",
         "loss.texture_weight: None -> 0.0",
+        "data.val_limit: None -> 64",
         "data.mask_strokes: None -> 'turned'",
         "data.thick_share: None -> 0.0",
         "data.border_share: None -> 0.0",

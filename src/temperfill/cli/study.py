@@ -4,17 +4,21 @@ import shlex
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any
 
 from tyro.conf import Positional, arg
 
-from temperfill.cli.parsing import near, overview, parse, say
+from temperfill.cli.parsing import near, overview, parse, require, say
 from temperfill.config import EvaluationConfig, StudyConfig
+from temperfill.config.study_file import Changes, StudyFile, read_study_file
 
 
 @dataclass(frozen=True)
 class CompareOptions:
-    """Compares methods on pictures; trains the learned ones first if training folders are named."""
+    """Compares methods on pictures; trains the learned ones first if training folders are named.
+
+    The first word may be a JSON file, which gives any of these settings and variants of one's own.
+    """
 
     evaluation: EvaluationConfig
     study: StudyConfig
@@ -33,9 +37,10 @@ class CompareOptions:
 class AblationOptions:
     """Trains variants of our network for the same steps on the same pictures and masks, and compares them."""
 
-    what: Positional[Literal["attention", "adversarial", "temperature"]]
-    """attention: MHTMA, ATMA, contextual attention and none. adversarial: hinge with spectral normalisation, and
-    WGAN-GP. temperature: MHTMA with temperatures learned with Softplus or LeakyReLU at the end, constant at 0.1 or
+    what: Annotated[Positional[str], arg(metavar="WHAT|FILE.json")]
+    """What varies, or a JSON file with variants of one's own and any of these settings. attention: MHTMA, ATMA,
+    contextual attention and none. adversarial: hinge with spectral normalisation, and WGAN-GP.
+    temperature: MHTMA with temperatures learned with Softplus or LeakyReLU at the end, constant at 0.1 or
     0.01, and falling from one to the other."""
     evaluation: EvaluationConfig
     study: StudyConfig
@@ -99,22 +104,41 @@ def run(words: list[str]) -> None:
     if name not in STUDIES:
         raise ValueError(f"unknown study {name!r}{near(name, STUDIES)}; see temperfill study --help")
     _, kind, work = STUDIES[name]
-    options: Any = parse(kind, f"study {name}", words[1:], flat=True)
-    work(options, shlex.join(["temperfill", "study", *words]))
+    file, default, rest = None, None, words[1:]
+    if name in ("compare", "ablation") and rest and rest[0].endswith(".json"):
+        file = read_study_file(Path(rest[0]))
+        default = _from_file(kind, rest[0], file)
+        rest = rest[1:]
+    options: Any = parse(kind, f"study {name}", rest, default, flat=True)
+    work(options, shlex.join(["temperfill", "study", *words]), *([] if file is None else [file.variants]))
     say(f"wrote {options.output / ('temperatures.png' if name == 'curves' else 'report.md')}")
 
 
-def _compare(options: CompareOptions, command: str) -> None:
+def _from_file(kind: type, name: str, file: StudyFile) -> Any:
+    """The options that a file gives; flags override them."""
+    import tyro
+
+    shared: dict[str, Any] = {"evaluation": file.evaluation, "study": file.study, "output": tyro.MISSING}
+    if kind is AblationOptions:
+        return AblationOptions(what=name, **shared)
+    methods = file.methods or tuple(file.variants) or CompareOptions.methods
+    return CompareOptions(methods=methods, **shared)
+
+
+def _compare(options: CompareOptions, command: str, own: dict[str, Changes] | None = None) -> None:
     from temperfill import studies
 
     evaluation = studies.by_ratio(options.evaluation) if options.by_ratio else options.evaluation
-    studies.compare(options.methods, evaluation, options.output, options.study, command)
+    require(bool(evaluation.pictures), "no pictures: name at least one folder with --pictures")
+    studies.compare(options.methods, evaluation, options.output, options.study, command, True, own)
 
 
-def _ablation(options: AblationOptions, command: str) -> None:
+def _ablation(options: AblationOptions, command: str, own: dict[str, Changes] | None = None) -> None:
     from temperfill import studies
 
-    studies.ablation(options.what, options.evaluation, options.output, options.study, command)
+    require(bool(options.evaluation.pictures), "no pictures: name at least one folder with --pictures")
+    what = options.what if own is None else own
+    studies.ablation(what, options.evaluation, options.output, options.study, command)
 
 
 def _curves(options: CurvesOptions, command: str) -> None:
@@ -135,7 +159,7 @@ def _guidance(options: GuidanceOptions, command: str) -> None:
     studies.guidance(options.model, options.evaluation, options.output, options.device, command)
 
 
-STUDIES: dict[str, tuple[str, type, Callable[[Any, str], None]]] = {
+STUDIES: dict[str, tuple[str, type, Callable[..., None]]] = {
     "compare": ("Compare methods, and train them first if asked to.", CompareOptions, _compare),
     "ablation": ("Train variants of our network and compare them.", AblationOptions, _ablation),
     "curves": ("Draw the temperatures of training runs.", CurvesOptions, _curves),

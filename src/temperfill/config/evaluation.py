@@ -87,6 +87,13 @@ class StudyConfig:
     overlap: Overlap = "refuse"
     """Test pictures among those of training: refuse, allow (they are named in the report), or unchecked, which does
     not look for them."""
+    val: tuple[Path, ...] = ()
+    """Folders with validation pictures: as train does, runs keep the weights that are best on them, and end after
+    patience validations without better ones. Without any, the weights of the last step are measured."""
+    val_every: int = 0
+    """Steps between validations; 0 means once an epoch."""
+    patience: int = 30
+    """Validations without a lower loss after which a run ends; 0 never ends it."""
     seeds: tuple[int, ...] = (0, 1)
     """Seeds; every variant is trained once with each. Variants are ranked from two seeds on."""
     steps: int = 100_000
@@ -120,7 +127,7 @@ class StudyConfig:
     def __post_init__(self) -> None:
         check_types(self)
         at_least(1, self, "steps", "width", "batch_size", "log_every", "save_every")
-        at_least(0, self, "workers", "threads")
+        at_least(0, self, "workers", "threads", "val_every", "patience")
         require(self.width % 2 == 0, f"width must be even, got {self.width}")
         require(len(self.seeds) > 0, "seeds must name at least one seed")
         require(len(set(self.seeds)) == len(self.seeds), f"every seed must be named once, got {self.seeds}")

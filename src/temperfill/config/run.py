@@ -21,6 +21,7 @@ class DataConfig:
             "mask_strokes": "turned",
             "thick_share": 0.0,
             "border_share": 0.0,
+            "val_limit": 64,
             "squash": False,
             "sketches": [],
             "sketch_share": 0.5,
@@ -33,6 +34,8 @@ class DataConfig:
     val: tuple[Path, ...] = ()
     """Folders with validation pictures, which are filled without sketches; without any, no validation and no early
     stop."""
+    val_limit: int = 0
+    """Most validation pictures, evenly spread over the folders; 0 takes all."""
     resize: int = 256
     """Short side in pixels to which pictures are resized; the aspect stays (paper: 256)."""
     squash: bool = False
@@ -64,7 +67,7 @@ class DataConfig:
     def __post_init__(self) -> None:
         check_types(self)
         at_least(8, self, "resize")
-        at_least(0, self, "mask_scale")
+        at_least(0, self, "mask_scale", "val_limit")
         require(
             8 <= self.crop_size <= self.resize and self.crop_size % 4 == 0,
             f"crop_size must be a multiple of 4 from 8 to resize ({self.resize}), got {self.crop_size}",

@@ -1,11 +1,12 @@
 """The score of a generator during training, on fixed pictures and masks."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 from temperfill import images, masks, metrics
 from temperfill.config import DataConfig, MetricsConfig, RunConfig
@@ -16,18 +17,19 @@ from temperfill.nets.network import Network
 from temperfill.tensors import composite
 
 _VALIDATION_STREAM = 4  # of the seed; training draws from 0 to 3
-_VALIDATION_BATCH = 8
+_BATCH = 8
+_KEPT = 1000
 
 
-def validation_score(config: RunConfig, limit: int = 64) -> Callable[[Network], dict[str, float]] | None:
+def validation_score(config: RunConfig) -> Callable[[Network], dict[str, float]] | None:
     """The score of a generator on fixed validation pictures and masks, for early stop and the choice of the best.
 
-    Pictures: up to ``limit``, evenly spread over each folder, the short side resized to ``config.data.resize``, centre
-    square of ``config.data.crop_size``. Masks: strokes and square as in training, a function of ``config.seed`` alone.
+    Pictures: all, or ``config.data.val_limit`` evenly spread over each folder; the short side resized to
+    ``config.data.resize``, centre square of ``config.data.crop_size``. The first ``_KEPT`` stay in memory as bytes, the
+    others are read each time. Masks: strokes and square as in training, a function of ``config.seed`` alone.
 
     Args:
         config: names the folders of ``data.val``; without any there is no score.
-        limit: most pictures; they are kept in memory as bytes.
 
     Returns:
         None without validation folders, else a function of a generator that gives means over the pictures: ``mae``,
@@ -36,17 +38,11 @@ def validation_score(config: RunConfig, limit: int = 64) -> Callable[[Network], 
 
     Raises:
         OSError: a folder or the VGG weights are missing, or a picture cannot be read.
-        ValueError: a folder without pictures, a damaged picture, or unfit weights; limit below 1.
+        ValueError: a folder without pictures, a damaged picture, or unfit weights.
     """
     if not config.data.val:
         return None
-    if limit < 1:
-        raise ValueError(f"limit must be at least 1, got {limit}")
-    pictures = [_centre(path, config.data) for path in _spread(config.data.val, limit)]
-    side = config.data.crop_size
-    generators = (np.random.default_rng([config.seed, _VALIDATION_STREAM, i]) for i in range(len(pictures)))
-    holes = [masks.for_training(config.data, side, rng) for rng in generators]
-    images_stack, holes_stack = torch.from_numpy(np.stack(pictures)), torch.from_numpy(np.stack(holes))
+    batches = _Batches(config)
     scorer = Scorer(MetricsConfig(vgg=config.machine.perceptual_path))
     weights = config.loss.refined_weight / 100, config.loss.perceptual_weight
 
@@ -57,8 +53,7 @@ def validation_score(config: RunConfig, limit: int = 64) -> Callable[[Network], 
         training = generator.training
         generator.eval()
         sums: dict[str, metrics.ExactSum] = {}
-        parts = zip(images_stack.split(_VALIDATION_BATCH), holes_stack.split(_VALIDATION_BATCH), strict=True)
-        for pixels, hole in parts:
+        for pixels, hole in batches:
             image = pixels.to(device).permute(0, 3, 1, 2).float() / 255
             mask = hole[:, None].to(device).float()
             with full_precision():
@@ -76,9 +71,35 @@ def validation_score(config: RunConfig, limit: int = 64) -> Callable[[Network], 
     return score
 
 
+class _Batches:
+    """Pictures (B, H, W, 3) and holes (B, H, W) as bytes, always the same; every picture is read once at the start."""
+
+    def __init__(self, config: RunConfig) -> None:
+        self.config = config
+        self.paths = _spread(config.data.val, config.data.val_limit)
+        self.kept = [_centre(path, config.data) for path in self.paths[:_KEPT]]
+        for path in self.paths[_KEPT:]:
+            _centre(path, config.data)  # shows a damaged one before training, not after an epoch
+
+    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
+        for start in range(0, len(self.paths), _BATCH):
+            numbers = range(start, min(start + _BATCH, len(self.paths)))
+            pictures, holes = [self._picture(i) for i in numbers], [self._hole(i) for i in numbers]
+            yield torch.from_numpy(np.stack(pictures)), torch.from_numpy(np.stack(holes))
+
+    def _picture(self, index: int) -> NDArray[np.uint8]:
+        return self.kept[index] if index < len(self.kept) else _centre(self.paths[index], self.config.data)
+
+    def _hole(self, index: int) -> NDArray[np.bool_]:
+        rng = np.random.default_rng([self.config.seed, _VALIDATION_STREAM, index])
+        return masks.for_training(self.config.data, self.config.data.crop_size, rng)
+
+
 def _spread(folders: tuple[Path, ...], limit: int) -> list[Path]:
-    """Up to ``limit`` pictures, as equally many of each folder as there are, evenly spread over each."""
+    """Up to ``limit`` pictures (0 for all), as equally many of each folder as there are, evenly spread over each."""
     found = [list_pictures(folder) for folder in folders]
+    if not limit:
+        return [path for paths in found for path in paths]
     taken = [0] * len(found)
     while sum(taken) < min(limit, sum(map(len, found))):
         # The folder with the fewest pictures taken that has more.

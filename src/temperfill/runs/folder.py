@@ -110,6 +110,8 @@ class RunFolder:
         if not self.config_path.is_file():
             raise ValueError(f"{self.path} holds a trained model without its config.json; choose another run folder")
         old, new = (to_json(run) | {"machine": None} for run in (load_run(self.config_path), config))
+        if not config.data.val:  # says nothing then, and was another number in earlier versions
+            old["data"]["val_limit"] = new["data"]["val_limit"]
         differing = differences(old, new)
         if not self.state_path.exists():
             self._refuse(differing)

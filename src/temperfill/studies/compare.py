@@ -1,5 +1,6 @@
 """Comparisons of methods and ablations: train what is to be trained, measure, report."""
 
+import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -7,9 +8,10 @@ from typing import Any
 
 from temperfill import evaluate, report
 from temperfill.config import RATIO_BINS, EvaluationConfig, RunConfig, StudyConfig, to_json
+from temperfill.config.study_file import Changes
 from temperfill.studies.curves import curves
 from temperfill.studies.training import Run, plan, train_all, training_facts
-from temperfill.studies.variants import ABLATIONS, LEARNED, ablation_variants, learned_variant
+from temperfill.studies.variants import ABLATIONS, LEARNED, ablation_variants, own_variants
 
 
 def by_ratio(config: EvaluationConfig) -> EvaluationConfig:
@@ -26,17 +28,19 @@ def compare(
     study: StudyConfig,
     command: str = "",
     progress: bool = True,
+    own: dict[str, Changes] | None = None,
 ) -> dict[str, Any]:
     """Compares methods (Tables III and IV of the paper).
 
     Args:
         methods: as for :func:`temperfill.evaluate.load_entrants`; the first is compared with each other. With training
-            folders in ``study``, the names of learned methods are trained in ``<output>/runs``.
+            folders in ``study``, the names of learned methods and of ``own`` are trained in ``<output>/runs``.
         evaluation: pictures, masks and metrics.
         output: folder of the report.
         study: training, and the device.
         command: the command line, for the report.
         progress: show it.
+        own: variants by name, as for :func:`temperfill.studies.variants.own_variants`.
 
     Returns:
         What ``report.json`` holds.
@@ -48,14 +52,17 @@ def compare(
         KeyboardInterrupt: stopped; the same call goes on.
     """
     report.need_matplotlib()
-    lacking = [name for name in methods if name in LEARNED and name != "ours"]  # whose weights are bundled
+    own = own or {}
+    # The weights of ours are bundled.
+    lacking = [name for name in methods if (name in LEARNED and name != "ours") or name in own]
     if lacking and not study.train:
         raise ValueError(
             f"there are no weights of {', '.join(lacking)}: name training folders with --train to train them here, or "
             f"give trained ones as {lacking[0]}=RUN_FOLDER,RUN_FOLDER"
         )
-    trained = [name for name in methods if name in LEARNED] if study.train else []
-    variants = _as_measured({name: learned_variant(name, study) for name in trained}, evaluation)
+    trained = [name for name in methods if name in LEARNED or name in own] if study.train else []
+    changes = {name: own.get(name, {"method": name}) for name in trained}
+    variants = _as_measured(own_variants(changes, study), evaluation)
     others = [name for name in methods if name not in trained]
     known = evaluate.load_entrants(others, "cpu") if others else []
     clash = [entrant.label for entrant in known if entrant.label in variants]
@@ -69,11 +76,12 @@ def compare(
     runs = _train(variants, study, output)
     sources: list[str | tuple[str, Sequence[Path]]] = [_runs_of(runs, n) if n in variants else n for n in methods]
     entrants = _as_trained(evaluate.load_entrants(sources, prepared.device), variants)
+    notes += _own_notes({name: own[name] for name in trained if name in own})
     return _report(prepared, entrants, entrants[0].label, study if runs else None, runs, notes, command, progress)
 
 
 def ablation(
-    name: str,
+    what: str | dict[str, Changes],
     evaluation: EvaluationConfig,
     output: Path,
     study: StudyConfig,
@@ -83,7 +91,8 @@ def ablation(
     """Trains our network with each variant, and compares (Tables I and II of the paper).
 
     Args:
-        name: attention or adversarial.
+        what: attention, adversarial or temperature; or variants of one's own by name, the first of which is compared
+            with each other, as for :func:`temperfill.studies.variants.own_variants`.
         evaluation: pictures, masks and metrics.
         output: folder of the report; the runs are in ``<output>/runs``.
         study: training.
@@ -96,17 +105,22 @@ def ablation(
     Raises:
         OSError, ValueError, ModuleNotFoundError, KeyboardInterrupt: as :func:`compare`.
     """
-    if name not in ABLATIONS:
-        raise ValueError(f"unknown ablation {name!r}; known are {', '.join(ABLATIONS)}")
+    if isinstance(what, str) and what not in ABLATIONS:
+        raise ValueError(f"unknown ablation {what!r}; known are {', '.join(ABLATIONS)}, or a JSON file with variants")
+    if not what:
+        raise ValueError("no variants: name at least one")
     if not study.train:
         raise ValueError("no training pictures: name at least one folder with --train")
     report.need_matplotlib()
-    variants = _as_measured(ablation_variants(name, study), evaluation)
+    own = {} if isinstance(what, str) else what
+    configs = ablation_variants(what, study) if isinstance(what, str) else own_variants(own, study)
+    variants = _as_measured(configs, evaluation)
     prepared = evaluate.prepare(evaluation, output, study.device)
     notes = _overlap(prepared, study, [], progress)
     runs = _train(variants, study, output)
     loaded = evaluate.load_entrants([_runs_of(runs, label) for label in variants], prepared.device)
     entrants = _as_trained(loaded, variants)
+    notes += _own_notes(own)
     return _report(prepared, entrants, next(iter(variants)), study, runs, notes, command, progress)
 
 
@@ -116,6 +130,12 @@ def _overlap(prepared: evaluate.Prepared, study: StudyConfig, given: list[str], 
     if study.train:
         tested = [item.path for item in prepared.items]
         notes.append(evaluate.check_overlap(study.train, tested, study.overlap, progress))
+        if study.val:  # the weights are chosen by these
+            chosen_by = evaluate.pictures_of(study.val)
+            found = evaluate.check_overlap(study.train, chosen_by, study.overlap, progress)
+            notes.append(f"Validation pictures in training: {found}")
+            found = evaluate.check_overlap(study.val, tested, study.overlap, progress)
+            notes.append(f"Test pictures in validation: {found}")
     if given:
         notes.append(f"Trained elsewhere, on pictures that were not compared with these: {', '.join(given)}.")
     return notes
@@ -187,8 +207,23 @@ def _notes(study: StudyConfig) -> list[str]:
     return [
         f"Every variant was trained for {study.steps:,} steps of {study.batch_size} squares of "
         f"{study.crop_size}x{study.crop_size} pixels in {study.precision}, on the same pictures and masks for the same "
-        f"seed; seeds {seeds}; {perceptual}; the averaged weights of the last step are measured."
+        f"seed; seeds {seeds}; {perceptual}; {_measured(study)}"
     ]
+
+
+def _measured(study: StudyConfig) -> str:
+    if not study.val:
+        return "the averaged weights of the last step are measured."
+    return (
+        f"of each run the averaged weights with the lowest validation loss are measured (patience {study.patience}, so "
+        "that a run may end before its last step)."
+    )
+
+
+def _own_notes(variants: dict[str, Changes]) -> list[str]:
+    """What each variant of one's own is."""
+    lines = [f"- {label}: `{json.dumps(changes)}`" for label, changes in variants.items()]
+    return ["\n".join(["What the variants change:", "", *lines])] if lines else []
 
 
 def _training_table(facts: dict[str, Any]) -> report.Table:
@@ -197,7 +232,7 @@ def _training_table(facts: dict[str, Any]) -> report.Table:
             label,
             str(fact["width"]),
             f"{fact['parameters'] / 1e6:.3f}",
-            f"{fact['steps']}",
+            _steps(fact),
             "" if fact["batches_a_minute"] is None else f"{fact['batches_a_minute']:.1f}",
             str(len(fact["runs"])),
         ]
@@ -206,3 +241,10 @@ def _training_table(facts: dict[str, Any]) -> report.Table:
     header = ["method", "width", "generator, M", "steps", "batches a minute", "runs"]
     note = "Batches a minute are means over runs on the machine of this report, without the first logged interval."
     return report.Table("Training", header, rows, "lrrrrr", note)
+
+
+def _steps(fact: dict[str, Any]) -> str:
+    """Steps of a variant, and of which step each run is measured where they differ."""
+    measured = [run["measured_step"] for run in fact["runs"].values()]
+    whole = str(fact["steps"])
+    return whole if set(measured) <= {fact["steps"]} else f"{whole}, measured {', '.join(map(str, measured))}"

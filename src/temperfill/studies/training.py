@@ -8,9 +8,11 @@ from typing import Any
 
 from temperfill.config import RunConfig
 from temperfill.data import PictureFolders
+from temperfill.evaluate import validation_score
 from temperfill.runs.folder import RunFolder
 from temperfill.runs.log import read_log
 from temperfill.systems.building import build
+from temperfill.weights_files import read_metadata
 
 
 @dataclass(frozen=True)
@@ -51,25 +53,29 @@ def train_all(runs: list[Run]) -> None:
         KeyboardInterrupt: training was stopped, with its state saved.
     """
     # All folders are looked at first, so that one of another configuration shows before hours of work.
-    steps = [_steps_done(run) for run in runs]
-    if any(done < run.config.num_steps for run, done in zip(runs, steps, strict=True)):
+    finished = [_is_finished(run) for run in runs]
+    if not all(finished):
         PictureFolders(runs[0].config.data, runs[0].config.seed)  # refuses what cannot be trained on
-    for number, (run, done) in enumerate(zip(runs, steps, strict=True), 1):
+    for number, (run, done) in enumerate(zip(runs, finished, strict=True), 1):
         head = f"Run {number} of {len(runs)}: {run.label}, {run.seed}"
-        if done >= run.config.num_steps:
+        if done:
             _note(f"{head}, is finished.")
             continue
         _note(f"{head}.")
         # Fabric is an optional package; a study whose runs are finished does without it.
         from temperfill.train import train
 
-        train(run.config, run.folder)
+        train(run.config, run.folder, validation_score(run.config))
 
 
-def _steps_done(run: Run) -> int:
+def _is_finished(run: Run) -> bool:
+    """Whether a run has all its steps, or stopped early."""
     folder = RunFolder(run.folder)
     state = folder.read(run.config)
-    return 0 if state is None or not folder.generator_path.is_file() else int(state["progress"]["step"])
+    if state is None or not folder.generator_path.is_file():
+        return False
+    progress, patience = state["progress"], run.config.patience
+    return progress["step"] >= run.config.num_steps or 0 < patience <= progress.get("stale_validations", 0)
 
 
 def _note(text: str) -> None:
@@ -106,10 +112,12 @@ def training_facts(runs: list[Run]) -> dict[str, Any]:
             parameters = sum(p.numel() for p in build(run.config.generator).parameters() if p.requires_grad)
             width = run.config.generator.width
             facts[run.label] = {"parameters": parameters, "width": width, "steps": run.config.num_steps, "runs": {}}
-        log_path = RunFolder(run.folder).log_path
+        folder = RunFolder(run.folder)
+        log_path = folder.log_path
         lines = read_log(log_path).steps
         facts[run.label]["runs"][run.seed] = {
             "folder": str(run.folder),
+            "measured_step": int(read_metadata(folder.generator_path).get("step", run.config.num_steps)),
             "seconds": lines[-1]["seconds"] if lines else 0.0,
             "batches_a_minute": batches_a_minute(log_path, run.config.batch_size),
         }

@@ -14,12 +14,10 @@ from temperfill.config import (
     from_json,
     to_json,
 )
+from temperfill.config.study_file import Changes, merged
 from temperfill.nets.vgg import VGGFeatures
 from temperfill.presets import PAPER
 from temperfill.systems.table import BASELINES, published
-
-Changes = dict[str, Any]
-"""What a variant changes in a run, as it stands in the JSON of a run: nested, and only what differs."""
 
 
 def _attention(study: StudyConfig) -> dict[str, Changes]:
@@ -52,6 +50,27 @@ LEARNED = ("ours", *BASELINES)
 """Methods that a comparison can train (Table III)."""
 
 
+def own_variants(variants: dict[str, Changes], study: StudyConfig) -> dict[str, RunConfig]:
+    """Runs that differ from the published ones as one likes.
+
+    Args:
+        variants: what each changes, by label; ``method`` among them names the system, ours without.
+        study: what all variants share.
+
+    Raises:
+        ValueError: an unknown system or key, or a value that does not fit, naming the path to it.
+        OSError: the weights of the perceptual loss are missing.
+    """
+    configs = {}
+    for label, changes in variants.items():
+        name = changes.get("method", "ours")
+        if name not in LEARNED:
+            raise ValueError(f"{label}.method: expected one of {', '.join(LEARNED)}, got {name!r}")
+        config = learned_variant(name, study)
+        configs[label] = from_json(type(config), merged(to_json(config), changes), label)
+    return configs
+
+
 def ablation_variants(name: str, study: StudyConfig) -> dict[str, RunConfig]:
     """Our network with each attention, each adversarial loss, or each way to scale the temperature.
 
@@ -63,30 +82,7 @@ def ablation_variants(name: str, study: StudyConfig) -> dict[str, RunConfig]:
         ValueError: settings that a variant refuses.
         OSError: the weights of the perceptual loss are missing.
     """
-    ours = learned_variant("ours", study)
-    return {label: changed(ours, changes, label) for label, changes in ABLATIONS[name](study).items()}
-
-
-def changed(config: RunConfig, changes: Changes, where: str) -> RunConfig:
-    """A run with some of its values changed.
-
-    Args:
-        config: the run.
-        changes: what differs.
-        where: name of the changes, for messages.
-
-    Raises:
-        ValueError: an unknown key or a value that does not fit, naming the path to it.
-    """
-    return from_json(type(config), _merged(to_json(config), changes), where)
-
-
-def _merged(old: Changes, changes: Changes) -> Changes:
-    both = {
-        key: _merged(old[key], value) if isinstance(value, dict) and isinstance(old.get(key), dict) else value
-        for key, value in changes.items()
-    }
-    return old | both
+    return own_variants(ABLATIONS[name](study), study)
 
 
 def learned_variant(name: str, study: StudyConfig) -> RunConfig:
@@ -107,7 +103,7 @@ def learned_variant(name: str, study: StudyConfig) -> RunConfig:
         generator=_generator(config.generator, study),
         discriminator=_discriminator(config.discriminator, share),
         loss=_loss(config.loss, study.perceptual_path),
-        data=DataConfig(train=study.train, crop_size=study.crop_size, resize=study.resize),
+        data=DataConfig(train=study.train, val=study.val, crop_size=study.crop_size, resize=study.resize),
         machine=study.machine(),
         num_steps=study.steps,
         batch_size=study.batch_size,
@@ -115,6 +111,8 @@ def learned_variant(name: str, study: StudyConfig) -> RunConfig:
         log_every=study.log_every,
         save_every=study.save_every,
         sample_every=max(study.steps // 4, 1),
+        val_every=study.val_every,
+        patience=study.patience,
     )
 
 
