@@ -1,16 +1,18 @@
 """Atomic writes: content, permissions, links, and what is left after a failure."""
 
+import errno
 import os
-import resource
+import signal
 import stat
 import subprocess
 import sys
 import textwrap
 from pathlib import Path
 
+import filelock
 import pytest
 
-from temperfill.files import atomic_write
+from temperfill.files import atomic_write, exclusive
 
 
 def _mode(path: Path) -> int:
@@ -90,6 +92,7 @@ def test_folder_and_missing_folder_are_named(tmp_path: Path) -> None:
 
 def test_disk_full_keeps_the_old_file(tmp_path: Path) -> None:
     """A file-size limit stands for the full disk; it can only be set in a process of its own."""
+    resource = pytest.importorskip("resource")
     (tmp_path / "out").write_bytes(b"old")
     script = textwrap.dedent(f"""
         import resource, signal, pathlib
@@ -110,3 +113,47 @@ def test_long_and_unicode_names(tmp_path: Path) -> None:
     for name in ("x" * 255, "\u732b" * 85, "mün chen \u732b.bin"):
         atomic_write(tmp_path / name, lambda file: file.write(b"x"))
         assert (tmp_path / name).read_bytes() == b"x"
+
+
+HOLDER = """
+import os, sys, pathlib, time
+from temperfill.files import exclusive
+with exclusive(pathlib.Path(sys.argv[1])):
+    child = os.fork() if hasattr(os, "fork") else 0
+    if child or not hasattr(os, "fork"):
+        print(child, flush=True)
+    time.sleep(60)
+"""
+
+
+def test_one_process_at_a_time_is_in_a_folder_and_its_children_do_not_count(tmp_path: Path) -> None:
+    with subprocess.Popen([sys.executable, "-c", HOLDER, str(tmp_path)], stdout=subprocess.PIPE) as other:
+        assert other.stdout is not None
+        child = int(other.stdout.readline())
+        with pytest.raises(BlockingIOError, match="another process works in this folder"), exclusive(tmp_path):
+            pass
+        other.kill()
+        other.wait()
+        with exclusive(tmp_path):  # though a child of the other one is alive
+            assert (tmp_path / ".lock").exists()
+        if child:
+            os.kill(child, signal.SIGKILL)
+    with exclusive(tmp_path), pytest.raises(BlockingIOError), exclusive(tmp_path):
+        pass
+    with pytest.raises(FileNotFoundError, match="no such folder"), exclusive(tmp_path / "missing"):
+        pass
+    assert not (tmp_path / "missing").exists()
+
+
+def test_a_file_system_without_locks_keeps_nothing_out(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def acquire(*_: object, **__: object) -> None:
+        raise OSError(error, "no locks available")
+
+    monkeypatch.setattr(filelock.FileLock, "acquire", acquire)
+    error = errno.ENOLCK
+    with exclusive(tmp_path):
+        (tmp_path / "entered").touch()
+    error = errno.EACCES
+    with pytest.raises(OSError, match="no locks available"), exclusive(tmp_path):
+        pass
+    assert (tmp_path / "entered").exists()

@@ -1,6 +1,7 @@
 """Writing files so that a reader finds the old content or the new one, and never a part."""
 
 import contextlib
+import errno
 import os
 import secrets
 import time
@@ -8,12 +9,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-try:
-    import fcntl
-except ImportError:  # Windows: folders are used without a lock
-    fcntl = None  # type: ignore[assignment]
-
-
+_NO_LOCKS = (errno.ENOLCK, errno.EOPNOTSUPP, errno.ENOSYS)
 _PREFIX, _SUFFIX = ".temperfill-", ".partial"
 
 
@@ -86,19 +82,26 @@ def exclusive(folder: Path) -> Iterator[None]:
     """Keeps other processes out of a folder that they enter by this function too.
 
     The lock belongs to the process, not to its children, and ends with it, even when it is killed. It is the file
-    ``.lock``. Without such locks on the system or its file system, nothing is kept out.
+    ``.lock``. On a file system without locks nothing is kept out.
 
     Raises:
-        BlockingIOError: another process is inside.
+        BlockingIOError: another process is inside, or this one already.
         OSError: the folder is missing or not writable.
     """
-    with (folder / ".lock").open("ab") as file:
-        if fcntl is not None:
-            try:
-                fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except (BlockingIOError, PermissionError) as error:
-                text = "another process works in this folder; wait for its end or stop it"
-                raise BlockingIOError(error.errno, text, str(folder)) from None
-            except OSError:  # a file system without locks
-                pass
+    from filelock import FileLock, Timeout
+
+    if not folder.is_dir():  # which the lock would create
+        raise FileNotFoundError(errno.ENOENT, "there is no such folder", str(folder))
+    lock = FileLock(folder / ".lock")
+    try:
+        lock.acquire(blocking=False)
+    except Timeout:
+        text = "another process works in this folder; wait for its end or stop it"
+        raise BlockingIOError(errno.EAGAIN, text, str(folder)) from None
+    except OSError as error:
+        if error.errno not in _NO_LOCKS:
+            raise
+    try:
         yield
+    finally:
+        lock.release()

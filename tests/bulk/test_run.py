@@ -265,12 +265,9 @@ def test_a_full_disk_ends_the_job(of_manifest: bool, request_: bulk.Request, mon
 
 
 def test_two_processes_do_not_work_on_the_same_part(request_: bulk.Request) -> None:
-    pytest.importorskip("fcntl")
     bulk.run(request_)
     lock = Path(request_.output) / ".temperfill" / "all" / ".lock"
-    program = (
-        "import fcntl, sys; f = open(sys.argv[1], 'ab'); fcntl.lockf(f, fcntl.LOCK_EX); print(flush=True); input()"
-    )
+    program = "import filelock, sys\nwith filelock.FileLock(sys.argv[1]): print(flush=True); input()"
     pipes: dict[str, Any] = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE}
     with subprocess.Popen([sys.executable, "-c", program, str(lock)], **pipes) as other:
         assert other.stdout is not None
