@@ -9,7 +9,7 @@ from temperfill.inpainter.detail import enlarge_with_detail
 from temperfill.inpainter.filling import Arithmetic, arithmetic, can_copy, fill, pad
 from temperfill.inpainter.memory import Scale
 from temperfill.inpainter.plan import ScaledWindow, copies
-from temperfill.inpainter.planes import Array, HoledPicture, Planes, enlarge, shrink_image
+from temperfill.inpainter.planes import Array, Hole, HoledPicture, Planes, enlarge, shrink_image
 from temperfill.inpainter.progress import FillProgress
 from temperfill.inpainter.sources import Head, heads_at
 from temperfill.inpainter.surroundings import bound
@@ -75,9 +75,7 @@ class WindowFiller:
             # Here the error is gone, with all tensors that it held.
             scale = memory.smaller(self.method, window, scale, options, self.device)
         result: Array = filled[0].permute(1, 2, 0).cpu().numpy()
-        unusable = planes.mask[0, 0].cpu().numpy() > 0
-        if planes.avoid is not None:
-            unusable |= planes.avoid[0, 0].cpu().numpy() > 0
+        unusable = _unusable(planes)
         if self.method.abilities.tone_drifts:
             match_tone(result, window.hole, ~unusable)
         if self.method.abilities.colours_stray:
@@ -186,6 +184,12 @@ def _show(window: ScaledWindow, filled: Tensor, progress: FillProgress) -> None:
 def _is_blind(small: Planes, planes: Planes) -> bool:
     """Whether all that a method would see is missing, as shrinking hid what is known."""
     return bool(small.mask.all()) and not bool(planes.mask.all())
+
+
+def _unusable(planes: Planes) -> Hole:
+    """(h, w): missing, or to be avoided."""
+    unusable = planes.mask[0, 0].cpu().numpy() > 0
+    return unusable if planes.avoid is None else unusable | (planes.avoid[0, 0].cpu().numpy() > 0)
 
 
 def _begin(window: ScaledWindow, copied: bool) -> Scale:
