@@ -561,29 +561,35 @@ def test_mask_of_every_mode(tmp_path: Path, mode: str) -> None:
     assert np.array_equal(images.to_mask(tmp_path / "mask.tif", (7, 11)), hole)
 
 
-def test_mask_of_zeros_and_ones_is_refused() -> None:
-    for dtype in (np.uint8, np.uint16):
-        with pytest.raises(ValueError, match="astype"):
-            images.to_mask(np.eye(3, dtype=dtype), (3, 3))
-    assert images.to_mask(np.eye(3), (3, 3)).sum() == 3  # floats mean what they say
+@pytest.mark.parametrize("kind", [np.uint8, np.uint16, np.int64, np.int8, np.float32, bool])
+@pytest.mark.parametrize("shape", [(3, 3), (1, 3, 3), (3, 3, 1)])
+def test_arrays_of_zeros_and_ones_mean_what_they_say(kind: Any, shape: tuple[int, ...]) -> None:
+    mask = np.eye(3).astype(kind).reshape(shape)
+    assert np.array_equal(images.to_mask(mask, (3, 3)), np.eye(3))
+    assert np.array_equal(images.to_mask(mask, (3, 3), invert=True), 1 - np.eye(3))
 
 
 @pytest.mark.parametrize("mode", ["L", "LA", "RGB", "P", "I;16"])
-def test_file_of_zeros_and_ones_is_refused(tmp_path: Path, mode: str) -> None:
+def test_file_of_zeros_and_ones_is_taken_aloud(tmp_path: Path, mode: str) -> None:
     ones = np.eye(3, dtype=np.uint16 if mode == "I;16" else np.uint8)
     image = Image.fromarray(ones) if mode == "I;16" else Image.fromarray(ones).convert(mode)
     image.save(tmp_path / "mask.png")
     for invert in (False, True):
-        with pytest.raises(ValueError, match=r"mask.png is almost black \(nothing above 1 of 255\); write 255"):
-            images.to_mask(tmp_path / "mask.png", (3, 3), invert=invert)
+        if mode == "P":  # its 1 is the second colour, which is nearly black
+            with pytest.raises(ValueError, match=r"mask.png is almost black \(nothing above 1 of 255\); write 255"):
+                images.to_mask(tmp_path / "mask.png", (3, 3), invert=invert)
+            continue
+        with pytest.warns(UserWarning, match=r"mask.png holds only 0 and 1 .* as brightness; 1 is taken as white"):
+            found = images.to_mask(tmp_path / "mask.png", (3, 3), invert=invert)
+        assert np.array_equal(found, np.eye(3) != invert)
 
 
-def test_opacity_of_zeros_and_ones_is_refused(tmp_path: Path) -> None:
+def test_opacity_of_zeros_and_ones_is_taken_aloud(tmp_path: Path) -> None:
     image = Image.new("LA", (3, 3))
     image.putalpha(Image.fromarray(np.eye(3, dtype=np.uint8)))
     image.save(tmp_path / "mask.png")
-    with pytest.raises(ValueError, match=r"mask.png is almost fully transparent .*above 1 of 255.* write 255"):
-        images.to_mask(tmp_path / "mask.png", (3, 3), channel="alpha")
+    with pytest.warns(UserWarning, match=r"mask.png holds only 0 and 1 .* as opacity"):
+        assert np.array_equal(images.to_mask(tmp_path / "mask.png", (3, 3), channel="alpha"), np.eye(3))
 
 
 def test_dark_masks_of_other_values_are_taken(tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from temperfill.images.picture import DEEP_GREY, MODES, Array, Picture, to_bytes
 from temperfill.images.tiff_writing import Form
 from temperfill.options import MaskChannel
 
-Source = str | Path | BinaryIO | Image.Image | Array
+Source = str | Path | bytes | bytearray | memoryview | BinaryIO | Image.Image | Array
 
 MAX_PIXELS = 256_000_000
 """Default limit on width times height; files above it are refused before decoding."""
@@ -49,10 +49,10 @@ def open_picture(source: Source, max_pixels: int = MAX_PIXELS, name: str = "the 
     """Decodes a picture and turns it upright (EXIF orientation).
 
     Args:
-        source: path, file open for reading bytes, Pillow image, or array: bool (H, W), or uint8, uint16 or float in
-            [0, 1], (H, W) or (H, W, 1, 3 or 4).
+        source: path, file open for reading bytes, the bytes of a file, Pillow image, or array: bool (H, W), or uint8,
+            uint16 or float in [0, 1], (H, W) or (H, W, 1, 3 or 4).
         max_pixels: largest width times height of a file.
-        name: of an open file in errors.
+        name: of an open file, or of bytes, in errors.
 
     Raises:
         OSError: the file cannot be read.
@@ -65,9 +65,13 @@ def open_picture(source: Source, max_pixels: int = MAX_PIXELS, name: str = "the 
     if isinstance(source, str | Path):
         with Path(source).open("rb") as file:
             return _from_file(file, str(source), max_pixels)
+    if isinstance(source, bytes | bytearray | memoryview):
+        return _from_file(io.BytesIO(source), name, max_pixels)
     if isinstance(source, io.IOBase):
         return _from_file(cast(BinaryIO, source), name, max_pixels)
-    raise ValueError(f"expected a path, an open file, a Pillow image or a numpy array, got {type(source).__name__}")
+    raise ValueError(
+        "expected a path, an open file or its bytes, a Pillow image or a numpy array, got " + type(source).__name__
+    )
 
 
 def read_rgb(source: Source, max_pixels: int = MAX_PIXELS, name: str = "the file") -> NDArray[np.uint8]:
@@ -129,8 +133,11 @@ def to_mask(
 ) -> NDArray[np.bool_]:
     """Reads a mask: white (above 127 of 255, above 0.5 for floats) = fill; bool arrays as they are.
 
+    Whole numbers of nothing but 0 and 1 are taken as such: in arrays, where that is usual, without a word, in files,
+    where it may be a black picture, with a warning.
+
     Args:
-        source: as for ``open_picture``.
+        source: as for ``open_picture``; arrays may have the shape (1, H, W), and any type of whole numbers for 0 and 1.
         size: height and width that the mask must have.
         invert: black = fill.
         channel: "luminance" looks at the brightness of the colours, "alpha" at the opacity.
@@ -143,11 +150,12 @@ def to_mask(
     Raises:
         OSError: the file cannot be read.
         ValueError: unreadable as ``open_picture``, another size, all information in alpha without being asked for it,
-            or nothing but 0 and 1 as integers (brightness or opacity), of which even 1 is black.
+            or almost black.
     """
     name = f"{name} {source}" if isinstance(source, str | Path) else name
-    if isinstance(source, np.ndarray) and np.issubdtype(source.dtype, np.integer) and source.size and source.max() == 1:
-        raise ValueError(f"{name} holds only 0 and 1 as {source.dtype}; pass mask.astype(bool), or 255 for white")
+    if isinstance(source, np.ndarray):
+        source = source[0] if source.shape == (1, *size) else source
+        source = source.astype(np.bool_) if _is_zero_and_one(source) else source
     picture = open_picture(source, max_pixels, name)
     if picture.size != tuple(size):
         raise ValueError(
@@ -158,19 +166,32 @@ def to_mask(
     if channel == "alpha":
         if alpha is None or opacity is None:
             raise ValueError(f"{name} has no alpha channel (mode {picture.mode}); use mask channel luminance")
-        if alpha.dtype.kind != "f" and alpha.max() == 1:
-            raise ValueError(
-                f"{name} is almost fully transparent (no opacity above 1 of 255); write 255 for what is to be filled"
-            )
+        if _is_zero_and_one(alpha):
+            _warn_of_ones(name, "opacity")
+            return (alpha > 0) != invert
         return (opacity > 0.5) != invert
     if channel != "luminance":
         raise ValueError(f"mask channel must be luminance or alpha, got {channel!r}")
     values = luminance(picture)
+    colours = picture.pixels[..., :-1] if picture.mode in ("LA", "RGBA") else picture.pixels
+    if picture.mode not in ("P", "CMYK", "LAB", "YCbCr", "HSV") and _is_zero_and_one(colours):
+        _warn_of_ones(name, "brightness")
+        return (values > 0) != invert
     if picture.pixels.dtype.kind != "f" and 0 < values.max() < _NEARLY_BLACK:
         raise ValueError(f"{name} is almost black (nothing above 1 of 255); write 255 for white instead of 1")
     if alpha is not None and alpha.min() != alpha.max() and values.min() == values.max():
         raise ValueError(f"{name} has the same brightness everywhere and differs only in alpha; use mask channel alpha")
     return (values > 0.5) != invert
+
+
+def _is_zero_and_one(values: Array) -> bool:
+    """Whether whole numbers, at least one of them 1, are nothing but 0 and 1."""
+    return values.dtype.kind in "ui" and values.size > 0 and values.max() == 1 and values.min() >= 0
+
+
+def _warn_of_ones(name: str, what: str) -> None:
+    text = f"{name} holds only 0 and 1 of 255 as {what}; 1 is taken as white"
+    warnings.warn(text, UserWarning, stacklevel=3)
 
 
 def _from_file(file: BinaryIO, name: str, max_pixels: int) -> Picture:
@@ -346,7 +367,9 @@ def _from_array(pixels: Array) -> Picture:
     """An array as a picture; raises ValueError for a shape, type or range that has no meaning."""
     shape = pixels.shape
     if pixels.ndim not in (2, 3) or 0 in shape or (pixels.ndim == 3 and shape[2] not in (1, 3, 4)):
-        raise ValueError(f"expected an array (H, W) or (H, W, 1, 3 or 4), got {shape}")
+        turn = pixels.ndim == 3 and shape[0] in (1, 3, 4)
+        advice = "; numpy.moveaxis(array, 0, -1) puts channels last" if turn else ""
+        raise ValueError(f"expected an array (H, W) or (H, W, 1, 3 or 4), got {shape}{advice}")
     channels: Any = 1 if pixels.ndim == 2 else shape[2]
     if np.issubdtype(pixels.dtype, np.floating):
         if not _within_unit(pixels):
@@ -355,4 +378,5 @@ def _from_array(pixels: Array) -> Picture:
         raise ValueError(f"cannot read an array {shape} of {pixels.dtype}; convert it to uint8, or to float in [0, 1]")
     grey = {"bool": "1", "uint16": "I;16"}.get(pixels.dtype.name, "L")
     flat = pixels.reshape(shape[:2]) if channels == 1 and pixels.dtype.kind != "f" else pixels
-    return Picture(np.ascontiguousarray(flat), {1: grey, 3: "RGB", 4: "RGBA"}[channels], {})
+    flat = np.ascontiguousarray(flat, flat.dtype.newbyteorder("="))
+    return Picture(flat, {1: grey, 3: "RGB", 4: "RGBA"}[channels], {})

@@ -2,7 +2,10 @@
 
 import contextlib
 import math
+import os
+import sys
 from collections.abc import Iterator
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -74,10 +77,18 @@ def choose_precision(precision: Precision, device: str) -> Arithmetic:
 @contextlib.contextmanager
 def arithmetic(device: torch.device, precision: Arithmetic) -> Iterator[None]:
     """Inference in a precision, for what is called meanwhile."""
+    _survive_forks()
     torch.set_flush_denormal(True)  # denormals slow CPUs down by an order of magnitude
     cast = contextlib.nullcontext() if precision == "fp32" else torch.autocast(device.type, _HALF[precision])
     with torch.inference_mode(), cast:
         yield
+
+
+@cache
+def _survive_forks() -> None:
+    """Lets children of this process compute: on one thread, as those of OpenMP stay behind, and are waited for."""
+    if sys.platform != "win32":
+        os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
 
 
 @torch.inference_mode()
