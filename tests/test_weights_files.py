@@ -275,6 +275,43 @@ def test_configuration_that_does_not_fit_is_refused(path: Path, config: str, mes
         load_generator(tampered(path, lambda t: t, config=config))
 
 
+@pytest.mark.parametrize(
+    "config",
+    [
+        *({"width": width} for width in (1000, 4000, 10**9, 10**400)),
+        *({"head_dim": 10**7}, {"heads": 64, "head_dim": 1024}, {"heads": 10**9}, {"patch_size": 10**9}),
+        *({"key_stride": 10**9}, {"temperature_init": 1e308}, {"masked_score": -1.7e308}, {"width": -24}),
+        *({"attention": "a" * 100_000}, {"a" * 100_000: 1}),
+    ],
+)
+def test_a_small_file_cannot_ask_for_much(config: dict[str, Any], path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+    monkeypatch.setattr(torch.nn.init, "kaiming_uniform_", lambda tensor, **_: made.append(tensor.numel()))
+    file = tampered(path, lambda _: {"x": torch.zeros(1)}, config=json.dumps(config))
+    with pytest.raises(ValueError, match=r"tampered\.safetensors") as error:
+        load_generator(file)
+    assert len(str(error.value)) < 1000
+    assert sum(made) < 2_000_000
+
+
+def test_numbers_of_another_kind_are_refused(path: Path) -> None:
+    for dtype in (torch.complex64, torch.int64, torch.bool):
+
+        def change(tensors: dict[str, torch.Tensor], dtype: torch.dtype = dtype) -> None:
+            name = sorted(tensors)[0]
+            tensors[name] = tensors[name].to(dtype)
+
+        with pytest.raises(ValueError, match=f"is of type {dtype}, expected torch.float32"):
+            load_generator(tampered(path, change))
+
+
+def test_headers_of_millions_of_tensors_are_not_read(tmp_path: Path) -> None:
+    path = tmp_path / "many.safetensors"
+    path.write_bytes((5_000_000).to_bytes(8, "little") + b" " * 5_000_000)
+    with pytest.raises(ValueError, match="its header has 5,000,000 bytes"):
+        read_metadata(path)
+
+
 def test_load_tensors_changes_nothing_if_it_fails(generator: Generator) -> None:
     before = {name: tensor.clone() for name, tensor in generator.state_dict().items()}
     wrong = {name: torch.ones_like(tensor) for name, tensor in before.items()}

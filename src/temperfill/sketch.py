@@ -12,14 +12,13 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from safetensors.torch import load_file
 from safetensors.torch import save as save_bytes
 from scipy import ndimage
 
 from temperfill.files import atomic_write
 from temperfill.nets.pidinet import MULTIPLE, REACH, PiDiNet, from_file
 from temperfill.nets.tiling import in_tiles
-from temperfill.weights_files import check_finite, digest, load_tensors, read_metadata
+from temperfill.weights_files import check_finite, digest, fitted, read_metadata, read_weights
 
 Edges = NDArray[np.float32]
 Lines = NDArray[np.bool_]
@@ -258,14 +257,16 @@ def load_network(path: Path) -> PiDiNet:
         return from_file(path)
     if metadata["format"] != FORMAT or "config" not in metadata:
         raise ValueError(f"{path} is not an edge network (format {metadata['format']}, expected {FORMAT})")
-    tensors = load_file(path)
+    tensors = read_weights(path)
     if digest(metadata["config"], tensors) != metadata.get("sha256"):
         raise ValueError(f"{path} is damaged: its content does not match its SHA-256; copy it again")
     try:
-        network = PiDiNet(**json.loads(metadata["config"]))
-    except (ValueError, TypeError) as error:
+        config = json.loads(metadata["config"])
+        if not isinstance(config, dict):
+            raise ValueError(f"expected an object, got {type(config).__name__}")
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{path}: the configuration in its metadata is of no edge network: {error}") from None
-    load_tensors(network, tensors, str(path))
+    network = fitted(lambda: PiDiNet(**config), tensors, str(path))
     return network.eval().requires_grad_(False)
 
 

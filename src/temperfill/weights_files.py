@@ -2,8 +2,9 @@
 
 import hashlib
 import json
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import safetensors
 import torch
@@ -13,13 +14,19 @@ from safetensors.torch import save as save_bytes
 from torch import Tensor
 
 from temperfill.config import from_json, to_json
+from temperfill.errors import tells_of_shortage
 from temperfill.files import atomic_write
 from temperfill.nets.network import Network
-from temperfill.systems.building import build
+from temperfill.systems.building import new, sized
 from temperfill.systems.table import SYSTEMS, generator_class, method_of
 
 FORMAT = "temperfill-generator-1"
 """Value of the metadata key ``format``; raised when a file of older kind can no longer be read as it is."""
+
+
+LONGEST_HEADER = 4_000_000
+"""Bytes of the header of a safetensors file; those here have less than 100,000."""
+T = TypeVar("T", bound=torch.nn.Module)
 
 
 def save_generator(
@@ -82,6 +89,10 @@ def read_metadata(path: Path) -> dict[str, str]:
     """
     if not path.is_file():
         raise FileNotFoundError(f"no weights file at {path}")
+    with path.open("rb") as start:
+        length = int.from_bytes(start.read(8), "little")
+    if length > LONGEST_HEADER:
+        raise ValueError(f"{path} is not a safetensors file, or its header has {length:,} bytes instead of a few")
     try:
         with safetensors.safe_open(path, "pt") as file:
             return file.metadata() or {}
@@ -126,14 +137,51 @@ def load_generator(path: Path, device: torch.device | str = "cpu", method: str |
     found = _method(metadata, path)
     if method not in (None, found):
         raise ValueError(f"{path} holds a generator of the method {found}, not of {method}")
-    tensors = load_file(path)
+    tensors = read_weights(path)
     # The first files that named a method did not cover it.
     if metadata.get("sha256", "") not in (digest(text, tensors) for text in (summed(metadata), metadata["config"])):
         raise ValueError(f"{path} is damaged: its content does not match its SHA-256; copy it again")
-    generator = build(from_json(generator_class(found), _parse(metadata["config"], path), f"{path}: config"))
-    load_tensors(generator, tensors, str(path))
+    config: Any = from_json(generator_class(found), _parse(metadata["config"], path), f"{path}: config")
+    generator = fitted(lambda: new(config), tensors, str(path))
     generator.terms = metadata.get("terms", "")
     return generator.to(device).eval().requires_grad_(False)
+
+
+def read_weights(path: Path) -> dict[str, Tensor]:
+    """The tensors of a weights file.
+
+    Raises:
+        OSError: cannot be read.
+        ValueError: damaged, or of types that torch does not have.
+    """
+    try:
+        return load_file(path)
+    except RuntimeError as error:
+        if tells_of_shortage(error):
+            raise MemoryError from None
+        raise ValueError(f"{path} is not a safetensors file or is damaged ({error})") from None
+    except (SafetensorError, LookupError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"{path} is not a safetensors file or is damaged ({error})") from None
+
+
+def fitted(make: Callable[[], T], tensors: dict[str, Tensor], where: str) -> T:
+    """A module with tensors in it, for which no more memory is taken than they need: a file may ask for any size.
+
+    Args:
+        make: gives the module with random weights.
+        tensors: by name.
+        where: they come from, for messages.
+
+    Raises:
+        ValueError: they do not fit, are not finite, or there is no such module.
+    """
+    most = 2 * sum(tensor.numel() for tensor in tensors.values()) + 1_000_000
+    try:
+        module = sized(make, most)
+    except ValueError as error:
+        raise ValueError(f"{where} does not fit its configuration: {error}") from None
+    load_tensors(module, tensors, where)
+    return module
 
 
 def halve_generator(source: Path, output: Path, terms: str = "") -> None:
@@ -168,8 +216,22 @@ def load_tensors(module: torch.nn.Module, tensors: dict[str, Tensor], where: str
     Raises:
         ValueError: missing or unexpected names, wrong shapes, or values that are not finite; names them.
     """
-    expected = module.state_dict()
-    missing, unexpected = sorted(expected.keys() - tensors.keys()), sorted(tensors.keys() - expected.keys())
+    check_shapes(tensors, module.state_dict(), where)
+    check_finite(tensors, where)
+    module.load_state_dict(tensors, strict=True)
+
+
+def check_tensors(tensors: object, where: str) -> None:
+    """Raises ValueError for what is no state dict."""
+    if not isinstance(tensors, dict) or not all(isinstance(tensor, Tensor) for tensor in tensors.values()):
+        raise ValueError(f"{where}: there are no tensors by their names")
+
+
+def check_shapes(tensors: dict[str, Tensor], expected: dict[str, Tensor], where: str) -> None:
+    """Raises ValueError unless tensors have the names, shapes and kinds of numbers of others."""
+    check_tensors(tensors, where)
+    missing = sorted(expected.keys() - tensors.keys())
+    unexpected = sorted(str(name)[:80] for name in tensors.keys() - expected.keys())
     if missing or unexpected:
         raise ValueError(
             f"{where} does not fit: missing {missing[:3] or 'none'}, unexpected {unexpected[:3] or 'none'}"
@@ -177,8 +239,8 @@ def load_tensors(module: torch.nn.Module, tensors: dict[str, Tensor], where: str
     for name, tensor in tensors.items():
         if tensor.shape != expected[name].shape:
             raise ValueError(f"{where}: {name} has shape {tuple(tensor.shape)}, expected {tuple(expected[name].shape)}")
-    check_finite(tensors, where)
-    module.load_state_dict(tensors, strict=True)
+        if tensor.is_complex() or tensor.is_floating_point() != expected[name].is_floating_point():
+            raise ValueError(f"{where}: {name} is of type {tensor.dtype}, expected {expected[name].dtype}")
 
 
 def check_finite(tensors: dict[str, Tensor], where: str) -> None:

@@ -48,6 +48,7 @@ def test_nonsense_is_passed_over_and_other_results_are_not_remembered(tmp_path: 
     folder = tmp_path / ".temperfill" / "1-of-2"
     folder.mkdir(parents=True)
     lines = ["[]", "{", "null", '{"output": 1}', json.dumps(record("a.png", size="x")), "\0\0"]
+    lines += [json.dumps(record("a.png", size="1")).replace('"1"', "1e999"), "[" * 200_000]
     lines += [json.dumps(record("b.png")), json.dumps(record("c.png"))]
     (folder / "manifest.jsonl").write_text("\n".join(lines))
     assert set(read_done(LocalFolder(tmp_path), {"a.png", "b.png"})) == {"b.png"}

@@ -126,9 +126,17 @@ def test_damaged_shards_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match=r"0\.tar is shorter than its index says"):
         open_indexed(tmp_path)
     path.write_bytes(whole)
-    for damaged in (index[:100], index[:20], b"", b"text"):
+    for damaged in (index[:100], index[:20], b"", b"text", index.replace(b"}", b" "), index[:-3], index + b"x"):
         (tmp_path / "0.npy").write_bytes(damaged)
         with pytest.raises(ValueError, match=r"0\.npy is damaged"):
+            open_indexed(tmp_path)
+    (tmp_path / "0.npy").write_bytes(index)
+    members = np.load(tmp_path / "0.npy")
+    for field, value in (("start", -5), ("start", 2**62), ("size", 4_000_000_000)):
+        lying = members.copy()
+        lying[field][0] = value
+        np.save(tmp_path / "0.npy", lying)
+        with pytest.raises(ValueError, match=r"0\.tar is shorter than its index says"):
             open_indexed(tmp_path)
     np.save(tmp_path / "0.npy", np.zeros(3))
     with pytest.raises(ValueError, match="is no index of a shard"):

@@ -154,6 +154,16 @@ def test_damaged_states_are_refused(generator: Generator, tmp_path: Path) -> Non
         path.write_bytes(part)
         with pytest.raises(ValueError, match=r"state\.pt is not a readable training state"):
             load_state(path)
+    path.write_bytes(content)
+    with zipfile.ZipFile(path) as old, zipfile.ZipFile(tmp_path / "bomb.pt", "w", zipfile.ZIP_DEFLATED) as bomb:
+        for name in old.namelist():
+            bomb.writestr(name, old.read(name))
+        bomb.writestr("zeros", bytes(1_000_000))
+    with pytest.raises(ValueError, match="compressed or overlap"):
+        load_state(tmp_path / "bomb.pt")
+    torch.save({"networks": [1], "progress": None}, path)
+    with pytest.raises(ValueError, match="is not a training state"):
+        load_state(path)
     torch.save({"weights": 1}, path)
     with pytest.raises(ValueError, match="is not a training state"):
         load_state(path)

@@ -59,6 +59,50 @@ def test_a_run_of_an_earlier_version_goes_on(run_dir: Path) -> None:
         assert [part["step"] for part in after["networks"][name]["state"].values()] == [4] * len(OLD[name]["moments"])
 
 
+def other(state: dict[str, Any], change: str) -> None:
+    networks, progress = state["networks"], state["progress"]
+    moments = networks["generator_optimizer"]["state"]
+    match change.split(" "):
+        case ["progress", name, value]:
+            progress[name] = {"text": "x", "nan": float("nan"), "part": 5.5, "below": -5, "one": 7}[value]
+        case ["network", name, value]:
+            networks[name] = {"none": None, "list": [1], "numbers": {"a": 1}}[value]
+        case ["moments", "shape"]:
+            moments[0]["exp_avg"] = torch.zeros(3)
+        case ["moments", "nan"]:
+            moments[0]["exp_avg"].fill_(float("nan"))
+        case ["moments", "lost"]:
+            del moments[0]["exp_avg_sq"]
+        case ["moments", "many"]:
+            moments[10**6] = moments[0]
+        case ["interval", name]:
+            state["interval"] = {"values": [], "seconds": 0.0, "temperatures": []} | {name: [1]}
+        case ["contents"]:
+            state["contents"] = [1]
+        case ["groups"]:
+            networks["generator_optimizer"]["param_groups"] = [1]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        *(f"progress step {value}" for value in ("text", "nan", "part", "below")),
+        *("progress corrupt one", "progress best_loss text", "progress seconds nan", "progress unknown one"),
+        *(f"network {name} {value}" for name in ("generator", "ema") for value in ("none", "list", "numbers")),
+        *("network discriminator_optimizer none", "network discriminator_optimizer numbers"),
+        *("moments shape", "moments nan", "moments lost", "moments many", "groups"),
+        *("interval values", "interval seconds", "interval temperatures", "contents"),
+    ],
+)
+def test_a_state_that_cannot_be_is_refused_in_one_line(change: str, run_dir: Path) -> None:
+    path = run_dir / "state.pt"
+    state = load_state(path)
+    other(state, change)
+    save_state(path, state)
+    with pytest.raises(ValueError, match=r"state\.pt"):
+        train(load_run(run_dir / "config.json"), run_dir)
+
+
 @pytest.mark.parametrize("lost", ["ema", "discriminator_optimizer"])
 def test_a_state_that_lacks_a_part_is_refused(run_dir: Path, lost: str) -> None:
     state = load_state(run_dir / "state.pt")["networks"]

@@ -59,7 +59,7 @@ def read_done(output: Folder, wanted: Collection[str]) -> Done:
     done: Done = {}
     for data in output.hidden(FOLDER, ".jsonl"):
         for line in data.splitlines():
-            with contextlib.suppress(ValueError, KeyError, TypeError):
+            with contextlib.suppress(ValueError, KeyError, TypeError, OverflowError, RecursionError):
                 record = json.loads(line)
                 name, known = record["output"], (record["key"], record["sha256"], int(record["size"]))
                 if name in wanted and all(isinstance(value, str) for value in (*known[:2], name)):

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from temperfill.cli.parsing import near, overview, say
+from temperfill.errors import tells_of_shortage
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -86,7 +87,9 @@ def _run_and_explain(words: list[str]) -> None:
     except KeyboardInterrupt:
         say("interrupted")
         raise SystemExit(INTERRUPTED) from None
-    except (ValueError, OSError, ModuleNotFoundError, MemoryError) as error:
+    except (ValueError, OSError, ModuleNotFoundError, MemoryError, RuntimeError) as error:
+        if isinstance(error, RuntimeError) and not tells_of_shortage(error):
+            raise
         if isinstance(error, BrokenPipeError) and any(map(_is_unread, (sys.stdout, sys.stderr))):
             raise
         if "--debug" in words:
@@ -145,7 +148,7 @@ def _explain(error: Exception) -> str:
         return f"this needs the package {package}, which is not installed: {remedy}"
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"
-    if isinstance(error, MemoryError):
+    if isinstance(error, MemoryError | RuntimeError):
         return "not enough memory; close other programs, or take smaller pictures"
     return " ".join(str(error).split()) or type(error).__name__
 

@@ -5,7 +5,7 @@ from types import MappingProxyType
 from typing import Literal
 
 from temperfill.config.run import RunConfig, RunGenerator, RunLoss
-from temperfill.config.values import at_least, check_types, require
+from temperfill.config.values import at_least, at_most, check_types, require
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,11 @@ class GeneratorConfig(RunGenerator):
         check_types(self)
         require(self.width >= 2 and self.width % 2 == 0, f"width must be even and at least 2, got {self.width}")
         at_least(1, self, "heads", "head_dim", "patch_size", "key_stride", "temperature_steps")
-        for name in ("temperature_init", "temperature_floor", "temperature_end"):
+        at_most(1024, self, "width", "head_dim")
+        at_most(64, self, "heads", "patch_size", "key_stride")
+        temperatures = ("temperature_init", "temperature_floor", "temperature_end")
+        at_most(100, self, *temperatures)
+        for name in temperatures:
             require(getattr(self, name) > 0, f"{name} must be positive, got {getattr(self, name)}")
         require(
             self.temperature not in ("softplus", "exponential") or self.temperature_init > self.temperature_floor,
@@ -65,7 +69,8 @@ class GeneratorConfig(RunGenerator):
             self.temperature == "softplus" or self.attention == "mhtma",
             f"temperature {self.temperature} needs the attention mhtma, got {self.attention}",
         )
-        require(self.masked_score < 0, f"masked_score must be negative, got {self.masked_score}")
+        fits = -1e30 <= self.masked_score < 0
+        require(fits, f"masked_score must be negative, at least -1e30, got {self.masked_score}")
         require(
             self.convolution_branch or self.attention_branch,
             "convolution_branch and attention_branch are both off; the refinement needs at least one",
@@ -93,6 +98,8 @@ class DiscriminatorConfig:
     def __post_init__(self) -> None:
         check_types(self)
         at_least(1, self, "width", "feature_dim")
+        at_most(1024, self, "width")
+        at_most(16_384, self, "feature_dim")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any, Literal, Self
 
-from temperfill.config.values import at_least, check_types, require
+from temperfill.config.values import at_least, at_most, check_types, require
 
 Strokes = Literal["deepfillv2", "turned"]
 """Direction of drawn strokes: that of DeepFillv2's code, or turned by 90 degrees against it."""
@@ -67,7 +67,9 @@ class DataConfig:
     def __post_init__(self) -> None:
         check_types(self)
         at_least(8, self, "resize")
+        at_most(16_384, self, "resize")
         at_least(0, self, "mask_scale", "val_limit")
+        at_most(1000, self, "mask_scale")
         require(
             8 <= self.crop_size <= self.resize and self.crop_size % 4 == 0,
             f"crop_size must be a multiple of 4 from 8 to resize ({self.resize}), got {self.crop_size}",
@@ -113,6 +115,7 @@ class MachineConfig:
         )
         at_least(0, self, "workers", "threads", "max_minutes")
         at_least(1, self, "devices", "nodes")
+        at_most(1024, self, "workers", "threads", "devices", "nodes")
         single = self.devices * self.nodes == 1 or ":" not in self.device
         require(single, f"device {self.device} is one GPU, but devices and nodes ask for {self.devices * self.nodes}")
 
@@ -217,10 +220,11 @@ class RunConfig:
         check_types(self)
         at_least(1, self, "num_steps", "batch_size", "log_every", "save_every", "sample_every")
         at_least(0, self, "seed", "warmup_steps", "val_every", "patience")
+        at_most(65_536, self, "batch_size")
+        at_most(1000, self, "learning_rate", "discriminator_rate")
         world = self.machine.devices * self.machine.nodes
         divided = self.batch_size % world == 0
         require(divided, f"batch_size must be a multiple of devices times nodes ({world}), got {self.batch_size}")
-        require(self.seed < 2**63, f"seed must be below 2**63, got {self.seed}")
         require(
             self.generator.sketch or not self.data.sketches,
             "data.sketches needs a generator that takes them: generator.sketch",

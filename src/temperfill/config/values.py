@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import reprlib
 import sys
 import types
 import typing
@@ -11,6 +12,11 @@ from typing import Any, Literal, TypeVar
 from temperfill.places import is_url
 
 T = TypeVar("T")
+
+LARGEST = 2**63
+"""Whole numbers of configurations are smaller, below 0 too."""
+_shown = reprlib.Repr()
+_shown.maxstring = _shown.maxlong = _shown.maxother = 80
 
 
 def require(condition: bool, message: str) -> None:
@@ -25,6 +31,12 @@ def at_least(lowest: int, config: object, *names: str) -> None:
         require(getattr(config, name) >= lowest, f"{name} must be at least {lowest}, got {getattr(config, name)}")
 
 
+def at_most(highest: int, config: object, *names: str) -> None:
+    """Raises ValueError for the first named field above a value."""
+    for name in names:
+        require(getattr(config, name) <= highest, f"{name} must be at most {highest}, got {getattr(config, name)}")
+
+
 def check_types(config: object) -> None:
     """Raises ValueError for the first field whose value is not of its annotated type."""
     for name, hint in typing.get_type_hints(type(config)).items():
@@ -35,7 +47,9 @@ def _check_type(hint: Any, value: Any, where: str) -> None:
     """Raises ValueError unless the value is of the annotated type; an int may stand for a float, a bool for neither."""
     origin, arguments = typing.get_origin(hint), typing.get_args(hint)
     if origin is Literal:
-        require(value in arguments, f"{where}: expected one of {', '.join(map(str, arguments))}, got {value!r}")
+        require(
+            value in arguments, f"{where}: expected one of {', '.join(map(str, arguments))}, got {_shown.repr(value)}"
+        )
     elif origin is types.UnionType:
         kinds = [a for a in arguments if a is not types.NoneType]
         if value is not None:
@@ -49,7 +63,8 @@ def _check_type(hint: Any, value: Any, where: str) -> None:
         wanted, name = ((int, float), "a finite number") if hint is float else (hint, hint.__name__)
         fits = isinstance(value, wanted) and (hint is bool or not isinstance(value, bool))
         fits = fits and (hint is not float or abs(value) <= sys.float_info.max)
-        require(fits, f"{where}: expected {name}, got {value!r}")
+        require(fits, f"{where}: expected {name}, got {_shown.repr(value)}")
+        require(hint is not int or abs(value) < LARGEST, f"{where}: {_shown.repr(value)} is too large a number")
 
 
 def to_json(config: Any) -> dict[str, Any]:
@@ -90,7 +105,7 @@ def from_json(cls: type[T], data: object, where: str = "config") -> T:
     if hints.keys() - later.keys() <= data.keys():
         data = {**later, **data}
     for key in data:
-        require(key in hints or key in fixed, f"{where}.{key}: unknown key; known are {', '.join(hints)}")
+        require(key in hints or key in fixed, f"{where}.{key[:80]}: unknown key; known are {', '.join(hints)}")
     for key in fixed.keys() & data.keys():
         require(data[key] == fixed[key], f"{where}.{key}: expected {fixed[key]!r}, got {data[key]!r}")
     values = {key: _coerce(hints[key], data[key], f"{where}.{key}") for key in data if key not in fixed}

@@ -5,6 +5,7 @@ Any program that knows tar files reads a shard; those that expect the samples of
 
 import io
 import tarfile
+import tokenize
 import zlib
 from collections.abc import Iterable, Iterator
 from pathlib import Path
@@ -37,15 +38,27 @@ def parse_index(content: bytes, place: Folder, shard: str) -> NDArray[Any]:
         ValueError: no such index, or the shard is shorter than it says.
     """
     where = place.path(index_name(shard))
+    stream = io.BytesIO(content)
     try:
-        members = np.lib.format.read_array(io.BytesIO(content), allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{where} is damaged ({error}); pack the shard again, or remove the file") from None
-    if members.dtype != MEMBER or members.ndim != 1:
+        np.lib.format.read_magic(stream)
+        shape, _, dtype = np.lib.format.read_array_header_1_0(stream)
+    except (ValueError, EOFError, SyntaxError, TypeError, RecursionError, tokenize.TokenError) as error:
+        text = " ".join(str(error).split())
+        raise ValueError(f"{where} is damaged ({text}); pack the shard again, or remove the file") from None
+    if dtype != MEMBER or len(shape) != 1:
         raise ValueError(f"{where} is no index of a shard; remove it")
-    if len(members) and int(members["start"][-1]) + int(members["size"][-1]) > (place.size(shard) or 0):
-        raise ValueError(f"{place.path(shard)} is shorter than its index says; copy or pack it again")
+    if len(content) - stream.tell() != shape[0] * MEMBER.itemsize:
+        raise ValueError(f"{where} is damaged (it is cut short); pack the shard again, or remove the file")
+    members = np.frombuffer(content, MEMBER, offset=stream.tell())
+    _check_members(members, place, shard)
     return members
+
+
+def _check_members(members: NDArray[Any], place: Folder, shard: str) -> None:
+    """Raises ValueError for pictures that do not lie within their shard."""
+    start, size = members["start"], members["size"].astype(np.int64)
+    if ((start < 0) | (start > (place.size(shard) or 0) - size)).any():
+        raise ValueError(f"{place.path(shard)} is shorter than its index says, or other; copy or pack it again")
 
 
 def scan(place: Folder, shard: str) -> NDArray[Any]:

@@ -37,7 +37,7 @@ class Composites:
             try:
                 entry = json.loads(line)
                 self.entries[entry["place"]] = (entry["key"], entry["sha256"])
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 continue  # cut short when the process was killed: that composite is made again
 
     def make(self, place: str, truth: Bytes, hole: Hole, lines: Hole | None = None) -> Bytes:

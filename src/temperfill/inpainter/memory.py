@@ -10,18 +10,13 @@ from dataclasses import dataclass, replace
 
 import torch
 
-from temperfill.errors import MemoryShortage
+from temperfill.errors import MemoryShortage, tells_of_shortage
 from temperfill.inpainter.plan import ScaledWindow
 from temperfill.methods.contract import Method
 from temperfill.options import FillOptions
 
 SMALLEST_SIDE = 96
 """Side, in pixels, below which a window is not shrunk further."""
-# How a plain RuntimeError says it: torch on the CPU, and oneDNN.
-_TEXTS = (
-    *("out of memory", "not enough memory", "can't allocate memory"),
-    *("could not create a primitive", "could not create a memory", "could not execute a primitive"),
-)
 
 
 @dataclass(frozen=True)
@@ -41,7 +36,7 @@ def is_shortage(error: BaseException) -> bool:
     """Whether an error of Python or torch says that memory ran out."""
     if isinstance(error, MemoryError | torch.OutOfMemoryError):
         return True
-    return isinstance(error, RuntimeError) and any(text in str(error) for text in _TEXTS)
+    return isinstance(error, RuntimeError) and tells_of_shortage(error)
 
 
 @contextlib.contextmanager

@@ -67,6 +67,7 @@ def load_state(path: Path) -> dict[str, Any]:
     try:
         # torch.load skips the checksums that torch.save writes, and would load a flipped bit without a word.
         with zipfile.ZipFile(path) as archive:
+            _check_sizes(archive, path.stat().st_size)
             damaged = archive.testzip()
         state = None if damaged else torch.load(path, map_location="cpu", weights_only=True)
     except (zipfile.BadZipFile, NotImplementedError, *UNREADABLE) as error:
@@ -75,7 +76,17 @@ def load_state(path: Path) -> dict[str, Any]:
         raise ValueError(f"{path} is damaged: {damaged} does not match its checksum; remove it to start anew")
     if not isinstance(state, dict) or not {"networks", "progress"} <= state.keys():
         raise ValueError(f"{path} is not a training state; remove it to start anew")
+    for part in ("networks", "progress", "interval", "contents"):
+        if not isinstance(state.get(part, {}), dict):
+            raise ValueError(f"{path} is not a training state ({part}); remove it to start anew")
     return state
+
+
+def _check_sizes(archive: zipfile.ZipFile, size: int) -> None:
+    """Raises ValueError for an archive that holds more than it is long, as torch.save never compresses."""
+    parts = archive.infolist()
+    if any(part.compress_type != zipfile.ZIP_STORED for part in parts) or sum(part.file_size for part in parts) > size:
+        raise ValueError("its parts are compressed or overlap")
 
 
 class RunFolder:
@@ -117,7 +128,8 @@ class RunFolder:
             self._refuse(differing)
             return None
         state = load_state(self.state_path)
-        allowed = {"num_steps"} if config.num_steps >= state["progress"].get("step", 0) else set()
+        done = state["progress"].get("step", 0)
+        allowed = {"num_steps"} if isinstance(done, int) and config.num_steps >= done else set()
         if _PLACES & set(map(_field, differing)):
             known, found = state.get("contents", {}), contents(config.data)
             allowed |= {f"data.{name}" for name in found if found[name] == known.get(name)}
@@ -191,5 +203,5 @@ def _stays(line: str, config: RunConfig, step: int) -> bool:
         record = json.loads(line)
         done, in_interval = record["step"], record["step"] % config.log_every and "validation" not in record
         return line.endswith("\n") and done <= step and not (in_interval and step < config.num_steps)
-    except (ValueError, LookupError, TypeError):
+    except (ValueError, LookupError, TypeError, RecursionError):
         return False

@@ -56,7 +56,7 @@ def read_log(path: Path) -> RunLog:
         try:
             record = json.loads(line)
             (log.validations if "validation" in record else log.steps).append(record | {"step": int(record["step"])})
-        except (ValueError, KeyError, TypeError):
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError):
             if number < len(lines) and line.strip():
                 raise ValueError(f"{path}, line {number} is no line of a training log") from None
     return log
@@ -74,7 +74,7 @@ def read_run(run_dir: Path) -> tuple[RunLog, dict[str, Any]]:
         raise FileNotFoundError(f"{run_dir} is no run folder: it has no config.json")
     try:
         config = json.loads(config_path.read_text(encoding="utf-8"))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise ValueError(f"{config_path} is no JSON: {error}") from None
     if not isinstance(config, dict):
         raise ValueError(f"{config_path} holds no configuration")

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from torch import Tensor
 
 
 class Interval:
@@ -49,9 +50,17 @@ class Interval:
         return {"values": list(self.values), "temperatures": found, "seconds": self.seconds}
 
     def load(self, state: dict[str, Any]) -> None:
-        """Takes over what :meth:`state` gave."""
-        self.values, self.seconds = list(state["values"]), float(state["seconds"])
-        self.temperatures = [x.numpy() for x in state["temperatures"]]
+        """Takes over what :meth:`state` gave; raises ValueError for anything else."""
+        values: Any = state.get("values")
+        seconds: Any = state.get("seconds")
+        temperatures: Any = state.get("temperatures")
+        fits = isinstance(values, list) and isinstance(temperatures, list) and type(seconds) in (int, float)
+        fits = fits and all(isinstance(one, dict) for one in values)
+        fits = fits and all(type(value) in (int, float) for one in values for value in one.values())
+        if not fits or not all(isinstance(part, Tensor) and part.dim() == 2 for part in temperatures):
+            raise ValueError("it holds no interval of a log")
+        self.values, self.seconds = values, float(seconds)
+        self.temperatures = [part.numpy() for part in temperatures]
 
     def record(self, batch_size: int) -> dict[str, Any]:
         """Means by name, temperatures by head, and images per second of the steps alone; six digits.

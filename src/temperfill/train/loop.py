@@ -58,11 +58,11 @@ def _resume(
     networks.load(state["networks"], str(folder.state_path))
     interval = Interval()
     if ranks.is_main and "interval" in state:  # temperatures of all processes; earlier versions kept none
-        interval.load(state["interval"])
-    try:
-        return RunState(**state["progress"]), interval, state["changes"]
-    except TypeError as error:
-        raise ValueError(f"{folder.state_path} is of another version ({error}); remove it to start anew") from None
+        try:
+            interval.load(state["interval"])
+        except ValueError as error:
+            raise ValueError(f"{folder.state_path}: {error}; remove it to start anew") from None
+    return RunState.read(state["progress"], str(folder.state_path)), interval, state["changes"]
 
 
 class _Saver:

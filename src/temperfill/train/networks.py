@@ -11,9 +11,10 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from temperfill.config import RunConfig
+from temperfill.config.values import LARGEST
 from temperfill.runs.folder import load_state
-from temperfill.systems.building import build, recipe_of
-from temperfill.weights_files import check_finite, load_generator, load_tensors
+from temperfill.systems.building import build, recipe_of, sized
+from temperfill.weights_files import check_finite, check_tensors, load_generator, load_tensors
 
 _AVERAGED_BUFFERS = ("running_mean", "running_var")
 
@@ -40,6 +41,30 @@ class RunState:
     pictures: int = 0
     corrupt: list[int] = field(default_factory=list)
 
+    @classmethod
+    def read(cls, progress: dict[str, Any], where: str) -> "RunState":
+        """The state of a run from a file.
+
+        Raises:
+            ValueError: other fields, or values that a run does not have; names the file.
+        """
+        try:
+            state = cls(**progress)
+        except TypeError as error:
+            raise ValueError(f"{where} is of another version ({error}); remove it to start anew") from None
+        whole = (state.step, state.best_step, state.stale_validations, state.pictures)
+        numbers = (state.best_loss, state.seconds)
+        corrupt: object = state.corrupt
+        fits = isinstance(corrupt, list) and all(_is_count(value) for value in (*whole, *corrupt))
+        fits = fits and all(type(value) in (int, float) and not math.isnan(value) for value in numbers)
+        if not fits:
+            raise ValueError(f"{where} says of the run what cannot be; remove it to start anew")
+        return state
+
+
+def _is_count(value: object) -> bool:
+    return type(value) is int and 0 <= value < LARGEST
+
 
 class Networks:
     """Both networks, their optimizers, and the averaged generator: what a state file holds.
@@ -52,7 +77,7 @@ class Networks:
             torch.manual_seed(config.seed)
             self.generator = build(config.generator)
             discriminator = recipe_of(config.method).discriminator
-            self.discriminator = None if discriminator is None else discriminator(config)
+            self.discriminator = None if discriminator is None else sized(lambda: discriminator(config))
         self.ema = copy.deepcopy(self.generator).eval().requires_grad_(False)
         betas, judge = (config.beta1, config.beta2), self.discriminator
         self.generator_optimizer = torch.optim.Adam(self.generator.parameters(), config.learning_rate, betas)
@@ -74,7 +99,7 @@ class Networks:
         """
         if path.is_dir():
             state = load_state(path / "state.pt")["networks"]
-            load_tensors(self.generator, self._widened(state["ema"]), f"{path}: generator")
+            load_tensors(self.generator, self._widened(state.get("ema", {})), f"{path}: generator")
             if self.discriminator is not None:
                 load_tensors(self.discriminator, state.get("discriminator", {}), f"{path}: discriminator")
         else:
@@ -83,6 +108,7 @@ class Networks:
 
     def _widened(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """Weights of a generator without a sketch for one that takes it: it sees the fifth channel, and ignores it."""
+        check_tensors(weights, "the generator")
         own = self.generator.state_dict()
         result = dict(weights)
         for name, weight in weights.items():
@@ -104,7 +130,7 @@ class Networks:
                 if isinstance(part, nn.Module):
                     load_tensors(part, state[name], f"{where}: {name}")
                 else:
-                    part.load_state_dict(state[name])
+                    _load_optimizer(part, state[name], f"{where}: {name}")
         except KeyError as error:
             raise ValueError(f"{where} lacks {error}; remove it to start anew") from None
 
@@ -134,3 +160,23 @@ class Networks:
                 kept.lerp_(buffer, 1 - decay)
             else:
                 kept.copy_(buffer)
+
+
+def _load_optimizer(optimizer: torch.optim.Optimizer, state: Any, where: str) -> None:
+    """Gives an optimizer its state; raises ValueError, as torch does not, for moments of other shapes or no numbers."""
+    fits = isinstance(state, dict) and isinstance(state.get("state"), dict)
+    if not fits or not set(state["state"]) <= set(range(len(optimizer.param_groups[0]["params"]))):
+        raise ValueError(f"{where} is not the state of an optimizer; remove it to start anew")
+    parameters = optimizer.param_groups[0]["params"]
+    for number, entry in state["state"].items():
+        shape = parameters[number].shape
+        moments = {"exp_avg": shape, "exp_avg_sq": shape, "step": torch.Size()}
+        fits = isinstance(entry, dict) and entry.keys() == moments.keys()
+        fits = fits and all(isinstance(part, Tensor) and part.shape == moments[name] for name, part in entry.items())
+        if not fits:
+            raise ValueError(f"{where} holds moments that do not fit; remove it to start anew")
+        check_finite(entry, where)
+    try:
+        optimizer.load_state_dict(state)
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
+        raise ValueError(f"{where} does not fit ({error}); remove it to start anew") from None

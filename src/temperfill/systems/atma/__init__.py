@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from temperfill.config.values import at_least, require
+from temperfill.config.values import at_least, at_most, require
 from temperfill.systems.deepfillv2 import DeepFillV2Config, DeepFillV2Run
 
 
@@ -26,6 +26,8 @@ class ATMAConfig(DeepFillV2Config):
     def __post_init__(self) -> None:
         super().__post_init__()
         at_least(1, self, "heads")
+        at_most(64, self, "heads")
+        at_most(100, self, "temperature_init")
         require(self.temperature_init > 0, f"temperature_init must be positive, got {self.temperature_init}")
 
 

@@ -6,7 +6,7 @@ Widths are those of the published networks by default; everything else scales wi
 from dataclasses import dataclass, field
 
 from temperfill.config.run import RunConfig, RunGenerator, RunLoss
-from temperfill.config.values import at_least, check_types, require
+from temperfill.config.values import at_least, at_most, check_types, require
 
 
 @dataclass(frozen=True)
@@ -24,6 +24,7 @@ class DeepFillV2Config(RunGenerator):
             self.width >= 2 and self.width % self.WIDTH_MULTIPLE == 0,
             f"width must be even and at least 2, got {self.width}",
         )
+        at_most(1024, self, "width")
 
 
 @dataclass(frozen=True)
@@ -36,6 +37,7 @@ class PatchDiscriminatorConfig:
     def __post_init__(self) -> None:
         check_types(self)
         at_least(1, self, "width")
+        at_most(1024, self, "width")
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ The width is that of the published network by default; everything else scales wi
 from dataclasses import dataclass, field
 
 from temperfill.config.run import NoDiscriminator, RunConfig, RunGenerator, RunLoss
-from temperfill.config.values import at_least, check_types, require
+from temperfill.config.values import at_least, at_most, check_types, require
 
 
 @dataclass(frozen=True)
@@ -21,6 +21,7 @@ class PartialConvConfig(RunGenerator):
     def __post_init__(self) -> None:
         check_types(self)
         at_least(1, self, "width")
+        at_most(1024, self, "width")
 
 
 @dataclass(frozen=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from typing import Literal, Self
 
 from temperfill.config.run import RunConfig, RunGenerator, RunLoss
-from temperfill.config.values import at_least, check_types, require
+from temperfill.config.values import at_least, at_most, check_types, require
 
 MINIMUM = 68
 """Smallest side in pixels that WaveFill takes: its reflection padding of 16 cells needs 17 at a quarter of the size."""
@@ -28,6 +28,7 @@ class WaveFillConfig(RunGenerator):
             self.width >= 4 and self.width % self.WIDTH_MULTIPLE == 0,
             f"width must be a multiple of 4, at least 4, got {self.width}",
         )
+        at_most(1024, self, "width")
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,7 @@ class BandDiscriminatorConfig:
     def __post_init__(self) -> None:
         check_types(self)
         at_least(1, self, "width")
+        at_most(1024, self, "width")
 
 
 @dataclass(frozen=True)
