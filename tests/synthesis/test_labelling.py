@@ -7,12 +7,14 @@ import pytest
 import torch
 
 from synthesis.pictures import middle, noise, plain, stripes
+from temperfill.synthesis.detail import detail_of_cells
 from temperfill.synthesis.labelling import label
 
 
 def offsets(picture: torch.Tensor, hole: torch.Tensor, usable: torch.Tensor, seed: int = 0) -> torch.Tensor:
     shown = torch.where(hole, plain(picture, hole), picture)[None]
-    return label(shown, hole, usable, torch.Generator().manual_seed(seed))
+    detail = detail_of_cells(shown, usable, 1)
+    return label(shown, hole, usable, detail, torch.Generator().manual_seed(seed))
 
 
 def test_stripes_are_copied_along_their_period() -> None:
@@ -45,3 +47,13 @@ def test_a_long_scratch_takes_about_as_long_as_a_blob_of_its_pixels() -> None:
         offsets(picture, hole, ~hole)
         times.append(time.process_time() - start)
     assert times[1] < 3 * times[0] + 2
+
+
+def test_what_has_as_much_detail_as_the_rim_is_copied() -> None:
+    """Not the smooth part, though the guide is smooth."""
+    picture = noise(48, 96)
+    picture[:, :, :40] = picture[:, :, :40].mean((1, 2), keepdim=True)
+    hole = torch.zeros(48, 96, dtype=torch.bool)
+    hole[16:32, 60:76] = True
+    source = hole.nonzero() + offsets(picture, hole, ~hole)[hole]
+    assert (source[:, 1] >= 36).float().mean() > 0.95

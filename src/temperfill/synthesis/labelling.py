@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
+from temperfill.synthesis.detail import RIM, expected_detail
 from temperfill.synthesis.filters import blur, gradients
 from temperfill.synthesis.patches import describe, patch_basis, whole_patches
 
@@ -28,6 +29,10 @@ MOST_APART = 0.05
 """Squared distance of colours from the guide above which it is counted no further."""
 SMOOTH = 1.5
 """Deviation, pixels, of the blur in which copies are compared with the guide."""
+DETAIL = 0.015
+"""Cost of a source with e times the detail that is expected, in mean square; with a part of it likewise."""
+MOST_DETAIL = 4.0
+"""Squared logarithm of that ratio above which it is counted no further."""
 FORBIDDEN = 10.0
 """Cost of a label that would copy what is not known."""
 BLOCK = 256
@@ -36,13 +41,14 @@ _SIDE = 7
 _DIMENSIONS = 16
 
 
-def label(image: Tensor, hole: Tensor, usable: Tensor, generator: torch.Generator) -> Tensor:
+def label(image: Tensor, hole: Tensor, usable: Tensor, detail: Tensor, generator: torch.Generator) -> Tensor:
     """Chooses an offset for every cell of the hole.
 
     Args:
         image: (1, 3, h, w) in [0, 1], the guide in the hole.
         hole: (h, w) bool.
         usable: (h, w) bool, what may be copied from; nothing of the hole.
+        detail: (h, w) of :func:`temperfill.synthesis.detail.detail_of_cells`.
         generator: draws the patches that are looked at.
 
     Returns:
@@ -52,6 +58,7 @@ def label(image: Tensor, hole: Tensor, usable: Tensor, generator: torch.Generato
     offsets = _offsets(image, smooth, hole, usable, generator)
     cells = hole.nonzero()
     costs, seams = _costs(image, smooth, hole, usable, cells, offsets)
+    costs += _lack_of_detail(detail, hole, cells, offsets)
     chosen = _propagate(costs, seams, _neighbours(hole, cells), cells)
     result = torch.zeros(*hole.shape, 2, dtype=torch.long)
     result[hole] = offsets[chosen]
@@ -137,6 +144,15 @@ def _costs(
         colours = image[0].flatten(1).T
         costs += 2 * ((colours[beyond] - colours[rim][:, None]) ** 2).sum(-1) * known[:, None]
     return costs, seams
+
+
+def _lack_of_detail(detail: Tensor, hole: Tensor, cells: Tensor, offsets: Tensor) -> Tensor:
+    """(N, K): without it, smooth sources win, as they have the smallest seams and are like a smooth guide."""
+    near = torch.from_numpy(ndimage.distance_transform_edt(~hole.numpy())) <= RIM
+    expected = expected_detail(detail, near & ~hole, cells)[:, None]
+    source, _ = _at(cells[:, None] + offsets, hole.shape)
+    apart = (detail.flatten()[source] - expected).square().clamp_max(MOST_DETAIL)
+    return DETAIL * apart.nan_to_num(0)
 
 
 def _at(places: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from temperfill.synthesis.blending import blend
 from temperfill.synthesis.choosing import AROUND, PLAIN, share_of_copies
+from temperfill.synthesis.detail import detail_of_cells
 from temperfill.synthesis.field import SIDE, PatchField
 from temperfill.synthesis.filters import blur, gradients
 from temperfill.synthesis.labelling import label
@@ -98,8 +99,10 @@ def _synthesised(
     if not sizes or int(sizes[-1].hole.sum()) > 4 * CELLS:
         return None
     done.sizes = len(sizes)
-    offsets = label(sizes[-1].image, sizes[-1].hole, sizes[-1].usable, generator)
-    field = PatchField(sizes[-1].image, sizes[-1].hole, sizes[-1].usable, generator)
+    last = sizes[-1]
+    detail = detail_of_cells(sizes[0].image, sizes[0].usable, last.factor)
+    offsets = label(last.image, last.hole, last.usable, detail, generator)
+    field = PatchField(last.image, last.hole, last.usable, generator)
     field.begin(offsets)
     field.improve(field.vote())
     for size in reversed(sizes[:-1]):
@@ -192,6 +195,7 @@ class _Size:
     def __init__(self, shown: Tensor, hole: Tensor, usable: Tensor, factor: int) -> None:
         height, width = hole.shape
         border = (0, -width % factor, 0, -height % factor)
+        self.factor = factor
         shown = F.pad(shown[None], border, mode="replicate")
         self.image = F.avg_pool2d(shown, factor) if factor > 1 else shown
         self.hole = _any(F.pad(hole, border), factor)
