@@ -4,7 +4,7 @@ Arrays are boolean (H, W); True = missing. Distances are Euclidean, in pixels.
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,10 +31,12 @@ class Window:
     Attributes:
         box: of the part of the picture.
         hole: (h, w) of the box, True = to be filled here; other missing pixels of the box only stay hidden.
+        cut_from: largest circle, pixels across, in the longer hole that this one was cut from; 0 where none was cut.
     """
 
     box: Box
     hole: Hole
+    cut_from: float = field(default=0.0, kw_only=True)
 
 
 def dilate(hole: Hole, radius: int) -> Hole:
@@ -108,7 +110,10 @@ def windows(hole: Hole, multiple: int = 4) -> list[Window]:
     for group, members in groups.items():
         box = _union([boxes[i] for i in members])
         part = hole[_slices(box)] & (lookup[_at_full_size(labels, box)] == group)
-        found += [_window(piece_box, piece, hole.shape, multiple) for piece_box, piece in _pieces(box, part)]
+        pieces, cut_from = _pieces(box, part)
+        for piece_box, piece in pieces:
+            window = _window(piece_box, piece, hole.shape, multiple)
+            found.append(Window(window.box, window.hole, cut_from=cut_from))
     return found
 
 
@@ -214,12 +219,17 @@ def _group(boxes: list[Box], shape: tuple[int, ...]) -> NDArray[np.int64]:
     return group_of
 
 
-def _pieces(box: Box, part: Hole) -> list[tuple[Box, Hole]]:
-    """The part of the hole in a box, taken apart if it is long: what is thin along a grid, what is thick as it is."""
+def _pieces(box: Box, part: Hole) -> tuple[list[tuple[Box, Hole]], float]:
+    """The part of the hole in a box, taken apart if it is long: what is thin along a grid, what is thick as it is.
+
+    And how many pixels across the largest circle in it is, if it was taken apart.
+    """
     step = LIMIT - 2 * CONTEXT
     if max(box[2] - box[0], box[3] - box[1]) <= step:
-        return [(box, part)]
-    thick = _thick(part)
+        return [(box, part)], 0.0
+    thickness = ndimage.distance_transform_edt(np.pad(part, 1))[1:-1, 1:-1]
+    # Pixels near to where the rim is far away: corners and short tails belong to the bulk.
+    thick = part & dilate(thickness > _THIN, 2 * _THIN)
     thin = part & ~thick
     found = []
     for y in range(0, part.shape[0], step // 2):
@@ -230,13 +240,7 @@ def _pieces(box: Box, part: Hole) -> list[tuple[Box, Hole]]:
     for number, inside in enumerate(boxes, 1):
         own = thick[_slices(inside)] & (_at_full_size(labels, inside) == number)
         found += _cut(box[0] + inside[0], box[1] + inside[1], own)
-    return found
-
-
-def _thick(part: Hole) -> Hole:
-    """Pixels of a hole near to where its rim is more than _THIN away: corners and short tails belong to the bulk."""
-    thickness = ndimage.distance_transform_edt(np.pad(part, 1))[1:-1, 1:-1]
-    return part & dilate(thickness > _THIN, 2 * _THIN)
+    return found, 2 * float(thickness.max())
 
 
 def _cut(top: int, left: int, piece: Hole) -> list[tuple[Box, Hole]]:

@@ -7,7 +7,9 @@ import pytest
 from torch import Tensor
 
 from temperfill.inpainter import Inpainter, texture
+from temperfill.inpainter.plan import copies, divide
 from temperfill.methods.contract import Abilities
+from temperfill.options import FillOptions
 from temperfill.tensors import SizeRule
 
 
@@ -65,6 +67,16 @@ def test_small_pictures_and_thin_holes_are_left_to_the_network() -> None:
     thin = hole(large, 36)
     assert np.array_equal(filled(large, thin), filled(large, thin, texture="network"))
     assert not np.array_equal(filled(large, thin, texture="copy"), filled(large, thin, texture="network"))
+
+
+@pytest.mark.parametrize(("bulge", "is_copied"), [(36, False), (46, True)])
+def test_pieces_of_one_long_hole_are_treated_alike(bulge: int, is_copied: bool) -> None:
+    mask = np.zeros((900, 1400), bool)
+    mask[300:336, 60:1300] = True
+    mask[300 : 300 + bulge, 700:800] = True
+    pieces = divide(mask, FillOptions())
+    assert len(pieces) > 3
+    assert {copies(piece, mask.shape, FillOptions()) for piece in pieces} == {is_copied}
 
 
 def test_a_method_that_cannot_refine_is_left_alone_unless_asked() -> None:

@@ -97,7 +97,8 @@ def copies(window: ScaledWindow, size: tuple[int, ...], options: FillOptions) ->
     if options.texture != "auto":
         return options.texture == "copy"
     is_small = size[0] * size[1] <= WHOLE_PIXELS
-    return options.strategy == "auto" and window.across > (THICK if is_small else COPIED)
+    # All pieces of a long hole alike.
+    return options.strategy == "auto" and max(window.across, window.cut_from) > (THICK if is_small else COPIED)
 
 
 def sees_all(size: tuple[int, int], options: FillOptions) -> bool:
@@ -118,12 +119,13 @@ def divide(hole: Hole, options: FillOptions) -> list[ScaledWindow]:
         return [ScaledWindow((0, 0, height, width), hole, _factor(hole, options))]
     found = []
     for window in regions.windows(hole):
+        cut_from = window.cut_from
         factor = _factor(window.hole, options)
         if options.strategy != "crop":  # a window that is itself too large for one call
             factor = max(factor, math.ceil(max(window.hole.shape) / (regions.LIMIT + CELL)))
         if factor > 1:  # a shrunk window can afford more context
             window = regions.widen(window, hole.shape, regions.WINDOW * factor, CELL)
-        found.append(ScaledWindow(window.box, window.hole, factor))
+        found.append(ScaledWindow(window.box, window.hole, factor, cut_from=cut_from))
     return _rim_inwards(found, hole)
 
 
