@@ -133,14 +133,32 @@ class EditorPage:
         assert np.isin(values, (0, 255)).all()
         return values > 0
 
+    def set(self, name: str, value: str) -> None:
+        """Sets an option of the fill."""
+        self.page.click("#options-button")
+        field = self.page.locator(f"#options [name={name}]")
+        (field.select_option if name == "texture" else field.fill)(value)
+        self.page.keyboard.press("Tab")
+        self.page.keyboard.press("Escape")
+
+    def heat(self, power: int) -> None:
+        """Sets the temperature, a power of two."""
+        slider = self.page.locator("#temperature")
+        slider.evaluate("(input, to) => { input.value = to; input.dispatchEvent(new Event('input')); }", power)
+
     def fill(self) -> None:
         """Fills and waits for the result."""
         self.page.click(".primary[data-action=fill]")
         self.wait_for_status("Result .* is ready")
 
-    def save(self, folder: Path) -> Path:
+    def save(self, folder: Path, kind: str = "", quality: int | None = None) -> Path:
+        """Saves the version on show; empty for the photo's own format."""
+        self.page.click("[data-action=save]")
+        self.page.select_option("#format", kind)
+        if quality is not None:
+            self.page.fill("#quality", str(quality))
         with self.page.expect_download() as download:
-            self.page.click("[data-action=save]")
+            self.page.click("#save [value=yes]")
         path = folder / download.value.suggested_filename
         download.value.save_as(path)
         return path

@@ -38,7 +38,7 @@ class Upload:
 class Behaviour:
     """What the server does; a test changes it before or during a fill."""
 
-    abilities: tuple[str, ...] = ("takes_sketch", "takes_temperature", "has_sources")
+    abilities: tuple[str, ...] = ("takes_sketch", "takes_temperature", "takes_avoid", "has_sources")
     loading: bool = False
     max_bytes: int = 50_000_000
     max_pixels: int = 64_000_000
@@ -47,6 +47,10 @@ class Behaviour:
     previews: threading.Event = field(default_factory=threading.Event)  # previews wait for it
     depth: int = 8  # bits of each colour, as a preview tells them
     answer: str = "fill"  # or busy, timeout, crash, gone, truncated, resized
+    lossless: str = "png"  # what it takes for a lossless format
+    copy: dict[str, Any] | None = None  # the pixel that was copied, as sources tell it
+    keeps_metadata: bool = True
+    draft: tuple[str, bytes] | None = None  # box and picture that a job shows
     steps: int = 0  # of a slow fill
     step_seconds: float = 0.05
     proceed: threading.Event = field(default_factory=threading.Event)  # a slow fill waits for it before its last step
@@ -54,9 +58,9 @@ class Behaviour:
     jobs: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def fill_colour(temperature: float) -> tuple[int, int, int]:
+def fill_colour(temperature: float, seed: int = 0) -> tuple[int, int, int]:
     """The colour that a fill at a temperature has."""
-    return (round(40 * temperature), 200, 90)
+    return (round(40 * temperature), 200 - 20 * seed, 90)
 
 
 class FakeServer(ThreadingHTTPServer):
@@ -91,7 +95,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_page(self.path.removeprefix("/page/"))
         elif self.path == "/start":
             image = {"name": behaviour.image.name} if behaviour.image else None
-            limits = {"max_pixels": behaviour.max_pixels, "max_bytes": behaviour.max_bytes}
+            limits: dict[str, Any] = {"max_pixels": behaviour.max_pixels, "max_bytes": behaviour.max_bytes}
+            limits["keeps_metadata"] = behaviour.keeps_metadata
             self.send_json({"image": image, **limits, "version": "0"})
         elif self.path == "/start/image" and behaviour.image:
             self.send(200, "image/jpeg", behaviour.image.read_bytes())
@@ -100,9 +105,12 @@ class Handler(BaseHTTPRequestHandler):
                 self.send_failure(503, "loading", "the model is being loaded")
                 return
             abilities = {
-                name: name in behaviour.abilities for name in ("takes_sketch", "takes_temperature", "has_sources")
+                name: name in behaviour.abilities
+                for name in ("takes_sketch", "takes_temperature", "takes_avoid", "has_sources")
             }
             self.send_json({"models": [{"name": "fake", "bundled": True, **abilities}], "current": "fake"})
+        elif self.path.endswith("/draft") and behaviour.draft:
+            self.send(200, "image/webp", behaviour.draft[1], {"X-Box": behaviour.draft[0]})
         elif self.path.removeprefix("/v1/jobs/") in behaviour.jobs:
             self.send_json(behaviour.jobs[self.path.removeprefix("/v1/jobs/")])
         else:
@@ -125,6 +133,8 @@ class Handler(BaseHTTPRequestHandler):
             self.send_failure(504, "timeout", "the time limit of 60 seconds was reached")
         elif self.path == "/v1/preview":
             self.show(upload)
+        elif self.path == "/v1/convert":
+            self.convert(upload)
         elif self.path == "/v1/sources":
             self.tell_sources(upload)
         else:
@@ -147,7 +157,8 @@ class Handler(BaseHTTPRequestHandler):
 
     def inpaint(self, upload: Upload) -> None:
         behaviour = self.server.behaviour
-        job = {"state": "running", "ahead": 0, "done": 0, "total": max(behaviour.steps, 1)}
+        job = {"state": "running", "ahead": 0, "done": 0, "total": max(behaviour.steps, 1), "drafts": 0}
+        job["drafts"] = int(behaviour.draft is not None)
         behaviour.jobs[self.headers["X-Job"]] = job
         for step in range(behaviour.steps):
             time.sleep(behaviour.step_seconds)
@@ -171,8 +182,19 @@ class Handler(BaseHTTPRequestHandler):
         elif behaviour.answer in failures:
             self.send_failure(*failures[behaviour.answer])
         else:
-            content, kind = fill(upload, behaviour.answer)
+            content, kind = fill(upload, behaviour)
             self.send(200, kind, content, {"X-Seconds": "1.25"})
+
+    def convert(self, upload: Upload) -> None:
+        if self.server.behaviour.answer == "gone":
+            self.close_connection = True
+            self.connection.close()
+            return
+        own = Image.open(io.BytesIO(upload.files["original"])).format or "png"
+        kind = (upload.fields.get("format") or own).upper()
+        buffer = io.BytesIO()
+        Image.open(io.BytesIO(upload.files["image"])).save(buffer, kind, quality=int(upload.fields["quality"]))
+        self.send(200, f"image/{kind.lower()}", buffer.getvalue())
 
     def show(self, upload: Upload) -> None:
         """The picture as PNG, as the service gives it without the extra for HEIC."""
@@ -212,7 +234,7 @@ class Handler(BaseHTTPRequestHandler):
             }
             for head in range(4)
         ]
-        self.send_json({"heads": heads})
+        self.send_json({"copy": self.server.behaviour.copy, "heads": heads})
 
     def send_page(self, name: str) -> None:
         path = PAGE / name
@@ -239,12 +261,13 @@ class Handler(BaseHTTPRequestHandler):
         self.wfile.write(body)
 
 
-def fill(upload: Upload, answer: str) -> tuple[bytes, str]:
+def fill(upload: Upload, behaviour: Behaviour) -> tuple[bytes, str]:
     """The upright picture with the mask in one colour, in the format asked for."""
-    source = Image.open(io.BytesIO(upload.files["image"]))
-    kind = (upload.fields.get("format") or source.format or "png").upper()
+    source, answer = Image.open(io.BytesIO(upload.files["image"])), behaviour.answer
+    kind = upload.fields["format"].replace("lossless", behaviour.lossless).upper()
     picture = np.array(ImageOps.exif_transpose(source).convert("RGB"))
-    picture[upload.pixels("mask") > 127] = fill_colour(float(upload.fields["temperature"]))
+    seed = 0 if answer == "same" else int(upload.fields["seed"])
+    picture[upload.pixels("mask") > 127] = fill_colour(float(upload.fields["temperature"]), seed)
     if answer == "resized":
         picture = picture[:-1]
     buffer = io.BytesIO()

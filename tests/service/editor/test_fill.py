@@ -48,7 +48,8 @@ def test_from_opening_to_the_saved_file(
     assert upload.names["image"] == picture.name
     assert (upload.pixels("mask") == mask * 255).all()
     assert (upload.pixels("sketch") == sketch * 255).all()
-    assert upload.fields == {"temperature": "1", "feather": "0", "mask_dilate": "0", "seed": "0"}
+    options = {"temperature": "1", "feather": "0", "mask_dilate": "0", "texture": "auto", "seed": "0"}
+    assert upload.fields == options | {"format": "lossless"}
     saved = editor.save(tmp_path / "saved")
     assert saved.name == "beach day-filled.png"
     result = pixels(saved)
@@ -56,7 +57,7 @@ def test_from_opening_to_the_saved_file(
     assert (result[mask] == fill_colour(1)).all()
 
 
-def test_a_jpeg_stays_a_jpeg_or_becomes_what_is_asked_for(
+def test_a_result_is_encoded_once_in_the_format_that_is_chosen_when_it_is_saved(
     open_editor: OpenEditor, server: FakeServer, tmp_path: Path
 ) -> None:
     path = tmp_path / "holiday.JPEG"
@@ -65,19 +66,31 @@ def test_a_jpeg_stays_a_jpeg_or_becomes_what_is_asked_for(
     editor.open(path)
     mark(editor)
     editor.fill()
+    editor.set("mask_dilate", "3")
+    mark(editor)
+    editor.fill()
+    first, second = server.behaviour.uploads
+    assert first.files["image"] == path.read_bytes()
+    assert Image.open(io.BytesIO(second.files["image"])).format == "PNG"  # nothing is lost between fills
+    assert (first.fields["mask_dilate"], second.fields["mask_dilate"]) == ("0", "3")
     saved = editor.save(tmp_path)
     assert saved.name == "holiday-filled.JPEG"
     assert Image.open(saved).format == "JPEG"
-    editor.page.click("#options-button")
-    editor.page.select_option("#format", "png")
-    editor.page.fill("#grow", "3")
-    editor.page.keyboard.press("Escape")
-    editor.fill()
-    saved = editor.save(tmp_path)
-    assert saved.name == "holiday-filled.png"
-    assert Image.open(saved).format == "PNG"
-    fields = server.behaviour.uploads[-1].fields
-    assert (fields["format"], fields["mask_dilate"]) == ("png", "3")
+    convert = server.behaviour.uploads[-1]
+    assert convert.files["original"] == path.read_bytes()  # its metadata are kept
+    small = editor.save(tmp_path / "small", "jpeg", 60)
+    assert small.stat().st_size < saved.stat().st_size
+    lossless = editor.save(tmp_path, "png")
+    assert lossless.name == "holiday-filled.png"
+    assert (pixels(lossless) == pixels(convert.files["image"])).all()
+    server.behaviour.answer = "gone"
+    editor.page.click("[data-action=save]")
+    editor.page.select_option("#format", "")
+    assert "encoded once" in editor.page.locator("#save-note").inner_text()
+    with editor.page.expect_download() as download:
+        editor.page.click("#save [value=yes]")
+    assert download.value.suggested_filename == "holiday-filled.png"
+    editor.wait_for_status("The server does not answer, so it is written without loss instead")
 
 
 def hand_over(editor: EditorPage, path: Path, event: str) -> None:
@@ -132,16 +145,14 @@ def test_another_temperature_gives_another_result_with_the_same_mask(
     mark(editor)
     mask = editor.marks()
     editor.fill()
-    editor.page.locator("#temperature").evaluate(
-        "(input) => { input.value = 2; input.dispatchEvent(new Event('input')); }"
-    )
+    editor.heat(2)
     assert editor.page.locator("#temperature-value").inner_text() == "4.00"
     editor.fill()
     first, second = server.behaviour.uploads
     assert first.files == second.files
     assert (first.fields["temperature"], second.fields["temperature"]) == ("1", "4")
     assert (first.fields["seed"], second.fields["seed"]) == ("0", "1")
-    assert (pixels(editor.save(tmp_path))[mask] == fill_colour(4)).all()
+    assert (pixels(editor.save(tmp_path))[mask] == fill_colour(4, 1)).all()
     thumbnails = editor.page.locator("#history li button")
     assert thumbnails.count() == 3
     thumbnails.nth(1).click()
@@ -154,7 +165,7 @@ def test_another_temperature_gives_another_result_with_the_same_mask(
     assert editor.page.locator("[data-action=save]").is_disabled()
 
 
-def test_continuing_fills_the_result_and_undo_brings_the_strokes_back(
+def test_painting_after_a_fill_goes_on_with_the_result(
     open_editor: OpenEditor, server: FakeServer, picture: Path, tmp_path: Path
 ) -> None:
     editor = open_editor()
@@ -162,21 +173,18 @@ def test_continuing_fills_the_result_and_undo_brings_the_strokes_back(
     mark(editor)
     mask = editor.marks()
     editor.fill()
-    saved = editor.save(tmp_path)
-    editor.page.click("[data-action=continue]")
     assert not editor.marks().any()
-    editor.page.keyboard.press("Control+z")
-    assert (editor.marks() == mask).all()
-    editor.page.keyboard.press("Control+Shift+z")
     x, y = editor.centre
     editor.stroke([(x + 100, y + 60)])
     editor.fill()
-    upload = server.behaviour.uploads[-1]
-    assert upload.files["image"] == saved.read_bytes()
-    final = editor.save(tmp_path / "second")
+    _, second = server.behaviour.uploads
+    assert (second.pixels("image")[mask] == fill_colour(1)).all()
+    assert second.fields["seed"] == "0"  # another place is no other try
+    final = editor.save(tmp_path)
     assert final.name == "beach day-filled.png"
-    known = ~mask & (upload.pixels("mask") == 0)
+    known = ~mask & (second.pixels("mask") == 0)
     assert (pixels(final)[known] == photo(640, 400)[known]).all()
+    assert not (second.pixels("mask") > 0)[mask].any()
 
 
 def test_before_and_after_lie_left_and_right_of_the_divider(open_editor: OpenEditor, picture: Path) -> None:
@@ -204,10 +212,6 @@ def test_before_and_after_lie_left_and_right_of_the_divider(open_editor: OpenEdi
     assert editor.page.locator("#history li").count() == 2
 
 
-def set_growth(editor: EditorPage, pixels: int) -> None:
-    editor.page.locator("#grow").evaluate("(input, value) => { input.value = value; }", str(pixels))
-
-
 def test_sources_are_asked_about_the_place_that_was_clicked(
     open_editor: OpenEditor, server: FakeServer, picture: Path
 ) -> None:
@@ -215,9 +219,9 @@ def test_sources_are_asked_about_the_place_that_was_clicked(
     editor.open(picture)
     mark(editor)
     mask = editor.marks()
-    set_growth(editor, 3)
+    editor.set("mask_dilate", "3")
     editor.fill()
-    set_growth(editor, 5)  # of the next fill
+    editor.set("mask_dilate", "5")  # of the next fill
     editor.page.keyboard.press("w")
     editor.page.keyboard.press("1")
     plain = editor.screen()
@@ -235,7 +239,7 @@ def test_sources_are_asked_about_the_place_that_was_clicked(
     assert asked == pytest.approx((row, column), abs=1)
     assert upload.files["image"] == picture.read_bytes()
     assert (upload.pixels("mask") == mask * 255).all()
-    assert upload.fields["mask_dilate"] == "3"
+    assert (upload.fields["mask_dilate"], upload.fields["seed"], upload.fields["texture"]) == ("3", "0", "auto")
     heads = editor.page.locator("#sources-heads section")
     assert heads.count() == 4
     assert "temperature 1.5" in heads.nth(1).inner_text()
@@ -322,13 +326,17 @@ def test_painting_goes_on_during_a_fill(open_editor: OpenEditor, server: FakeSer
     server.behaviour.proceed.set()
     editor.wait_for_status("Result 1 is ready")
     assert (server.behaviour.uploads[0].pixels("mask") == mask * 255).all()
-    assert editor.marks().sum() > mask.sum()
+    later = editor.marks()
+    assert later.any()
+    assert not (later & mask).any()  # what was sent is done, and what came later is still to be filled
+    assert editor.page.locator("[data-action=marks]").get_attribute("aria-pressed") == "true"
 
 
 def test_a_result_that_is_still_being_read_is_not_given_to_the_next_photo(
     open_editor: OpenEditor, server: FakeServer, picture: Path, tmp_path: Path
 ) -> None:
     """Of a TIFF the server is asked for a preview, which takes its time."""
+    server.behaviour.lossless = "tiff"
     Image.fromarray(photo(640, 400, seed=1)).save(tmp_path / "scan.tif")  # of the other's size
     editor = open_editor()
     editor.open(tmp_path / "scan.tif")

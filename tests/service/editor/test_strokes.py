@@ -60,7 +60,7 @@ def test_a_dab_marks_the_pixel_that_is_seen_under_the_pointer(
     for _ in range(6):
         editor.page.mouse.wheel(0, -120 * ratio)  # a mouse's wheel zooms; this browser halves what it is told at 2
     editor.wait_for_zoom("422 %")
-    check((x + 7, y + 5))
+    check((x + 7, y + 6))
     check((x - 90, y - 61))
     seen = shown_place(editor, (x, y))
     editor.page.mouse.move(x, y)

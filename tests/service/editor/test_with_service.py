@@ -74,8 +74,8 @@ def test_a_photo_is_filled_asked_about_and_saved(browser: "Browser", address: st
     page.keyboard.press(".")
     editor.fill()
     results = []
-    for name in ("Result 1", "Result 2"):
-        page.locator("#history li button", has_text=name.replace("Result ", "") + " ·").click()
+    for number, name in ((1, "Result 1"), (2, "Result 2")):
+        page.locator("#history li button").nth(number).click()
         editor.wait_for_title(name)
         saved = editor.save(tmp_path / name)
         assert saved.name == "photo-filled.png"
@@ -88,8 +88,6 @@ def test_a_photo_is_filled_asked_about_and_saved(browser: "Browser", address: st
     page.wait_for_selector("#sources-heads section")
     assert "temperature" in page.locator("#sources-heads section").first.inner_text()
     page.click("[data-action=close-sources]")
-    page.click("[data-action=continue]")
-    assert not editor.marks().any()
     context.close()
     assert failures == []
 
@@ -115,7 +113,6 @@ def make_heic(path: Path) -> None:
     path.write_bytes((FOLDER / "phone.heic").read_bytes())
 
 
-@pytest.mark.filterwarnings("ignore:.*16 bits per colour")
 @pytest.mark.parametrize(
     ("name", "make", "saved_as", "word"),
     [
@@ -140,10 +137,10 @@ def test_what_browsers_cannot_show_is_filled_and_saved(
     editor.open(path)
     assert f"{original.size[1]} × {original.size[0]}" in page.locator("#facts").inner_text()
     seen, expected = editor.colour_at(editor.centre), original.pixels[original.size[0] // 2, original.size[1] // 2]
-    assert np.abs(seen.astype(int) - expected).max() <= 40  # between noisy pixels, enlarged
     if name == "deep.tif":
-        editor.wait_for_notice("deep.tif has 16 bits for each colour")
-    assert page.locator("#format option").first.inner_text() == word
+        expected = expected / 257
+    assert np.abs(seen.astype(int) - expected).max() <= 40  # between noisy pixels, enlarged
+    assert page.locator("#notice").is_hidden()
     editor.stroke([editor.centre])
     mask = editor.marks()
     (tmp_path / f"torn-{name}").write_bytes(path.read_bytes()[: path.stat().st_size // 2])
@@ -152,18 +149,15 @@ def test_what_browsers_cannot_show_is_filled_and_saved(
     assert (editor.marks() == mask).all()
     editor.fill()
     saved = editor.save(tmp_path / "saved")
+    assert page.locator("#format option").first.text_content() == word
     assert saved.name == saved_as
     found = images.open_picture(saved)
-    assert found.size == original.size
+    assert (found.size, found.pixels.dtype) == (original.size, original.pixels.dtype)  # 16 bits stay 16
     assert found.info.get("icc_profile") == original.info.get("icc_profile")
     if name != "phone.heic":
         assert (found.pixels[~mask] == original.pixels[~mask]).all()
         assert (found.pixels[mask] != original.pixels[mask]).any()
-    page.click("#options-button")
-    page.select_option("#format", "png")
-    page.keyboard.press("Escape")
-    editor.fill()
-    lossless = images.open_picture(editor.save(tmp_path / "saved")).pixels
+    lossless = images.open_picture(editor.save(tmp_path / "saved", "png")).pixels
     assert (lossless[~mask] == original.pixels[~mask]).all()
     context.close()
     assert failures == []

@@ -8,6 +8,7 @@ const TARGETS = {
   "mask-eraser": ["mask", 0],
   sketch: ["sketch", 1],
   "sketch-eraser": ["sketch", 0],
+  sources: ["avoid", 1],
 };
 const LARGEST = 1000; // image pixels, or half of a small photo
 const SLIDER = 100; // steps of the size slider
@@ -18,13 +19,16 @@ export class Brush {
   constructor(stage, { onStart, onStroke }) {
     Object.assign(this, { stage, onStart, onStroke });
     this.tool = "mask";
-    this.layers = null; // {mask, sketch}
-    this.sizes = { mask: 40, sketch: 3 };
+    this.layers = null; // {mask, sketch, avoid}
+    this.sizes = { mask: 40, sketch: 3, avoid: 40 };
+    this.chosen = new Set(); // the layers whose size the user has chosen
+    this.unprotects = false; // the tool that protects takes protection away
     this.largest = LARGEST;
     this.stroke = null; // {layer, value} while drawing
     this.last = null; // [layer, column, row] where the last stroke ended
     this.pointer = null; // stage point of the hovering pointer
     this.pen = null; // {column, row, down} of the pen moved by keys
+    this.waiting = []; // who waits for the end of the stroke
     this.ring = stage.element.querySelector(".ring");
   }
 
@@ -34,16 +38,36 @@ export class Brush {
     this.pen = null;
     const longest = Math.max(layers.mask.width, layers.mask.height);
     this.largest = Math.max(Math.min(LARGEST, Math.round(longest / 2)), 8);
-    this.sizes = { mask: Math.max(Math.round(longest / 20), 4), sketch: Math.max(Math.round(longest / 300), 2) };
+    const wide = Math.max(Math.round(longest / 20), 4);
+    const usual = { mask: wide, sketch: Math.max(Math.round(longest / 300), 2), avoid: wide };
+    for (const name of Object.keys(usual)) {
+      if (!this.chosen.has(name)) this.sizes[name] = usual[name];
+      else this.sizes[name] = Math.min(this.sizes[name], this.largest);
+    }
   }
 
   get isPainting() {
     return this.tool in TARGETS;
   }
 
-  /** The layer that the tool works on, "mask" or "sketch"; "mask" for other tools. */
+  /** The layer that the tool works on, "mask", "sketch" or "avoid"; "mask" for other tools. */
   get target() {
     return TARGETS[this.tool]?.[0] ?? "mask";
+  }
+
+  /** The layer and the value that the tool writes. */
+  get aim() {
+    const [name, value] = TARGETS[this.tool];
+    return [name, name === "avoid" && this.unprotects ? 0 : value];
+  }
+
+  /** Resolves once no stroke is being drawn. */
+  async rest() {
+    while (this.stroke) await new Promise((resolve) => this.waiting.push(resolve));
+  }
+
+  rested() {
+    for (const resolve of this.waiting.splice(0)) resolve();
   }
 
   get size() {
@@ -52,6 +76,7 @@ export class Brush {
 
   set size(size) {
     this.sizes[this.target] = Math.min(Math.max(Math.round(size), 1), this.largest);
+    this.chosen.add(this.target);
     this.showRing();
   }
 
@@ -70,7 +95,7 @@ export class Brush {
   }
 
   begin(point, event) {
-    const [name, value] = TARGETS[this.tool];
+    const [name, value] = this.aim;
     this.end();
     this.onStart();
     const at = this.snapped(point);
@@ -107,6 +132,7 @@ export class Brush {
     if (this.pen) this.pen.down = false;
     this.showRing();
     this.onStroke(change);
+    this.rested();
   }
 
   abort() {
@@ -114,6 +140,7 @@ export class Brush {
     this.stroke = null;
     this.last = null;
     this.stage.redraw("marks");
+    this.rested();
   }
 
   snapped(point) {
@@ -146,7 +173,7 @@ export class Brush {
       return false;
     }
     this.onStart();
-    this.start(...TARGETS[this.tool]);
+    this.start(...this.aim);
     pen.down = true;
     const at = [pen.column, pen.row].map((value) => snap(value, this.size));
     this.line(at, at);

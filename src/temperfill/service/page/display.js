@@ -2,22 +2,25 @@
 // sliders' values, zoom, facts, and the divider of the comparison.
 
 import { tooltip } from "./keys.js";
+import { details } from "./results.js";
 
 const find = (selector) => document.querySelector(selector);
 
 /** What an element needs in order to work, by the word in its data-needs. */
 const NEEDS = {
   photo: ({ layers }) => Boolean(layers),
-  undo: ({ undo }) => undo.done.length > 0,
-  redo: ({ undo }) => undo.undone.length > 0,
+  undo: ({ history }) => history.done.length > 0,
+  redo: ({ history }) => history.undone.length > 0,
   result: ({ results }) => Boolean(results.shown?.parent),
-  continue: ({ results }) => results.shown !== results.input,
 };
 /** What of the model a tool needs, see Editor.lack. */
 export const TOOL_NEEDS = { sketch: "takes_sketch", "sketch-eraser": "takes_sketch", sources: "has_sources" };
 
-/** What the results' format is called where the user has chosen none. */
+/** What the file's format is called where the user has chosen none. */
 const FORMATS = {
+  "image/jpeg": "same as the photo (JPEG)",
+  "image/png": "same as the photo (PNG)",
+  "image/webp": "same as the photo (WebP)",
   "image/tiff": "same as the photo (TIFF)",
   "image/x-portable-anymap": "same as the photo (PPM)",
   "image/heic": "JPEG (HEIC can only be read)",
@@ -38,7 +41,7 @@ export function labelButtons() {
     if (!text) continue;
     button.title = text;
     // Words that narrow windows leave out are no name there.
-    if (!button.textContent.trim() || button.querySelector(".wide")) button.setAttribute("aria-label", text);
+    if (!button.textContent.trim() || button.querySelector(".wide, .long")) button.setAttribute("aria-label", text);
   }
   name(find("[data-action=close-help]"), "Close");
   name(find("[data-action=close-sources]"), "Close");
@@ -46,19 +49,20 @@ export function labelButtons() {
 }
 
 /** Brings everything up to date. */
-export function display(editor, stage, temperature) {
+export function display(editor, stage) {
   const { photo, brush, results } = editor;
   for (const element of document.querySelectorAll("[data-needs]")) {
     element.disabled = !NEEDS[element.dataset.needs](editor);
   }
   displayTools(editor);
-  displaySliders(editor, temperature);
+  displaySliders(editor);
+  displaySettings(editor);
   displayVersion(editor, stage);
   displayZoom(stage.view);
-  exchange(find(".primary[data-action=fill]"), find("[data-action=cancel]"), Boolean(editor.fillUnderWay));
-  find("#format option").textContent = FORMATS[results.input?.blob.type] ?? "same as the photo";
+  exchange(find(".primary[data-action=fill]"), find("[data-action=cancel]"), Boolean(editor.filler.current));
   find("#empty").hidden = Boolean(photo);
   find("#zoom").hidden = !photo;
+  find("#history").hidden = !photo;
   stage.element.dataset.cursor = photo ? brush.tool : "none";
   const marked = `${(100 * editor.share).toFixed(1)} % marked`;
   find("#facts").textContent = photo ? `${photo.name} · ${photo.width} × ${photo.height} · ${marked}` : "";
@@ -75,32 +79,55 @@ function displayTools(editor) {
     name(button, reason ? `${tooltip(tool)}. ${reason}` : tooltip(tool));
   }
   find("[data-action=marks]").setAttribute("aria-pressed", String(editor.marksOn));
-  name(find("[data-action=clear]"), brush.target === "mask" ? "Clear the mask (Delete)" : "Clear the lines (Delete)");
+  const clears = { mask: "the mask", sketch: "the lines", avoid: "the protection" };
+  name(find("[data-action=clear]"), `Clear ${clears[brush.target]} (Delete)`);
+  for (const button of document.querySelectorAll("[data-protect]")) {
+    button.setAttribute("aria-pressed", String((button.dataset.protect === "off") === brush.unprotects));
+    button.disabled = Boolean(editor.lack("takes_avoid"));
+  }
 }
 
-function displaySliders(editor, temperature) {
-  const { brush } = editor;
+function displaySliders(editor) {
+  const { brush, settings: { temperature } } = editor;
   const slider = find("#size");
   if (Math.abs(slider.value - brush.slider) >= 0.5) slider.value = brush.slider;
   slider.setAttribute("aria-valuetext", `${brush.size} pixels of the photo`);
   find("#size-value").textContent = `${brush.size} px`;
   const text = temperature.toFixed(2);
   const heat = find("#temperature");
+  const position = Math.log2(temperature);
+  if (Math.abs(heat.value - position) > 0.01) heat.value = position;
   heat.disabled = Boolean(editor.lack("takes_temperature"));
   heat.title = editor.lack("takes_temperature") ?? "Temperature of the fill; 1 = as learned";
   heat.setAttribute("aria-valuetext", temperature === 1 ? "1, as learned" : text);
   find("#temperature-value").textContent = heat.disabled ? "–" : text;
 }
 
+function displaySettings({ settings }) {
+  for (const name of ["mask_dilate", "feather", "texture"]) {
+    const input = find(`#options [name=${name}]`);
+    if (input !== document.activeElement) input.value = settings[name];
+  }
+}
+
+/** What the choice of a format says for a photo. */
+export function displayFormats({ results, saveNote }) {
+  const own = results.versions[0].blob.type;
+  const chosen = find("#format").value;
+  find("#format option").textContent = FORMATS[own] ?? "same as the photo";
+  const isLossy = chosen ? /jpeg|webp/.test(chosen) : /jpeg|webp|avif|heic/.test(own);
+  find("#quality").closest("label").hidden = !isLossy;
+  find("#quality-value").textContent = find("#quality").value;
+  const kept = isLossy ? "The picture was without loss until now; it is encoded once." : "Every pixel outside the mask stays exactly.";
+  find("#save-note").textContent = `${kept} ${saveNote}`;
+}
+
 function displayVersion({ results, comparing }, stage) {
   const version = results.shown;
   if (!version) return;
   find("#version-title").textContent = version.title;
-  find("#version-details").textContent = version.parent ? `temperature ${version.temperature.toFixed(2)}` : "";
+  find("#version-details").textContent = details(version);
   find("[data-action=compare]").setAttribute("aria-pressed", String(comparing));
-  const words = version.parent ? "Continue with this result" : "Go back to the photo";
-  find("[data-action=continue] .long").textContent = words;
-  find("[data-action=continue]").setAttribute("aria-label", words);
   displayDivider(stage);
 }
 

@@ -2,40 +2,50 @@
 // nothing of buttons and keys: it calls `onChange` after every change of state.
 
 import { Brush } from "./brush.js";
-import { Fill } from "./fill.js";
-import { ask, complain, hush, say, showProgress } from "./notices.js";
-import { BadInput, megabytes, readPicture, stem, withExtension } from "./picture.js";
-import { decodeInto, encodeLayer } from "./png.js";
-import { heat, readAnswer, Results } from "./results.js";
-import { askModel, ServerError, start, startImage } from "./server.js";
+import { Filler } from "./filler.js";
+import { History } from "./history.js";
+import { Marks } from "./marks.js";
+import { ask, complain, hush, say } from "./notices.js";
+import { BadInput, readPicture, stem, withExtension } from "./picture.js";
+import { encodeLayer } from "./png.js";
+import { details, Results } from "./results.js";
+import { askModel, convert, ServerError, start, startImage } from "./server.js";
+import { Session } from "./session.js";
 import { Sources } from "./sources.js";
-import { Layer } from "./tiles.js";
-import { Undo } from "./undo.js";
 
-const COLOURS = { mask: [224, 0, 110], sketch: [0, 229, 255] };
-const NAMES = { mask: "Mask", sketch: "Lines" };
+const NAMES = { mask: "Mask", sketch: "Lines", avoid: "Protection" };
 const LOADING = 1500; // ms between two questions to a server that still loads its model
-const FORM = 2000; // bytes that a request has beside its files
 const MUCH = 0.95; // share of the photo above which a mask is probably inverted
+const SETTINGS = { temperature: 1, mask_dilate: 0, feather: 0, texture: "auto" };
 
 export class Editor {
-  constructor(stage, { strip, sourcesPanel, onChange }) {
+  constructor(stage, { strip, sourcesPanel, triesPanel, onChange }) {
     this.stage = stage;
     this.onChange = onChange;
     this.brush = new Brush(stage, { onStart: () => this.showMarks(true), onStroke: (change) => this.finish([change]) });
-    this.results = new Results(strip, (version) => this.attempt(() => this.show(version)));
-    this.sources = new Sources(stage, sourcesPanel);
-    this.undo = new Undo();
+    this.results = new Results(strip, (version) => this.attempt(() => this.choose(version)));
+    this.sources = new Sources(stage, sourcesPanel, (places) => this.protect(places));
+    this.filler = new Filler(this, triesPanel);
+    this.history = new History();
+    this.session = new Session();
     this.limits = { max_bytes: Infinity, max_pixels: Infinity };
     this.model = null; // {name, takes_sketch, ...} of the server, null while it is not known
-    this.layers = null; // {mask, sketch} once there is a photo
-    this.share = 0; // of the photo that is marked
+    this.marks = null; // of the photo, once there is one
+    this.settings = { ...SETTINGS };
     this.marksOn = true;
     this.comparing = false;
-    this.fillUnderWay = null;
+    this.peeking = false; // the version before is on show while a key or button is held
     this.opening = 0; // counts the files that were to be opened
     this.reading = null; // AbortController of the file that is on its way
     this.turn = 0; // counts what is put on show, so that a slow decoding cannot overtake
+  }
+
+  get layers() {
+    return this.marks?.layers ?? null;
+  }
+
+  get share() {
+    return this.marks?.share ?? 0;
   }
 
   /** Runs a command; what the user must know of its failure is shown, everything else stays an error. */
@@ -50,15 +60,23 @@ export class Editor {
         complain(error.message, retry);
       }
     }
-    this.onChange();
+    this.changed();
   }
 
-  /** Asks the server for its limits and its model, and opens the picture that it was started with, if any. */
+  /** After every change of state: what is shown of it, and what a reload brings back. */
+  changed() {
+    this.onChange();
+    if (this.photo) this.session.keep(this);
+  }
+
+  /** Asks the server for its limits and its model; opens the picture that it was started with, or earlier work. */
   async begin() {
     this.limits = await start();
     this.learnModel();
     const { image } = this.limits;
-    if (image) await this.open(await startImage(image.name));
+    const kept = await this.session.load();
+    if (kept && (!image || kept.photo.name === image.name)) await this.restore(kept);
+    else if (image) await this.open(await startImage(image.name));
   }
 
   /** Asks for the model until the server has loaded it; other failures show themselves with the next fill. */
@@ -75,16 +93,23 @@ export class Editor {
     this.onChange();
   }
 
-  /** Why the model cannot use something, "takes_sketch", "takes_temperature" or "has_sources"; null where it can. */
+  /** Why the model cannot use something, "takes_sketch", "has_sources" and so on; null where it can. */
   lack(ability) {
-    if (!this.model) return ability === "takes_sketch" ? "The server's model is not known yet." : null;
-    if (this.model[ability] ?? ability !== "takes_sketch") return null;
+    const assumed = !["takes_sketch", "takes_avoid"].includes(ability);
+    if (!this.model) return assumed ? null : "The server's model is not known yet.";
+    if (this.model[ability] ?? assumed) return null;
     const words = {
       takes_sketch: "takes no lines, only a mask",
+      takes_avoid: "cannot leave out parts of the photo",
       takes_temperature: "has no temperature",
       has_sources: "cannot tell where it copies from",
     };
     return `The model “${this.model.name}” ${words[ability]}.`;
+  }
+
+  /** Whether opening another photo would lose anything. */
+  get hasWork() {
+    return this.results.unsaved || this.share > 0 || Boolean(this.filler.current);
   }
 
   async open(file) {
@@ -97,34 +122,58 @@ export class Editor {
       if (opening === this.opening) throw error;
     });
     if (opening !== this.opening) return; // a later file is on its way
-    const results = this.results.unsaved;
-    if (results || this.share || this.fillUnderWay) {
-      const lost = results ? "The results that are not saved, and the marks," : "Your marks";
+    if (this.hasWork) {
+      const lost = this.results.unsaved ? "The result that is not saved" : "What you marked";
       if (!(await ask(`Open ${picture.name} instead? ${lost} will be gone.`, "Replace"))) {
         picture.raster.close();
         say("");
         return;
       }
     }
-    this.fillUnderWay?.cancel();
     const { width, height } = picture.raster;
-    this.photo = { name: picture.name, width, height };
-    this.layers = { mask: new Layer(width, height, COLOURS.mask), sketch: new Layer(width, height, COLOURS.sketch) };
-    this.brush.setLayers(this.layers);
-    this.undo = new Undo();
-    this.share = 0;
-    this.comparing = false;
+    this.place({ name: picture.name, width, height });
+    this.settings = { ...SETTINGS };
     this.results.reset(picture);
-    this.sources.close();
-    if (this.brush.tool === "sources") this.brush.tool = "mask";
-    hush();
-    await this.show(this.results.input);
+    this.session.begin();
+    await this.show(this.results.shown);
     this.showMarks(true);
     const words = picture.blob.type === "image/heic" ? " Results are saved as JPEG or PNG: HEIC can only be read." : "";
     say(`${picture.name} is open. Paint over what should be filled.${words}`);
     if (picture.depth > 8) {
       complain(`${picture.name} has ${picture.depth} bits for each colour. Here it is read, filled and saved with 8.`);
     }
+  }
+
+  /** Brings back what `Session.load` found. */
+  async restore({ photo, versions, shown, marks, settings }) {
+    this.place(photo);
+    this.marks.content = marks;
+    this.settings = { ...SETTINGS, ...settings };
+    this.results.restore(versions, shown);
+    await this.show(this.results.shown);
+    this.showMarks(true);
+    say(`${photo.name} is open as you left it.`);
+  }
+
+  /** Gives a photo its place on the stage, with nothing marked. */
+  place(photo) {
+    this.filler.cancel();
+    this.photo = photo;
+    this.marks = new Marks(photo.width, photo.height);
+    this.brush.setLayers(this.layers);
+    this.history = new History();
+    this.comparing = false;
+    this.filler.close();
+    this.sources.close();
+    if (this.brush.tool === "sources") this.brush.tool = "mask";
+    hush();
+  }
+
+  /** Shows another version, which undo takes back. */
+  async choose(version) {
+    if (version === this.results.shown) return;
+    this.history.push([], { versions: [this.results.shown, version] });
+    await this.show(version);
   }
 
   async show(version) {
@@ -134,48 +183,55 @@ export class Editor {
     if (turn !== this.turn) return;
     if (version !== this.results.shown) this.sources.clear(this.sourcesHint(version));
     this.results.show(version);
-    this.stage.showPhoto(raster, this.comparing ? before : null);
-    this.onChange();
+    const shown = this.peeking && before ? before : raster;
+    this.stage.showPhoto(shown, this.comparing && !this.peeking ? before : null);
+    this.filler.refresh();
+    this.changed();
   }
 
   showMarks(on) {
     this.marksOn = on;
-    this.stage.showMarks(on && this.layers ? [this.layers.mask, this.layers.sketch] : []);
+    this.stage.showMarks(on && this.marks ? this.layers : null);
     this.onChange();
   }
 
   // Marks ------------------------------------------------------------------------------------------------------------
 
   /** Notes finished changes of layers as one step of undo. */
-  finish(changes) {
-    if (this.undo.push(changes)) this.measure();
+  finish(changes, more = {}) {
+    if (this.history.push(changes, more)) {
+      this.marks.measure();
+      hush(); // what was complained about is in the past
+    }
     this.stage.redraw("marks");
-    this.onChange();
+    this.changed();
   }
 
-  measure() {
-    const { mask } = this.layers;
-    this.share = mask.count() / (mask.width * mask.height);
+  /** Takes new settings of fills as one step of undo. */
+  set(changes) {
+    const before = this.settings;
+    this.settings = { ...before, ...changes };
+    if (Object.keys(changes).some((name) => before[name] !== changes[name])) {
+      this.history.push([], { settings: [before, this.settings] });
+    }
+    this.changed();
   }
 
-  travel(direction) {
+  async travel(direction) {
     if (this.brush.stroke) this.brush.end();
-    if (!this.undo[direction]()) return;
-    this.measure();
+    const step = this.history[direction]();
+    if (!step) return;
+    this.marks.measure();
+    if (step.settings) this.settings = step.settings;
     this.showMarks(true);
+    if (step.version) await this.show(step.version);
     say(direction === "undo" ? "Undone." : "Redone.");
+    this.changed();
   }
 
-  /** Changes whole layers at once: `change` is called with each. */
   alter(names, change) {
     this.brush.end();
-    const layers = names.map((name) => this.layers[name]);
-    const done = layers.map((layer) => {
-      layer.begin();
-      change(layer);
-      return layer.commit();
-    });
-    this.finish(done);
+    this.finish(this.marks.alter(names, change));
     this.showMarks(true);
   }
 
@@ -190,21 +246,12 @@ export class Editor {
   }
 
   async loadMarks(name, file) {
-    const what = `The ${name === "mask" ? "mask" : "sketch"} ${file.name}`;
-    const { layers } = this;
-    const { raster } = await readPicture(file, { max_bytes: Infinity, max_pixels: Infinity });
-    const { width, height } = layers.mask;
-    if (raster.width !== width || raster.height !== height) {
-      raster.close();
-      const sizes = `is ${raster.width} × ${raster.height} pixels but the photo is ${width} × ${height}`;
-      const remedy = "Draw it at the photo's size; your strokes are kept.";
-      throw new BadInput(`${what} ${sizes} (width × height, upright). ${remedy}`);
-    }
-    if (layers !== this.layers) return; // another photo was opened meanwhile
-    this.alter([name], (layer) => decodeInto(layer, raster.full));
-    raster.close();
+    const { marks } = this;
+    const { what, change } = await marks.read(name, file);
+    if (marks !== this.marks) return; // another photo was opened meanwhile
+    this.alter([name], change);
     const invert = { label: "Invert", run: () => this.invert() };
-    if (!layers[name].count()) complain(`${what} marks nothing: white marks, black does not.`);
+    if (!this.layers[name].count()) complain(`${what} marks nothing: white marks, black does not.`);
     else if (name === "mask" && this.share > MUCH) {
       complain(`${what} marks ${percent(this.share)} of the photo. White is what will be filled.`, invert);
     } else say(`${NAMES[name]} loaded from ${file.name}.`);
@@ -216,104 +263,62 @@ export class Editor {
     say(`Saved as ${file}.`);
   }
 
-  // Fills and versions -----------------------------------------------------------------------------------------------
+  /** Protects places, a dab of the brush on each, so that the next fill copies from elsewhere. */
+  protect(places) {
+    const size = this.brush.sizes.avoid;
+    this.alter(["avoid"], (layer) => {
+      for (const [column, row] of places) layer.paint(column + 0.5, row + 0.5, column + 0.5, row + 0.5, size, 1);
+    });
+    say("Protected. Fill again, and it is copied from elsewhere.");
+  }
 
-  /** Fills from the input with all marks. @param {{temperature: number}} options and more fields of POST /v1/inpaint */
-  async fill(options) {
-    if (this.fillUnderWay || !this.layers) return;
-    this.brush.end();
-    if (!this.share) throw new BadInput("Nothing is marked yet. Paint over what should be filled, then press Fill.");
-    const fill = new Fill((state) => showProgress(state));
-    const { layers } = this;
-    this.fillUnderWay = fill;
-    hush();
-    say("Filling.");
-    this.onChange();
+  // Versions ---------------------------------------------------------------------------------------------------------
+
+  /** What saving leaves out or changes, in a sentence; empty for nothing. */
+  get saveNote() {
+    return this.limits.keeps_metadata === false ? "This server leaves out what the camera noted (EXIF)." : "";
+  }
+
+  /** Writes the version on show. @param {{format: string, quality: string}} wanted format: empty for the photo's own */
+  async save({ format, quality }) {
+    const version = this.results.shown;
+    const [photo] = this.results.versions;
+    let { blob } = version;
+    let words = "";
+    say("Writing the file.");
     try {
-      const work = await this.prepare(options);
-      const { blob, seconds } = await fill.run(work);
-      if (layers !== this.layers) return; // another photo was opened meanwhile
-      const answer = await readAnswer(blob);
-      if (layers !== this.layers) {
-        answer.raster.close();
-        return;
-      }
-      const { parent, mask, sketch } = work;
-      const { temperature, mask_dilate } = options;
-      await this.receive({ blob, seconds, parent, mask, sketch, temperature, mask_dilate }, answer);
+      blob = await convert({ image: blob, original: photo.blob, name: photo.name }, { format, quality }, this.limits);
     } catch (error) {
-      // What becomes of a fill whose photo is gone, which opening another one cancels, is no news.
-      if (layers === this.layers || !(error instanceof ServerError)) throw error;
-    } finally {
-      this.fillUnderWay = null;
-      showProgress(null);
-      this.onChange();
+      if (!(error instanceof ServerError) || error.code !== "unreachable") throw error;
+      words = " The server does not answer, so it is written without loss instead.";
     }
-  }
-
-  async prepare(options) {
-    if (!this.model) this.learnModel();
-    const parent = this.results.input;
-    const [mask, sketch] = await Promise.all([
-      encodeLayer(this.layers.mask),
-      this.lack("takes_sketch") || !this.layers.sketch.count() ? null : encodeLayer(this.layers.sketch),
-    ]);
-    const bytes = parent.blob.size + mask.size + (sketch?.size ?? 0) + FORM;
-    if (bytes > this.limits.max_bytes) {
-      const sizes = `${megabytes(bytes)}, more than the ${megabytes(this.limits.max_bytes)} that this server takes`;
-      throw new BadInput(`Photo and mask together have ${sizes}. Write results as JPEG, or raise the server's limit.`);
-    }
-    // Another try of the same fill is to be another one, where texture is copied.
-    const seed = this.results.made(parent).length;
-    return { parent, image: parent.blob, name: parent.name, mask, sketch, options: { ...options, seed } };
-  }
-
-  async receive(result, { shown, raster }) {
-    if (raster.width !== this.photo.width || raster.height !== this.photo.height) {
-      raster.close();
-      throw new BadInput("The server's answer has another size than the photo. The photo and your strokes are kept.");
-    }
-    const named = withExtension(this.photo.name, result.blob.type);
+    const named = withExtension(this.photo.name, blob.type);
     const name = `${stem(named)}-filled${named.slice(stem(named).length)}`;
-    const version = this.results.add({ ...result, shown, name }, raster);
-    if (!this.brush.stroke) this.showMarks(false);
-    await this.show(version);
-    const { seconds } = result;
-    const time = seconds ? ` after ${seconds.toFixed(1)} seconds` : "";
-    say(`${version.title} is ready${time}. Fill again at another temperature, continue with it, or save it.`);
-  }
-
-  async cancel() {
-    if (this.fillUnderWay) {
-      say("Cancelling.");
-      await this.fillUnderWay.cancel();
-    }
-  }
-
-  /** Makes the version on show the one that the next fill starts from, with empty marks. */
-  continueWithShown() {
-    const version = this.results.shown;
-    this.results.continueWith(version);
-    this.alter(["mask", "sketch"], (layer) => layer.clear());
-    say(`The next fill starts from ${version.title}.`);
-  }
-
-  save() {
-    const version = this.results.shown;
-    download(version.blob, version.name);
+    download(blob, name);
     version.saved = true;
-    say(`Saved as ${version.name}.`);
+    this.session.update(version);
+    say(`Saved as ${name}.${words}`);
   }
 
   async compare(on) {
     this.comparing = on;
+    const { box } = this.results.shown;
+    if (on && box) this.stage.divider = (box[0] + box[2]) / 2 / this.photo.width;
+    await this.show(this.results.shown);
+  }
+
+  /** Shows what was before for as long as a key or button is held. */
+  async peek(on) {
+    if (this.peeking === on || !this.results.shown?.parent) return;
+    this.peeking = on;
     await this.show(this.results.shown);
   }
 
   sourcesHint(version = this.results.shown) {
-    if (this.lack("has_sources")) return this.lack("has_sources");
-    if (!version?.parent) return "Fill first, then click a place that was filled.";
-    return `Click a filled place of ${version.title} (temperature ${heat(version)}).`;
+    const protect = this.lack("takes_avoid") ? "" : " Drag over what must not be copied from.";
+    if (this.lack("has_sources")) return this.lack("has_sources") + protect;
+    if (!version?.parent) return `After a fill, click a place to see where it came from.${protect}`;
+    return `Click a filled place of ${version.title} (${details(version)}).${protect}`;
   }
 
   async askSources(column, row) {

@@ -2,6 +2,10 @@
 // all points in device pixels of the stage.
 
 const SECOND_FINGER = 350; // ms in which a second finger turns a stroke that has begun into a pinch
+const SHORT = 24; // CSS pixels of a stroke up to which it does so at any time
+const SLOP = 6; // CSS pixels that a finger moves before it draws: until then it may be the first of two
+const DOUBLE_TAP = 260; // ms between two taps that zoom
+const NEAR = 40; // CSS pixels between them
 const WHEEL_BURST = 200; // ms of silence after which a new turn of the wheel begins
 const BUTTONS = [0, 1, 5]; // that drag: left or contact, middle, the eraser of a pen
 const WHEEL_STEP = 50; // CSS pixels: a mouse wheel's first step is larger, a trackpad's smaller
@@ -9,14 +13,17 @@ const WHEEL_STEP = 50; // CSS pixels: a mouse wheel's first step is larger, a tr
 /**
  * @param {HTMLElement} element receives the events
  * @param {Object} handlers ratio(), pans(event), begin(point, event), move(points, event), end(), abort(), pan(dx, dy),
- *   zoom(factor, point), hover(point or null)
+ *   zoom(factor, point), doubleTap(point), hover(point or null)
  */
 export function listen(element, handlers) {
   const fingers = new Map();
-  let mode = null; // "tool", "pan", "pinch", or "over": a finger of a finished pinch still rests
+  let mode = null; // "tool", "pan", "pinch", "wait": a finger that does not draw yet, "over": one of a pinch that rests
   let owner = null; // the pointer that drags
   let began = 0;
   let last = null;
+  let first = null; // {at, event} of the finger that waits
+  let path = 0; // device pixels that the stroke has gone
+  let tap = null; // {at, timer} of a tap whose dot waits for a second tap
 
   const point = (event) => {
     const box = element.getBoundingClientRect();
@@ -32,11 +39,39 @@ export function listen(element, handlers) {
 
   const startPinch = (event) => {
     if (mode === "tool") {
-      if (event.timeStamp - began < SECOND_FINGER) handlers.abort();
+      const isShort = event.timeStamp - began < SECOND_FINGER || path < SHORT * handlers.ratio();
+      if (isShort) handlers.abort();
       else handlers.end();
     }
     mode = "pinch";
     last = pinch();
+  };
+
+  const distance = ([ax, ay], [bx, by]) => Math.hypot(ax - bx, ay - by);
+
+  const startTool = (at, event) => {
+    mode = "tool";
+    path = 0;
+    last = at;
+    handlers.begin(at, event);
+  };
+
+  /** A dot, unless a second tap follows: then the photo is zoomed there. */
+  const tapped = ({ at, event }) => {
+    const before = tap;
+    clearTimeout(before?.timer);
+    tap = null;
+    if (before && distance(before.at, at) < NEAR * handlers.ratio()) {
+      handlers.doubleTap(at);
+      return;
+    }
+    if (before) before.dot();
+    const dot = () => {
+      tap = null;
+      handlers.begin(at, event);
+      handlers.end();
+    };
+    tap = { at, dot, timer: setTimeout(dot, DOUBLE_TAP) };
   };
 
   const down = (event) => {
@@ -51,14 +86,19 @@ export function listen(element, handlers) {
     owner = event.pointerId;
     began = event.timeStamp;
     last = at;
-    mode = event.button === 1 || handlers.pans(event) ? "pan" : "tool";
-    if (mode === "tool") handlers.begin(at, event);
+    first = { at, event };
+    if (event.button === 1 || handlers.pans(event)) mode = "pan";
+    else if (event.pointerType === "touch") mode = "wait";
+    else startTool(at, event);
     if (event.button === 1) event.preventDefault();
   };
 
   const moved = (event) => {
     const at = point(event);
     if (fingers.has(event.pointerId)) fingers.set(event.pointerId, at);
+    if (mode === "wait" && event.pointerId === owner && distance(first.at, at) > SLOP * handlers.ratio()) {
+      startTool(first.at, first.event);
+    }
     if (mode === "pinch") {
       if (fingers.size < 2) return;
       const now = pinch();
@@ -70,6 +110,8 @@ export function listen(element, handlers) {
       last = at;
     } else if (event.pointerId === owner && mode === "tool") {
       const passed = event.getCoalescedEvents?.() ?? [];
+      path += distance(last, at);
+      last = at;
       handlers.move(passed.length ? passed.map(point) : [at], event);
     }
     handlers.hover(event.pointerType === "touch" && mode !== "tool" ? null : at);
@@ -82,6 +124,7 @@ export function listen(element, handlers) {
       owner = null;
     } else if (event.pointerId === owner) {
       if (mode === "tool") handlers.end();
+      else if (mode === "wait" && event.type === "pointerup") tapped(first);
       mode = null;
       owner = null;
     }

@@ -6,7 +6,7 @@ const IS_MAC = /Mac|iPhone|iPad/.test(navigator.platform);
 const TABLE = [
   ["File", [
     ["open", ["Mod+O"], "Open a photo (or drop or paste one)"],
-    ["save", ["Mod+S"], "Save the result"],
+    ["save", ["Mod+S"], "Save the result, in a format of your choice"],
   ]],
   ["Tools", [
     ["mask", ["B"], "Mask brush: paint over what should be filled"],
@@ -14,24 +14,25 @@ const TABLE = [
     ["sketch", ["L"], "Line brush: draw lines that the fill should follow"],
     ["sketch-eraser", ["K"], "Line eraser"],
     ["pan", ["H"], "Move the photo"],
-    ["sources", ["W"], "Where did it come from: point at a filled place"],
+    ["sources", ["W"], "Where did it come from: click a filled place; drag over what must not be copied from"],
     ["smaller", ["["], "Smaller brush"],
     ["larger", ["]"], "Larger brush"],
   ]],
   ["Marks", [
-    ["undo", ["Mod+Z"], "Undo"],
+    ["undo", ["Mod+Z"], "Undo marks, fills and settings"],
     ["redo", ["Mod+Shift+Z", "Mod+Y"], "Redo"],
     ["clear", ["Delete", "Backspace"], "Clear the mask, or the lines with a line tool"],
     ["invert", ["I"], "Invert the mask"],
     ["marks", ["M"], "Show or hide mask and lines"],
   ]],
   ["Fill", [
-    ["fill", ["Mod+Enter", "F"], "Fill"],
+    ["fill", ["Mod+Enter", "F"], "Fill; without marks, fill the same again"],
+    ["tries", ["T"], "Other tries of this fill, side by side"],
     ["cancel", ["Escape"], "Cancel the fill"],
     ["colder", [","], "Lower temperature"],
     ["warmer", ["."], "Higher temperature"],
     ["compare", ["C"], "Compare before and after"],
-    ["continue", ["Mod+Shift+Enter"], "Continue with this result"],
+    ["before", ["\\"], "Before: as long as it is held"],
     ["previous", ["PageUp"], "Previous version"],
     ["next", ["PageDown"], "Next version"],
   ]],
@@ -48,11 +49,13 @@ const TABLE = [
 const GESTURES = [
   ["Wheel", "Zoom at the pointer"],
   ["Two fingers", "Move and zoom, on a touch screen or trackpad"],
+  ["Double tap", "Zoom in there, and out again"],
   ["Space + drag", "Move the photo"],
   ["Shift + click", "Straight line from the end of the last stroke"],
   ["Arrows", "Move the brush while the photo has the focus, with Shift further"],
   ["Enter", "Put the pen down and lift it; with the last tool: ask about this place"],
 ];
+const TOUCHED = new Set(["Two fingers", "Double tap"]); // all that fingers can do
 
 const NAMES = { Escape: "Esc", PageUp: "Page up", PageDown: "Page down", "-": "−", ",": "Comma", ".": "Period" };
 const UNSAID = new Set(["="]); // plus without Shift
@@ -67,7 +70,7 @@ const ALL = TABLE.flatMap(([, rows]) => rows);
 /** What a button says when the pointer rests on it. */
 export function tooltip(action) {
   const row = ALL.find(([name]) => name === action);
-  return row ? `${row[2].split(" (or")[0]} (${shown(row[1][0])})` : null;
+  return row ? `${row[2].split(/ \(or|; drag/)[0]} (${shown(row[1][0])})` : null;
 }
 
 /** The action of a key event, or null. Keys that a focused control needs for itself stay its own. */
@@ -101,6 +104,8 @@ export function listKeys(panel) {
     return part;
   };
   const said = ([, keys, text]) => [keys.filter((key) => !UNSAID.has(key)).map(shown), text];
-  const keyed = TABLE.map(([title, rows]) => section(title, rows.map(said)));
-  panel.replaceChildren(section("Gestures", GESTURES.map(([name, text]) => [[name], text])), ...keyed);
+  const hasKeys = !window.matchMedia("(pointer: coarse)").matches;
+  const gestures = GESTURES.filter(([name]) => hasKeys || TOUCHED.has(name));
+  const keyed = hasKeys ? TABLE.map(([title, rows]) => section(title, rows.map(said))) : [];
+  panel.replaceChildren(section("Gestures", gestures.map(([name, text]) => [[name], text])), ...keyed);
 }

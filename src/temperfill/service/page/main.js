@@ -1,7 +1,16 @@
 // Hides: the page's elements: which button, key, slider, drop or paste becomes which command of the editor, and what of
 // its state each element shows.
 
-import { allows, display, displayDivider, displayZoom, drawDivider, labelButtons, TOOL_NEEDS } from "./display.js";
+import {
+  allows,
+  display,
+  displayDivider,
+  displayFormats,
+  displayZoom,
+  drawDivider,
+  labelButtons,
+  TOOL_NEEDS,
+} from "./display.js";
 import { Editor } from "./editor.js";
 import { listen } from "./gestures.js";
 import { receiveFiles } from "./incoming.js";
@@ -12,46 +21,58 @@ import { Stage } from "./stage.js";
 const TOOLS = ["mask", "mask-eraser", "sketch", "sketch-eraser", "pan", "sources"];
 const GRIP = 18; // CSS pixels around the divider in which it can be taken
 const ZOOM_STEP = 1.25;
+const DRAG = 4; // CSS pixels from which a click is a stroke
 
 const find = (selector) => document.querySelector(selector);
 const stage = new Stage(find("#stage"));
-const editor = new Editor(stage, { strip: find("#history"), sourcesPanel: find("#sources"), onChange: refresh });
+const editor = new Editor(stage, {
+  strip: find("#history"),
+  sourcesPanel: find("#sources"),
+  triesPanel: find("#tries"),
+  onChange: refresh,
+});
 const { brush, results } = editor;
 let spaceHeld = false;
 let movesDivider = false;
+let pressed = null; // {point, event} of the tool that asks, until it is known whether it asks or protects
 
 // Commands ------------------------------------------------------------------------------------------------------------
 
 const choose = (selector) => () => find(selector).click();
 const heatBy = (step) => () => {
-  const slider = find("#temperature");
-  slider.value = Number(slider.value) + step * 0.5;
-  refresh();
+  const power = Math.min(Math.max(Math.log2(editor.settings.temperature) + step * 0.5, -2), 2);
+  editor.set({ temperature: rounded(2 ** power) });
 };
+const rounded = (temperature) => Number(temperature.toFixed(3));
 const ACTIONS = {
   open: choose("#photo-file"),
-  save: () => editor.save(),
-  undo: () => editor.travel("undo"),
-  redo: () => editor.travel("redo"),
+  save,
+  undo: () => editor.attempt(() => editor.travel("undo")),
+  redo: () => editor.attempt(() => editor.travel("redo")),
   clear: () => editor.clear(brush.target),
   "clear-mask": () => editor.clear("mask"),
   "clear-sketch": () => editor.clear("sketch"),
+  "clear-avoid": () => editor.clear("avoid"),
   invert: () => editor.invert(),
   marks: () => editor.showMarks(!editor.marksOn),
   "load-mask": choose("#mask-file"),
   "load-sketch": choose("#sketch-file"),
+  "load-avoid": choose("#avoid-file"),
   "save-mask": () => editor.attempt(() => editor.saveMarks("mask")),
   "save-sketch": () => editor.attempt(() => editor.saveMarks("sketch")),
+  "save-avoid": () => editor.attempt(() => editor.saveMarks("avoid")),
   smaller: () => resizeBrush(() => brush.step(-1)),
   larger: () => resizeBrush(() => brush.step(1)),
   colder: heatBy(-1),
   warmer: heatBy(1),
   fill,
-  cancel: () => editor.attempt(() => editor.cancel()),
+  cancel: () => editor.attempt(() => editor.filler.cancel()),
+  tries: () => editor.attempt(() => editor.filler.tryMore()),
+  "close-tries": () => editor.filler.close(),
+  before: () => peek(true),
   compare: () => editor.attempt(() => editor.compare(!editor.comparing)),
-  continue: () => editor.continueWithShown(),
-  previous: () => editor.attempt(() => editor.show(results.neighbour(-1))),
-  next: () => editor.attempt(() => editor.show(results.neighbour(1))),
+  previous: () => editor.attempt(() => editor.choose(results.neighbour(-1))),
+  next: () => editor.attempt(() => editor.choose(results.neighbour(1))),
   "zoom-in": () => changeView((view) => view.zoomTo(view.scale * ZOOM_STEP)),
   "zoom-out": () => changeView((view) => view.zoomTo(view.scale / ZOOM_STEP)),
   fit: () => changeView((view) => view.fit()),
@@ -73,10 +94,17 @@ function fill() {
     form.reportValidity();
     return;
   }
-  const options = Object.fromEntries(new FormData(form));
-  options.temperature = editor.lack("takes_temperature") ? 1 : temperature();
-  if (!options.format) delete options.format;
-  editor.attempt(() => editor.fill(options), { label: "Try again", run: fill });
+  editor.attempt(() => editor.filler.fill(), { label: "Try again", run: fill });
+}
+
+function peek(on) {
+  editor.attempt(() => editor.peek(on));
+}
+
+function save() {
+  displayFormats(editor);
+  find("#save").returnValue = "no";
+  find("#save").showModal();
 }
 
 function setTool(tool) {
@@ -89,6 +117,7 @@ function setTool(tool) {
   brush.tool = tool;
   if (tool === "sources") editor.sources.open(editor.sourcesHint());
   else editor.sources.close();
+  brush.unprotects = false;
   if (brush.isPainting && !editor.marksOn) editor.showMarks(true);
   if (tool === "sketch") say("Draw lines inside the marked area; outside they have no effect.");
   brush.showRing();
@@ -105,10 +134,8 @@ function resizeBrush(change) {
   refresh();
 }
 
-const temperature = () => Number((2 ** Number(find("#temperature").value)).toFixed(3));
-
 function refresh() {
-  display(editor, stage, temperature());
+  display(editor, stage);
 }
 
 // Pointer, keys, files ------------------------------------------------------------------------------------------------
@@ -119,19 +146,33 @@ listen(stage.element, {
   begin(point, event) {
     movesDivider = Boolean(stage.before) && Math.abs(point[0] - stage.dividerX()) < GRIP * stage.view.ratio;
     if (movesDivider) return;
-    if (brush.tool === "sources") askSources(stage.view.toImage(...point));
+    if (brush.tool === "sources") pressed = { point, event };
     else brush.begin(point, event);
   },
   move(points) {
     if (movesDivider) setDivider(stage.view.toImage(...points.at(-1))[0] / stage.view.imageWidth);
-    else brush.move(points);
+    else if (pressed && isFar(points.at(-1), pressed.point) && !editor.lack("takes_avoid")) {
+      brush.begin(pressed.point, pressed.event);
+      pressed = null;
+    }
+    if (!movesDivider && !pressed) brush.move(points);
   },
-  end: () => brush.end(),
-  abort: () => brush.abort(),
+  end() {
+    if (pressed) askSources(stage.view.toImage(...pressed.point));
+    else brush.end();
+    pressed = null;
+  },
+  abort() {
+    pressed = null;
+    brush.abort();
+  },
+  doubleTap: (point) => changeView((view) => (view.fitted ? view.zoomTo(3 * view.scale, ...point) : view.fit())),
   pan: (right, down) => changeView((view) => view.panBy(right, down)),
   zoom: (factor, point) => changeView((view) => view.zoomTo(view.scale * factor, ...point)),
   hover: (point) => brush.hover(point),
 });
+
+const isFar = ([x0, y0], [x1, y1]) => Math.hypot(x1 - x0, y1 - y0) > DRAG * stage.view.ratio;
 
 function askSources(point) {
   const [column, row] = point.map(Math.floor);
@@ -159,7 +200,7 @@ document.addEventListener("keydown", (event) => {
   if (arrow && brush.tool === "pan") changeView((view) => view.panBy(...arrow.map((side) => -60 * side * view.ratio)));
   else if (arrow) brush.nudge(...arrow, event.shiftKey);
   else if (event.key !== "Enter" || brush.tool === "pan" || event.repeat) return;
-  else if (brush.isPainting) say(brush.togglePen() ? "Pen down." : "Pen lifted.");
+  else if (brush.tool !== "sources") say(brush.togglePen() ? "Pen down." : "Pen lifted.");
   else {
     const { column, row } = brush.keyboardPen();
     askSources([column, row]);
@@ -178,7 +219,7 @@ document.addEventListener("keydown", (event) => {
   const action = actionOf(event);
   if (!action) return;
   event.preventDefault();
-  if (action === "cancel" && !editor.fillUnderWay) hush();
+  if (action === "cancel" && !editor.filler.current) hush();
   else if (!event.repeat || ["smaller", "larger", "undo", "redo", "zoom-in", "zoom-out"].includes(action)) run(action);
 });
 
@@ -186,8 +227,18 @@ const releaseSpace = () => {
   spaceHeld = false;
   stage.element.classList.remove("panning");
 };
-document.addEventListener("keyup", (event) => event.key === " " && releaseSpace());
-window.addEventListener("blur", releaseSpace);
+document.addEventListener("keyup", (event) => {
+  if (event.key === " ") releaseSpace();
+  if (actionOf(event) === "before") peek(false);
+});
+window.addEventListener("blur", () => {
+  releaseSpace();
+  peek(false);
+});
+const hold = find("[data-hold=before]");
+hold.addEventListener("pointerdown", () => peek(true));
+for (const name of ["pointerup", "pointerleave", "pointercancel"]) hold.addEventListener(name, () => peek(false));
+hold.addEventListener("contextmenu", (event) => event.preventDefault());
 
 document.addEventListener("click", (event) => {
   const button = event.target.closest("[data-action], [data-tool]");
@@ -202,18 +253,36 @@ receiveFiles({
   photo: (file) => editor.attempt(() => editor.open(file)),
   mask: (file) => editor.attempt(() => editor.loadMarks("mask", file)),
   sketch: (file) => editor.attempt(() => editor.loadMarks("sketch", file)),
+  avoid: (file) => editor.attempt(() => editor.loadMarks("avoid", file)),
 });
 find("#size").addEventListener("input", (event) => resizeBrush(() => (brush.slider = Number(event.target.value))));
-find("#temperature").addEventListener("input", refresh);
-find("#temperature").addEventListener("dblclick", (event) => {
-  event.target.value = 0;
-  refresh();
+find("#temperature").addEventListener("input", (event) => {
+  editor.set({ temperature: rounded(2 ** Number(event.target.value)) });
+});
+find("#temperature").addEventListener("dblclick", () => editor.set({ temperature: 1 }));
+for (const input of document.querySelectorAll("#options [name]")) {
+  input.addEventListener("change", () => {
+    if (!input.validity.valid) return;
+    editor.set({ [input.name]: input.type === "number" ? Number(input.value) : input.value });
+  });
+}
+for (const button of document.querySelectorAll("[data-protect]")) {
+  button.addEventListener("click", () => {
+    brush.unprotects = button.dataset.protect === "off";
+    refresh();
+  });
+}
+for (const name of ["#format", "#quality"]) find(name).addEventListener("input", () => displayFormats(editor));
+find("#save").addEventListener("close", (event) => {
+  if (event.target.returnValue !== "yes") return;
+  const wanted = { format: find("#format").value, quality: find("#quality").value };
+  editor.attempt(() => editor.save(wanted), { label: "Try again", run: save });
 });
 find("#divider").addEventListener("input", (event) => setDivider(event.target.value / 100));
 find("#options").addEventListener("submit", (event) => event.preventDefault());
 
 window.addEventListener("beforeunload", (event) => {
-  if (results.unsaved || editor.share) event.preventDefault();
+  if (editor.hasWork && !editor.session.isSafe) event.preventDefault(); // what is kept comes back
 });
 
 for (const menu of document.querySelectorAll(".menu")) {

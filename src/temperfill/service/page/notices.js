@@ -42,23 +42,39 @@ export function ask(text, agree) {
   });
 }
 
+const progress = { state: null, since: 0, shown: 0, timer: null };
+const TICK = 150; // ms between two looks of the bar
+const PATIENCE = 15; // seconds in which the bar goes two thirds of the way to the middle of what is left
+
 /** Shows a fill under way: `state` as the server tells it, or null to hide. */
 export function showProgress(state) {
   const panel = find("#progress");
   panel.hidden = state === null;
+  if (!state || state.state === "sending") progress.shown = 0;
+  if (state?.state !== progress.state?.state || state?.done !== progress.state?.done) progress.since = Date.now();
+  progress.state = state;
+  clearInterval(progress.timer);
   if (!state) return;
-  const bar = panel.querySelector("progress");
-  if (state.total > 0 && state.done > 0) {
-    bar.max = state.total;
-    bar.value = state.done;
-  } else {
-    bar.removeAttribute("value");
-  }
-  panel.querySelector("span").textContent = progressText(state);
+  progress.timer = setInterval(() => drawProgress(panel), TICK);
+  drawProgress(panel);
 }
 
-function progressText({ state, ahead, done, total }) {
+/** Between two steps that the server tells, the bar goes on ever more slowly; it never goes back. */
+function drawProgress(panel) {
+  const { state, since } = progress;
+  const bar = panel.querySelector("progress");
+  if (state.state === "running") {
+    const within = 1 - Math.exp(-(Date.now() - since) / 1000 / PATIENCE);
+    const done = state.done / Math.max(state.total, 1);
+    const share = done + ((1 - done) / 2) * within;
+    progress.shown = Math.min(Math.max(progress.shown, share), 0.99);
+    bar.value = progress.shown;
+  } else bar.removeAttribute("value");
+  panel.querySelector("span").textContent = progressText(state, progress.shown);
+}
+
+function progressText({ state, ahead }, share) {
   if (state === "sending") return "Sending the photo…";
   if (state === "queued") return ahead > 0 ? `Waiting, ${ahead} ahead…` : "Waiting…";
-  return total > 1 ? `Filling, ${Math.round((100 * done) / total)} %` : "Filling…";
+  return `Filling, ${Math.round(100 * share)} %`;
 }

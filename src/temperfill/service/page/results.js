@@ -1,9 +1,11 @@
-// Hides: how the photo and its results are kept (files stay as bytes, beside them what browsers can show of them; only
+// Hides: how the photo and its results are kept (results without loss, beside them what browsers can show of them; only
 // what is on show is decoded) and the strip of thumbnails to switch between them.
 
 import { decode, visible } from "./picture.js";
 
 const THUMBNAIL = 56; // CSS pixels of the longer side
+const AROUND = 0.5; // of the filled place, shown around it
+const SMALLEST = 96; // image pixels of a thumbnail's side
 
 export class Results {
   /**
@@ -15,36 +17,66 @@ export class Results {
     this.list = strip.querySelector("ol");
     this.onChoose = onChoose;
     this.versions = [];
-    this.input = null; // the version that the next fill starts from
-    this.shown = null;
+    this.shown = null; // what is on show, and what the next fill starts from
   }
 
   /** Starts over with a photo as `readPicture` gives it. */
   reset({ blob, shown, name, raster }) {
+    this.forget();
+    this.shown = this.append({ blob, shown, name, parent: null, title: "Photo", saved: true }, raster);
+    this.mark();
+  }
+
+  /** Takes over versions that were kept; see `kept` of session.js. Their pictures are decoded when they are shown. */
+  restore(versions, shown) {
+    this.forget();
+    for (const version of versions) this.append({ ...version }, null);
+    const byId = new Map(this.versions.map((version) => [version.id, version]));
+    const works = new Map();
+    for (const version of this.versions) {
+      version.parent = byId.get(version.parent) ?? null;
+      if (!version.work) continue;
+      const { id } = version.work;
+      if (!works.has(id)) works.set(id, { ...version.work, parent: byId.get(version.work.parent) });
+      version.work = works.get(id);
+    }
+    this.shown = byId.get(shown) ?? this.versions[0];
+    this.mark();
+  }
+
+  forget() {
     for (const version of this.versions) version.raster?.close();
     this.versions = [];
     this.list.replaceChildren();
-    this.input = this.append({ blob, shown, name, parent: null, title: "Photo" }, raster);
-    this.shown = this.input;
-    this.mark();
+  }
+
+  /** The work of a fill; the same object for the same marks on the same version. */
+  async workOf(work) {
+    for (const { work: known } of this.versions) {
+      if (known && known.parent === work.parent && (await sameFiles(known, work))) return known;
+    }
+    return { ...work, id: 1 + Math.max(0, ...this.versions.map((version) => version.work?.id ?? 0)) };
+  }
+
+  /** Versions of one work: what tries of it gave. */
+  tries(work) {
+    return this.versions.filter((version) => work && version.work === work);
   }
 
   /**
    * Adds the answer to a fill, once `readAnswer` has decoded it.
-   * @param {{blob: Blob, shown: Blob, name: string, parent: Object, mask: Blob, temperature: number,
-   *     mask_dilate: string, seconds: number?}} result mask_dilate: pixels by which the hole was grown, of the mask as it
-   *     was painted
+   * @param {{blob: Blob, shown: Blob, name: string, parent: Object, work: Object, options: Object, box: number[],
+   *     seconds: number?}} result work: what was sent, see Editor.work; options: the fields of the form
    */
   add(result, raster) {
-    const title = `Result ${this.versions.length}`;
-    const version = this.append({ ...result, title }, raster);
-    version.saved = false;
-    return version;
+    return this.append({ ...result, title: `Result ${this.versions.length}`, saved: false }, raster);
   }
 
   append(content, raster) {
-    const version = { saved: true, ...content, raster, width: raster.width, height: raster.height };
-    version.button = this.thumbnail(version);
+    const id = this.versions.length;
+    const version = { id, ...content, raster };
+    version.small ??= thumbnail(raster, version.box, THUMBNAIL);
+    version.button = this.entry(version);
     this.versions.push(version);
     return version;
   }
@@ -60,22 +92,11 @@ export class Results {
   /** To be called once the version is on the stage: frees what is not in sight. */
   show(version) {
     this.shown = version;
-    const needed = new Set([version, version.parent, this.input]);
     for (const each of this.versions) {
-      if (needed.has(each)) continue;
+      if (each === version || each === version.parent) continue;
       each.raster?.close();
       each.raster = null;
     }
-    this.mark();
-  }
-
-  /** The versions that were made from a version. */
-  made(parent) {
-    return this.versions.filter((version) => version.parent === parent);
-  }
-
-  continueWith(version) {
-    this.input = version;
     this.mark();
   }
 
@@ -85,24 +106,18 @@ export class Results {
     return this.versions[Math.min(Math.max(at, 0), this.versions.length - 1)];
   }
 
+  /** Whether the version on show has work in it that no saved file has. */
   get unsaved() {
-    return this.versions.filter((version) => !version.saved).length;
+    const leadsTo = (version) => version && (version === this.shown || leadsTo(version.parent));
+    return Boolean(this.shown?.parent) && !this.versions.some((version) => version.saved && leadsTo(version));
   }
 
-  thumbnail(version) {
+  entry(version) {
     const button = document.createElement("button");
-    const canvas = document.createElement("canvas");
+    const picture = Object.assign(document.createElement("img"), { src: version.small, alt: "" });
     const label = document.createElement("span");
-    const ratio = Math.max(window.devicePixelRatio || 1, 2);
-    const source = version.raster.at(0);
-    const shrink = (THUMBNAIL * ratio) / Math.max(source.width, source.height);
-    canvas.width = Math.max(Math.round(source.width * shrink), 1);
-    canvas.height = Math.max(Math.round(source.height * shrink), 1);
-    const context = canvas.getContext("2d");
-    context.imageSmoothingQuality = "high";
-    context.drawImage(source, 0, 0, canvas.width, canvas.height);
-    label.textContent = version.parent ? `${version.title.replace("Result ", "")} · ${heat(version)}` : version.title;
-    button.append(canvas, label);
+    label.textContent = version.title.replace("Result ", "");
+    button.append(picture, label);
     button.addEventListener("click", () => this.onChoose(version));
     const item = document.createElement("li");
     item.append(button);
@@ -110,20 +125,52 @@ export class Results {
     return button;
   }
 
-  /** Brings the strip up to date: which version is on show, and which one the next fill starts from. */
+  /** Brings the strip up to date. */
   mark() {
-    this.strip.hidden = this.versions.length < 2;
     for (const version of this.versions) {
       const { button } = version;
-      const isInput = version === this.input;
       button.setAttribute("aria-current", String(version === this.shown));
-      button.classList.toggle("input", isInput);
-      const made = version.parent ? `, temperature ${heat(version)}, from ${version.parent.title}` : "";
-      button.title = `${version.title}${made}${isInput ? "; the next fill starts here" : ""}`;
+      button.title = version.parent ? `${version.title}, from ${version.parent.title}, ${details(version)}` : version.title;
       button.setAttribute("aria-label", button.title);
     }
     this.shown?.button.scrollIntoView({ block: "nearest", inline: "nearest" });
   }
+}
+
+/** What a version was made with, in words. */
+export function details({ options }) {
+  if (!options) return "";
+  const seed = options.seed ? `, try ${options.seed + 1}` : "";
+  return `temperature ${heat({ options })}${seed}`;
+}
+
+/** A picture of a box (left, top, right, bottom) and what is around it, or of all, as a data URL. */
+export function thumbnail(raster, box, longest) {
+  const [left, top, right, bottom] = around(raster, box);
+  const source = box ? raster.full : raster.at(0);
+  const zoom = source.width / raster.width;
+  const shrink = (longest * Math.max(window.devicePixelRatio || 1, 2)) / Math.max(right - left, bottom - top);
+  const canvas = document.createElement("canvas");
+  canvas.width = Math.max(Math.round((right - left) * shrink), 1);
+  canvas.height = Math.max(Math.round((bottom - top) * shrink), 1);
+  const context = canvas.getContext("2d");
+  context.imageSmoothingQuality = "high";
+  const part = [left, top, right - left, bottom - top].map((value) => value * zoom);
+  context.drawImage(source, ...part, 0, 0, canvas.width, canvas.height);
+  return canvas.toDataURL(raster.opaque ? "image/jpeg" : "image/png");
+}
+
+function around({ width, height }, box) {
+  if (!box) return [0, 0, width, height];
+  const [left, top, right, bottom] = box;
+  const grow = (low, high, size) => {
+    const length = Math.min(Math.max((high - low) * (1 + 2 * AROUND), SMALLEST), size);
+    const start = Math.min(Math.max((low + high - length) / 2, 0), size - length);
+    return [start, start + length];
+  };
+  const [x0, x1] = grow(left, right, width);
+  const [y0, y1] = grow(top, bottom, height);
+  return [x0, y0, x1, y1];
 }
 
 /** @returns {Promise<{shown: Blob, raster: Raster}>} what is drawn of the answer to a fill */
@@ -132,4 +179,17 @@ export async function readAnswer(blob) {
   return { shown, raster: await decode(shown, "The server's answer") };
 }
 
-export const heat = (version) => version.temperature.toFixed(2);
+export async function sameBytes(one, other) {
+  if (!one || !other || one.size !== other.size) return one === other;
+  const [a, b] = await Promise.all([one, other].map(async (blob) => new Uint8Array(await blob.arrayBuffer())));
+  return a.every((value, at) => value === b[at]);
+}
+
+async function sameFiles(one, other) {
+  for (const name of ["mask", "sketch", "avoid"]) {
+    if (!(await sameBytes(one[name] ?? null, other[name] ?? null))) return false;
+  }
+  return true;
+}
+
+const heat = ({ options }) => Number(options.temperature).toFixed(2);

@@ -10,6 +10,7 @@ const UNREACHABLE =
 const SLOW = {
   "v1/inpaint": ["The fill", "Mark a smaller area"],
   "v1/sources": ["Looking for the sources", "Mark a smaller area"],
+  "v1/convert": ["Writing the file", "Choose another format"],
   "v1/preview": ["Making the picture visible", "Make it smaller"],
 };
 
@@ -99,12 +100,16 @@ export function newJob() {
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
 
-/** @param {{image: Blob, name: string, mask: Blob, sketch: Blob?, options: Object}} work options: the text fields */
-function asForm({ image, name, mask, sketch, options }) {
+/**
+ * @param {{image: Blob, name: string, mask: Blob, sketch: Blob?, avoid: Blob?, options: Object}} work options: the text
+ *     fields
+ */
+function asForm({ image, name, mask, sketch, avoid, options }) {
   const form = new FormData();
   form.append("image", image, name);
   form.append("mask", mask, "mask.png");
   if (sketch) form.append("sketch", sketch, "sketch.png");
+  if (avoid) form.append("avoid", avoid, "avoid.png");
   for (const [key, value] of Object.entries(options)) form.append(key, String(value));
   return form;
 }
@@ -137,12 +142,33 @@ export async function preview(image, name, signal) {
   }
 }
 
+/**
+ * A result as a file in the format that is asked for, with the metadata of the original.
+ * @param {{format: string, quality: string}} options format: empty for the original's
+ * @returns {Promise<Blob>}
+ */
+export async function convert({ image, original, name }, { format, quality }, limits) {
+  const form = new FormData();
+  form.append("image", image, "result.png");
+  if (image.size + original.size < limits.max_bytes) form.append("original", original, name);
+  if (format) form.append("format", format);
+  form.append("quality", quality);
+  return body(await request("v1/convert", { method: "POST", body: form }), "blob");
+}
+
+/** What a job shows before it is done. @returns {Promise<{blob: Blob, box: number[]}>} top, left, bottom, right */
+export async function draft(job) {
+  const response = await request(`v1/jobs/${job}/draft`);
+  const box = response.headers.get("X-Box").split(",").map(Number);
+  return { blob: await body(response, "blob"), box };
+}
+
 export const jobState = (job) => json(`v1/jobs/${job}`);
 
 export const cancelJob = (job) => request(`v1/jobs/${job}`, { method: "DELETE" });
 
-/** Where the pixel at the options row and column came from: [{temperature, matches: [{box, weight}]}], one a head. */
+/** Where the pixel at the options row and column came from: {copy: {row, column, share}?, heads: [{temperature, ...}]}. */
 export async function sources(work, signal) {
   const form = asForm(work);
-  return (await json("v1/sources", { method: "POST", body: form, signal })).heads;
+  return json("v1/sources", { method: "POST", body: form, signal });
 }

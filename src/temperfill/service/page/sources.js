@@ -1,5 +1,5 @@
-// Hides: the answer to "where did it come from": asking the server about one filled pixel, the list of attention heads,
-// and the boxes over the photo.
+// Hides: the answer to "where did it come from": asking the server about one filled pixel, the very pixel that was
+// copied, the list of attention heads, and what is drawn of them over the photo.
 
 import { ServerError, sources } from "./server.js";
 
@@ -7,11 +7,15 @@ import { ServerError, sources } from "./server.js";
 const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#ffffff"];
 
 export class Sources {
-  constructor(stage, panel) {
+  /** @param {function} onProtect receives the places [column, row] that must not be copied from */
+  constructor(stage, panel, onProtect) {
     this.stage = stage;
+    this.onProtect = onProtect;
     this.panel = panel;
     this.text = panel.querySelector("#sources-text");
     this.list = panel.querySelector("#sources-heads");
+    this.button = panel.querySelector("[data-sources=protect]");
+    this.button.addEventListener("click", () => this.onProtect(this.places()));
     this.controller = null;
     this.clear();
     stage.overlays.push((context, view) => this.draw(context, view));
@@ -32,7 +36,9 @@ export class Sources {
     this.controller?.abort();
     this.point = null; // [column, row] of the pixel asked about
     this.heads = []; // as the server tells them, with `on`: whether their boxes are shown
+    this.copy = null; // {row, column, share} of the pixel that was copied, if it was
     this.lit = -1; // the head pointed at in the list
+    this.button.hidden = true;
     this.list.replaceChildren();
     this.text.textContent = hint;
     this.stage.redraw("overlay");
@@ -44,14 +50,17 @@ export class Sources {
     this.point = [column, row];
     const controller = new AbortController();
     this.controller = controller;
-    const { parent, mask, sketch, temperature, mask_dilate } = version;
-    const options = { row, column, temperature, mask_dilate };
-    const question = { image: parent.blob, name: parent.name, mask, sketch, options };
+    const { parent, work: { mask, sketch, avoid } } = version;
+    const { temperature, mask_dilate, texture, seed } = version.options;
+    const options = { row, column, temperature, mask_dilate, texture, seed };
+    const question = { image: parent.blob, name: parent.name, mask, sketch, avoid, options };
     try {
-      const heads = await sources(question, controller.signal);
+      const { copy, heads } = await sources(question, controller.signal);
       if (controller.signal.aborted) return;
-      this.heads = heads.map((head) => ({ ...head, on: true }));
-      this.text.textContent = `Row ${row}, column ${column}: the places that each attention head copied from.`;
+      this.copy = copy;
+      this.heads = heads.map((head) => ({ ...head, on: !copy }));
+      this.text.textContent = this.sentence(row, column);
+      this.button.hidden = !this.places().length;
       this.describe();
     } catch (error) {
       if (error instanceof ServerError && error.code === "cancelled") return;
@@ -62,6 +71,20 @@ export class Sources {
     }
   }
 
+  sentence(row, column) {
+    const asked = `Row ${row}, column ${column}`;
+    if (!this.copy) return `${asked}: drawn by the network, from these places. The boxes show what each head copied.`;
+    const from = `row ${this.copy.row}, column ${this.copy.column}`;
+    return `${asked} was copied from ${from} (${percent(this.copy.share)}). The network drew the rest from the boxes below.`;
+  }
+
+  /** Where it came from, [column, row]: the pixel that was copied, else the middle of each head's heaviest place. */
+  places() {
+    if (this.copy) return [[this.copy.column, this.copy.row]];
+    const boxes = this.heads.filter(({ matches }) => matches.length).map(({ matches }) => matches[0].box);
+    return boxes.map(([top, left, bottom, right]) => [Math.floor((left + right) / 2), Math.floor((top + bottom) / 2)]);
+  }
+
   describe() {
     const make = (name, properties, ...children) => {
       const element = Object.assign(document.createElement(name), properties);
@@ -70,7 +93,7 @@ export class Sources {
     };
     this.list.replaceChildren(
       ...this.heads.map((head, index) => {
-        const box = make("input", { type: "checkbox", checked: true });
+        const box = make("input", { type: "checkbox", checked: head.on });
         const swatch = make("span", { className: "swatch", textContent: String(index + 1) });
         swatch.style.backgroundColor = COLOURS[index % COLOURS.length];
         swatch.style.color = index % COLOURS.length === 4 ? "#fff" : "#000";
@@ -108,12 +131,12 @@ export class Sources {
       drawLabel(context, view, x, y, `${index + 1}: ${percent(weight)}`, index);
     }
     const [x, y] = view.toStage(this.point[0] + 0.5, this.point[1] + 0.5);
+    const ends = this.copy ? view.toStage(this.copy.column + 0.5, this.copy.row + 0.5) : null;
     for (const [width, colour] of [[5, "#000"], [2, "#fff"]]) {
       context.lineWidth = width * view.ratio;
       context.strokeStyle = colour;
-      context.beginPath();
-      context.arc(x, y, 7 * view.ratio, 0, 2 * Math.PI);
-      context.stroke();
+      drawRing(context, x, y, 7 * view.ratio);
+      if (ends) drawArrow(context, ends, [x, y], view.ratio);
     }
   }
 
@@ -130,6 +153,30 @@ export class Sources {
     }
     context.globalAlpha = 1;
   }
+}
+
+function drawRing(context, x, y, radius) {
+  context.beginPath();
+  context.arc(x, y, radius, 0, 2 * Math.PI);
+  context.stroke();
+}
+
+/** From a square around the place that was copied to the ring around the pixel asked about. */
+function drawArrow(context, [x0, y0], [x1, y1], ratio) {
+  const side = 8 * ratio;
+  context.strokeRect(x0 - side, y0 - side, 2 * side, 2 * side);
+  const length = Math.hypot(x1 - x0, y1 - y0);
+  if (length < 4 * side) return;
+  const [right, down] = [(x1 - x0) / length, (y1 - y0) / length];
+  const [tipX, tipY] = [x1 - right * 10 * ratio, y1 - down * 10 * ratio];
+  context.beginPath();
+  context.moveTo(x0 + right * side * 1.5, y0 + down * side * 1.5);
+  context.lineTo(tipX, tipY);
+  for (const turn of [-1, 1]) {
+    context.moveTo(tipX, tipY);
+    context.lineTo(tipX - (right - turn * down * 0.6) * side, tipY - (down + turn * right * 0.6) * side);
+  }
+  context.stroke();
 }
 
 /** The head's number and the share of its heaviest place. */

@@ -14,7 +14,7 @@ export class Stage {
     this.photo = null; // Raster on show
     this.before = null; // Raster left of the divider, or null without comparison
     this.divider = 0.5; // of the photo's width
-    this.marks = []; // mask and lines, or nothing while they are hidden
+    this.marks = null; // layers {mask, sketch, avoid}, or nothing while they are hidden
     this.overlays = []; // functions (context, view) drawn above all
     this.onView = () => {};
     this.contexts = {};
@@ -151,41 +151,40 @@ export class Stage {
 
   /** The marks within `region` of the stage, or all: lines above the mask. */
   paintMarks(context, region) {
-    if (!this.marks.length) return;
-    const [mask, lines] = this.marks;
+    if (!this.marks) return;
+    const { mask, sketch, avoid } = this.marks;
     const part = region ?? [0, 0, this.view.width, this.view.height];
-    const bounds = mask.bounds();
-    // What lies just outside the part has its outline inside.
-    if (bounds) this.paintMask(context, mask, crossing(this.grown(part), this.onStage(bounds)));
-    lines.draw(context, this.view, part);
+    for (const layer of [avoid, mask]) {
+      const bounds = layer.bounds();
+      // What lies just outside the part has its outline inside.
+      if (bounds) this.paintMask(context, layer, crossing(this.grown(part), this.onStage(bounds)));
+    }
+    sketch.draw(context, this.view, part);
   }
 
   /** A tint with an outline, for photos that have the tint's colour themselves. */
   paintMask(context, mask, region) {
     const [left, top, right, bottom] = region;
     if (right <= left || bottom <= top) return;
+    const size = { width: right - left, height: bottom - top };
     this.shape ??= new OffscreenCanvas(1, 1);
-    Object.assign(this.shape, { width: right - left, height: bottom - top }); // which also clears it
+    this.tinted ??= new OffscreenCanvas(1, 1);
+    for (const canvas of [this.shape, this.tinted]) Object.assign(canvas, size); // which also clears them
     const pen = this.shape.getContext("2d");
     pen.translate(-left, -top);
     mask.draw(pen, this.view, region);
+    const ink = this.tinted.getContext("2d");
     const reach = OUTLINE * this.view.ratio;
-    for (const [x, y] of [[-1, -1], [1, -1], [-1, 1], [1, 1]]) {
-      context.drawImage(this.shape, left + x * reach, top + y * reach);
-    }
-    context.beginPath();
-    context.rect(left, top, right - left, bottom - top);
-    context.save();
-    context.clip();
-    context.globalCompositeOperation = "source-in";
-    context.fillStyle = "#fff";
-    context.fillRect(left, top, right - left, bottom - top);
-    context.globalCompositeOperation = "destination-out";
-    context.drawImage(this.shape, left, top);
-    context.restore();
-    context.globalAlpha = MASK_OPACITY;
-    context.drawImage(this.shape, left, top);
-    context.globalAlpha = 1;
+    for (const [x, y] of [[-1, -1], [1, -1], [-1, 1], [1, 1]]) ink.drawImage(this.shape, x * reach, y * reach);
+    ink.globalCompositeOperation = "source-in";
+    ink.fillStyle = "#fff";
+    ink.fillRect(0, 0, size.width, size.height);
+    ink.globalCompositeOperation = "destination-out";
+    ink.drawImage(this.shape, 0, 0);
+    ink.globalCompositeOperation = "source-over";
+    ink.globalAlpha = MASK_OPACITY;
+    ink.drawImage(this.shape, 0, 0);
+    context.drawImage(this.tinted, left, top);
   }
 
   /** A box of image pixels as the region of the stage that shows it and the mask's outline around it. */

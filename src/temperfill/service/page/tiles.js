@@ -112,6 +112,33 @@ export class Layer {
     });
   }
 
+  /** Within a change: takes away what other tiles, a map like this layer's, have marked. */
+  subtract(tiles) {
+    this.replaceAll((old, index) => {
+      const other = tiles.get(index);
+      if (!old || !other) return old;
+      return old === other ? null : old.map((value, at) => value & (1 - other[at]));
+    });
+  }
+
+  /** Left, top, right and bottom of what is marked, exactly; null without any. */
+  extent() {
+    let [left, top, right, bottom] = [Infinity, Infinity, -1, -1];
+    for (const [index, bytes] of this.tiles) {
+      const [x, y, width, height] = this.box(index);
+      for (let row = 0; row < height; row += 1) {
+        const line = bytes.subarray(row * TILE, row * TILE + width);
+        const first = line.indexOf(1);
+        if (first < 0) continue;
+        left = Math.min(left, x + first);
+        right = Math.max(right, x + line.lastIndexOf(1) + 1);
+        top = Math.min(top, y + row);
+        bottom = Math.max(bottom, y + row + 1);
+      }
+    }
+    return right < 0 ? null : [left, top, right, bottom];
+  }
+
   /** Marked pixels. */
   count() {
     let total = 0;

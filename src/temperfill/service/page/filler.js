@@ -1,0 +1,186 @@
+// Hides: how a result comes about: what is sent for a fill, which try of it it is, what is shown while it is on its way,
+// and the panel in which several tries of one fill stand side by side.
+
+import { Draft } from "./draft.js";
+import { Fill } from "./fill.js";
+import { hush, say, showProgress } from "./notices.js";
+import { BadInput, megabytes } from "./picture.js";
+import { details, readAnswer, sameBytes, thumbnail } from "./results.js";
+import { ServerError } from "./server.js";
+
+const FORM = 2000; // bytes that a request has beside its files
+const TRIES = 4; // that stand side by side
+const TRY = 200; // CSS pixels of the longer side of one
+
+export class Filler {
+  constructor(editor, panel) {
+    this.editor = editor;
+    this.panel = panel;
+    this.list = panel.querySelector("ol");
+    this.current = null; // the Fill under way
+    this.draft = new Draft(editor.stage);
+  }
+
+  /** Fills what is marked; without marks it fills again what the result on show filled, as another try. */
+  async fill() {
+    const { editor } = this;
+    if (this.current || !editor.marks) return;
+    editor.brush.end();
+    const { results, marks } = editor;
+    const again = !editor.share;
+    if (again && !results.shown.parent) {
+      throw new BadInput("Nothing is marked yet. Paint over what should be filled, then press Fill.");
+    }
+    await this.working(async () => {
+      const sent = again ? null : marks.snapshot();
+      const box = again ? results.shown.box : marks.extent();
+      const work = await this.work(again);
+      const version = await this.ask(work, box, editor.settings);
+      if (version) await this.receive(version, sent);
+    });
+  }
+
+  /** Asks for more tries of the result on show, until there are four, and shows them side by side. */
+  async tryMore() {
+    const { editor } = this;
+    const { work, box, options } = editor.results.shown;
+    if (!work) throw new BadInput("Fill first; then other tries of the same fill can be made.");
+    this.panel.hidden = false;
+    this.refresh();
+    if (this.current) return;
+    await this.working(async () => {
+      while (editor.results.tries(work).length < TRIES && !this.panel.hidden) {
+        const version = await this.ask(work, box, options);
+        this.refresh();
+        if (!version) return;
+      }
+      say("Choose the try that you like.");
+    });
+  }
+
+  async working(work) {
+    const { marks } = this.editor;
+    hush();
+    say("Filling.");
+    this.current = new Fill(showProgress, this.draft);
+    this.editor.onChange();
+    try {
+      await work();
+    } catch (error) {
+      // What becomes of a fill whose photo is gone, which opening another one cancels, is no news.
+      if (marks === this.editor.marks || !(error instanceof ServerError)) throw error;
+    } finally {
+      this.current = null;
+      this.draft.clear();
+      showProgress(null);
+      this.editor.onChange();
+    }
+  }
+
+  /** What is sent besides options: {parent, mask, sketch, avoid}; the same object for the same marks. */
+  async work(again) {
+    const { editor } = this;
+    if (!editor.model) editor.learnModel();
+    const { shown } = editor.results;
+    const avoid = editor.lack("takes_avoid") ? null : await editor.marks.encode("avoid");
+    const lines = () => (editor.lack("takes_sketch") ? null : editor.marks.encode("sketch"));
+    const [parent, mask, sketch] = again
+      ? [shown.parent, shown.work.mask, shown.work.sketch]
+      : [shown, await editor.marks.encode("mask"), await lines()];
+    const bytes = [parent.blob, mask, sketch, avoid].reduce((sum, blob) => sum + (blob?.size ?? 0), FORM);
+    if (bytes > editor.limits.max_bytes) {
+      const sizes = `${megabytes(bytes)}, more than the ${megabytes(editor.limits.max_bytes)} that this server takes`;
+      throw new BadInput(`Photo and mask together have ${sizes}. Start the server with a higher limit.`);
+    }
+    return editor.results.workOf({ parent, mask, sketch, avoid });
+  }
+
+  /**
+   * Asks for the next try of a work and adds it to the versions.
+   * @returns {Promise<Object?>} the version; null where another photo was opened, or nothing changed
+   */
+  async ask(work, box, settings) {
+    const { editor } = this;
+    const { marks, results } = editor;
+    const before = results.tries(work);
+    const options = { ...settings, seed: 1 + Math.max(-1, ...before.map((version) => version.options.seed)) };
+    if (editor.lack("takes_temperature")) options.temperature = 1;
+    const { parent, mask, sketch, avoid } = work;
+    const fields = { ...options, format: "lossless" };
+    this.current.again();
+    const sent = { image: parent.blob, name: parent.name, mask, sketch, avoid, options: fields };
+    const { blob, seconds } = await this.current.run(sent);
+    if (marks !== editor.marks) return null; // another photo was opened meanwhile
+    const { shown, raster } = await readAnswer(blob);
+    const gone = marks !== editor.marks;
+    if (gone || raster.width !== editor.photo.width || raster.height !== editor.photo.height) {
+      raster.close();
+      if (gone) return null;
+      throw new BadInput("The server's answer has another size than the photo. The photo and your strokes are kept.");
+    }
+    for (const same of before) {
+      if (!(await sameBytes(same.blob, blob))) continue;
+      raster.close();
+      say(`Nothing changed from ${same.title}: here the network decides alone. Try another temperature.`);
+      return null;
+    }
+    const version = results.add({ blob, shown, name: parent.name, parent, work, options, box, seconds }, raster);
+    version.crop = thumbnail(raster, box, TRY);
+    editor.session.add(version);
+    return version;
+  }
+
+  /** Puts a result on show; the marks that were sent have done their work. */
+  async receive(version, sent) {
+    const { editor } = this;
+    await editor.brush.rest();
+    const before = editor.results.shown;
+    const changes = sent ? editor.marks.without(sent) : [];
+    editor.finish(changes, { versions: [before, version] });
+    await editor.show(version);
+    const time = version.seconds ? ` after ${version.seconds.toFixed(1)} seconds` : "";
+    say(`${version.title} is ready${time}. Paint on, fill again for another try, or save it.`);
+  }
+
+  async cancel() {
+    if (!this.current) return;
+    say("Cancelling.");
+    await this.current.cancel();
+  }
+
+  /** Brings the panel of tries up to date; it closes with the last version that they belong to. */
+  refresh() {
+    if (this.panel.hidden) return;
+    const { results } = this.editor;
+    const tries = results.tries(results.shown?.work).slice(-TRIES);
+    if (!tries.length) {
+      this.close();
+      return;
+    }
+    const { box } = tries[0];
+    const { view } = this.editor.stage;
+    const [, middle] = view.toStage(0, (box[1] + box[3]) / 2);
+    this.panel.classList.toggle("above", middle > view.height / 2); // beside the filled place rather than over it
+    this.list.replaceChildren(...tries.map((version) => this.entry(version)));
+  }
+
+  entry(version) {
+    const { editor } = this;
+    const button = document.createElement("button");
+    const picture = Object.assign(document.createElement("img"), { src: version.crop ?? version.small, alt: "" });
+    const label = Object.assign(document.createElement("span"), { textContent: version.title.replace("Result ", "") });
+    button.append(picture, label);
+    button.title = `${version.title}, ${details(version)}`;
+    button.setAttribute("aria-label", button.title);
+    button.setAttribute("aria-current", String(version === editor.results.shown));
+    button.addEventListener("click", () => editor.attempt(() => editor.choose(version)));
+    const item = document.createElement("li");
+    item.append(button);
+    return item;
+  }
+
+  close() {
+    this.panel.hidden = true;
+    this.list.replaceChildren();
+  }
+}

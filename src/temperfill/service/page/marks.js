@@ -1,0 +1,88 @@
+// Hides: the marks on a photo: the mask of what is filled, the lines that it follows, and what is protected from being
+// copied; how they are changed as wholes, read from files and written to them.
+
+import { BadInput, readPicture } from "./picture.js";
+import { decodeInto, encodeLayer } from "./png.js";
+import { Layer } from "./tiles.js";
+
+const COLOURS = { mask: [224, 0, 110], sketch: [0, 229, 255], avoid: [0, 150, 90] };
+const FILLED = ["mask", "sketch"]; // what a fill uses up
+const FILES = { mask: "mask", sketch: "sketch", avoid: "protection" };
+
+export class Marks {
+  constructor(width, height) {
+    const layer = (name) => [name, new Layer(width, height, COLOURS[name])];
+    this.layers = Object.fromEntries(Object.keys(COLOURS).map(layer));
+    this.share = 0; // of the photo that is to be filled
+  }
+
+  measure() {
+    const { mask } = this.layers;
+    this.share = mask.count() / (mask.width * mask.height);
+  }
+
+  get any() {
+    return Object.values(this.layers).some((layer) => layer.tiles.size > 0 && layer.count() > 0);
+  }
+
+  /** Changes whole layers at once: `change` is called with each and its name. @returns {Array} changes, for undo */
+  alter(names, change) {
+    return names.map((name) => {
+      const layer = this.layers[name];
+      layer.begin();
+      change(layer, name);
+      return layer.commit();
+    });
+  }
+
+  /** What a fill is sent, to be taken away once it is done. Tiles are replaced rather than changed, so this stays. */
+  snapshot() {
+    return Object.fromEntries(FILLED.map((name) => [name, new Map(this.layers[name].tiles)]));
+  }
+
+  /** Takes away what was sent; what was painted since stays. @returns {Array} changes, for undo */
+  without(sent) {
+    return this.alter(FILLED, (layer, name) => layer.subtract(sent[name]));
+  }
+
+  /** Left, top, right and bottom of the mask; null without any. */
+  extent() {
+    return this.layers.mask.extent();
+  }
+
+  /** A layer as PNG, null where it is empty. @returns {Promise<Blob?>} */
+  async encode(name) {
+    const layer = this.layers[name];
+    return layer.count() ? encodeLayer(layer) : null;
+  }
+
+  /** Reads a layer from a file. @returns {Promise<{what: string, change: function}>} for `alter` */
+  async read(name, file) {
+    const what = `The ${FILES[name]} ${file.name}`;
+    const { raster } = await readPicture(file, { max_bytes: Infinity, max_pixels: Infinity });
+    const { width, height } = this.layers[name];
+    if (raster.width !== width || raster.height !== height) {
+      raster.close();
+      const sizes = `is ${raster.width} × ${raster.height} pixels but the photo is ${width} × ${height}`;
+      const remedy = "Draw it at the photo's size; your strokes are kept.";
+      throw new BadInput(`${what} ${sizes} (width × height, upright). ${remedy}`);
+    }
+    const change = (layer) => {
+      decodeInto(layer, raster.full);
+      raster.close();
+    };
+    return { what, change };
+  }
+
+  /** The tiles of all layers, to be kept. */
+  get content() {
+    return Object.fromEntries(Object.entries(this.layers).map(([name, layer]) => [name, new Map(layer.tiles)]));
+  }
+
+  set content(tiles) {
+    for (const [name, map] of Object.entries(tiles)) {
+      for (const [index, bytes] of map) this.layers[name]?.put(index, bytes);
+    }
+    this.measure();
+  }
+}

@@ -1,0 +1,109 @@
+// Hides: that work survives a reload or a crash: photo, versions and marks are kept in the browser (IndexedDB) as they
+// change, and forgotten when another photo is opened. Where the browser keeps nothing, the editor works without it.
+
+const DATABASE = "temperfill";
+const STORE = "work";
+const CALM = 300; // ms without a change before the marks are written
+
+export class Session {
+  constructor() {
+    this.opened = openDatabase();
+    this.works = true; // until something could not be written
+    this.pending = 0; // writings that are not done
+    this.timer = null;
+    this.started = false; // whether the photo at hand was written
+    this.token = null; // of the photo at hand, so that another tab's work is not mixed with this one's
+  }
+
+  /** Whether everything that was done is kept. */
+  get isSafe() {
+    return this.works && this.pending === 0 && this.timer === null;
+  }
+
+  /** A new photo: what was kept of the one before is forgotten. */
+  begin() {
+    this.started = false;
+    this.token = String(Math.random());
+    this.write((store) => store.clear());
+  }
+
+  /** Keeps the state of an editor, once it is calm. */
+  keep(editor) {
+    const { marks } = editor;
+    clearTimeout(this.timer);
+    this.timer = setTimeout(() => {
+      this.timer = null;
+      if (marks !== editor.marks) return;
+      if (!this.started) this.add(editor.results.versions[0]);
+      this.started = true;
+      const { photo, settings, results } = editor;
+      const state = { token: this.token, photo, settings, shown: results.shown.id, marks: marks.content };
+      this.write((store) => store.put(state, "state"));
+    }, CALM);
+  }
+
+  /** Keeps a version, whose files never change. */
+  add(version) {
+    const { id, blob, shown, name, title, box, options, seconds, saved, small, crop, parent, work } = version;
+    const plain = { id, blob, name, title, box, options, seconds, saved, small, crop };
+    const kept = { ...plain, token: this.token, shown: shown === blob ? null : shown, parent: parent?.id ?? null };
+    kept.work = work ? { ...work, parent: work.parent.id } : null;
+    this.write((store) => store.put(kept, `version ${id}`));
+  }
+
+  update(version) {
+    this.add(version);
+  }
+
+  /** What was kept: {photo, settings, shown, marks, versions}, or null. */
+  async load() {
+    const database = await this.opened;
+    if (!database) return null;
+    const [state, versions] = await new Promise((resolve) => {
+      const store = database.transaction(STORE).objectStore(STORE);
+      const asked = [store.get("state"), store.getAll(IDBKeyRange.bound("version ", "version ~"))];
+      store.transaction.oncomplete = () => resolve(asked.map((request) => request.result));
+      store.transaction.onerror = () => resolve([null, []]);
+    });
+    const own = versions.filter(({ token }) => token === state?.token);
+    if (!own.length || own.every(({ id }) => id !== 0)) return null;
+    own.sort((one, other) => one.id - other.id);
+    for (const version of own) version.shown ??= version.blob;
+    this.started = true;
+    this.token = state.token;
+    return { ...state, versions: own };
+  }
+
+  async write(change) {
+    this.pending += 1;
+    const database = await this.opened;
+    this.works = Boolean(database) && (await carriedOut(database, change));
+    this.pending -= 1;
+  }
+}
+
+/** @returns {Promise<boolean>} whether it was written; a full disk is one reason why not */
+function carriedOut(database, change) {
+  return new Promise((resolve) => {
+    const transaction = database.transaction(STORE, "readwrite");
+    transaction.oncomplete = () => resolve(true);
+    transaction.onabort = () => resolve(false);
+    transaction.onerror = () => resolve(false);
+    change(transaction.objectStore(STORE));
+  });
+}
+
+/** @returns {Promise<IDBDatabase?>} null where the browser has none, as in some private windows */
+function openDatabase() {
+  return new Promise((resolve) => {
+    if (!window.indexedDB) {
+      resolve(null);
+      return;
+    }
+    const request = indexedDB.open(DATABASE, 1);
+    request.onupgradeneeded = () => request.result.createObjectStore(STORE);
+    request.onsuccess = () => resolve(request.result);
+    request.onerror = () => resolve(null);
+    request.onblocked = () => resolve(null);
+  });
+}
