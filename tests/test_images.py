@@ -772,6 +772,15 @@ def test_resize_short_side(height: int, width: int, size: int) -> None:
     assert (resized == 9).all()
 
 
+def test_a_divider_is_not_enlarged_to_gigabytes() -> None:
+    thin = np.zeros((1, 20000, 3), np.uint8)
+    with pytest.raises(ValueError, match=r"spacer\.png has 20000x1 pixels, too thin to be enlarged to 256"):
+        images.resize_short_side(thin, 256, name="spacer.png")
+    assert images.resize_short_side(thin, 256, squash=True).shape == (256, 256, 3)
+    assert images.resize_short_side(np.zeros((300, 9000, 3), np.uint8), 256).shape == (256, 7680, 3)
+    assert images.resize_short_side(np.zeros((4, 80, 3), np.uint8), 8).shape == (8, 160, 3)
+
+
 def test_picture_of_float_array_becomes_bytes() -> None:
     image = Picture(np.array([[0.0, 0.5, 1.0]]), "L", {}).to_image()
     assert np.asarray(image).tolist() == [[0, 128, 255]]

@@ -1,5 +1,6 @@
 """Samples: a function of seed and number alone, whatever the workers; corrupt pictures; folders."""
 
+import hashlib
 import random
 import threading
 from collections.abc import Iterable
@@ -184,6 +185,21 @@ def test_corrupt_picture_is_named_and_replaced_deterministically(folder: Path) -
             found[index].add(identity(sample))
     assert all(len(replacements) > 1 for replacements in found.values())
     assert same(take(dataset, 10), take(dataset, 10, workers=2))
+
+
+def test_thin_and_half_pictures_are_unreadable_and_others_stay_as_they_were(folder: Path) -> None:
+    dataset = PictureFolders(config(folder), 0)
+    shown = b"".join((dataset[number].image * 255).round().byte().numpy().tobytes() for number in range(7))
+    assert hashlib.sha256(shown).hexdigest()[:16] == "0f486fa11b8f9740"
+    Image.new("RGB", (1, 2000)).save(folder / "03.png")
+    with (folder / "04.png").open("wb") as file:
+        Image.effect_noise((300, 200), 90).save(file, "JPEG")
+        file.truncate(file.tell() // 2)
+        file.seek(0, 2)
+        file.write(b"\xff\xd9")
+    dataset = PictureFolders(config(folder), 0)
+    unreadable = {dataset.index(number) for number in range(28) if dataset[number].corrupt >= 0}
+    assert {dataset.name(index).rpartition("/")[2] for index in unreadable} == {"03.png", "04.png"}
 
 
 def test_a_folder_without_a_readable_picture_is_an_error_and_no_endless_search(tmp_path: Path) -> None:

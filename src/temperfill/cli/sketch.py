@@ -96,7 +96,9 @@ def _read(source: Path, options: SketchOptions) -> Any:
 
     if not options.short_side:
         return images.to_rgb(images.open_picture(source, options.max_pixels))
-    resized = images.resize_short_side(images.read_rgb(source, options.max_pixels), options.short_side)
+    resized = images.resize_short_side(
+        images.read_rgb(source, options.max_pixels), options.short_side, name=str(source)
+    )
     return resized.astype(np.float32) / 255
 
 

@@ -133,7 +133,7 @@ class PictureFolders(Dataset[Batch]):
 
     def _planes(self, index: int) -> NDArray[np.uint8]:
         picture = images.read_rgb(io.BytesIO(self.pictures.read(index)))
-        picture = images.resize_short_side(picture, self.config.resize, self.config.squash)
+        picture = images.resize_short_side(picture, self.config.resize, self.config.squash, self.name(index))
         if self.sketches is None:
             return picture
         name = self.sketches.name(index)

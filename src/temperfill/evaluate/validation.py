@@ -109,6 +109,7 @@ def _spread(folders: tuple[Path, ...], limit: int) -> list[Path]:
 
 
 def _centre(path: Path, data: DataConfig) -> NDArray[np.uint8]:
-    picture, crop = images.resize_short_side(images.read_rgb(path), data.resize, data.squash), data.crop_size
+    picture, crop = images.read_rgb(path), data.crop_size
+    picture = images.resize_short_side(picture, data.resize, data.squash, str(path))
     top, left = ((side - crop) // 2 for side in picture.shape[:2])
     return picture[top : top + crop, left : left + crop]

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import ExifTags, Image, ImageOps, JpegImagePlugin
 
-from temperfill.images import sixteen, tiff
+from temperfill.images import sixteen, tiff, whole
 from temperfill.images.colours import luminance, to_rgb
 from temperfill.images.formats import DECODER_ERRORS, depth, has_frames, identify, is_cut, one_line, stored_size
 from temperfill.images.picture import DEEP_GREY, MODES, Array, Picture, to_bytes
@@ -21,6 +21,8 @@ Source = str | Path | bytes | bytearray | memoryview | BinaryIO | Image.Image | 
 
 MAX_PIXELS = 256_000_000
 """Default limit on width times height; files above it are refused before decoding."""
+MOST_ASPECT = 20
+"""Long side through short side of a picture that may be enlarged by its short side."""
 # Tags of TIFF that say how pixels lie in the old file, those with a place of their own, and the orientation.
 _STRUCTURAL_TAGS = frozenset(
     tag
@@ -109,14 +111,24 @@ def resize_grey(plane: NDArray[np.uint8], side: int) -> NDArray[np.float64]:
     return np.asarray(Image.fromarray(plane).resize((side, side), Image.Resampling.LANCZOS), np.float64)
 
 
-def resize_short_side(picture: NDArray[np.uint8], size: int, squash: bool = False) -> NDArray[np.uint8]:
+def resize_short_side(
+    picture: NDArray[np.uint8], size: int, squash: bool = False, name: str = "the picture"
+) -> NDArray[np.uint8]:
     """Resizes (H, W, 3) bytes by Lanczos so that the short side has ``size`` pixels; the aspect stays.
 
     With ``squash`` both sides have them, and the aspect is lost.
+
+    Raises:
+        ValueError: a picture so thin that enlarging it would take gigabytes; names it.
     """
     height, width = picture.shape[:2]
     if (height, width) == (size, size) or (min(height, width) == size and not squash):
         return picture
+    if size > min(height, width) and not squash and max(height, width) > MOST_ASPECT * min(height, width):
+        raise ValueError(
+            f"{name} has {width}x{height} pixels, too thin to be enlarged to {size} on the short side: "
+            f"the long one may be {MOST_ASPECT} times as long; cut it, or leave it out"
+        )
     scale = size / min(height, width)
     target = (size, size) if squash else (max(round(width * scale), size), max(round(height * scale), size))
     return np.asarray(Image.fromarray(picture).resize(target, Image.Resampling.LANCZOS))
@@ -207,6 +219,7 @@ def _from_file(file: BinaryIO, name: str, max_pixels: int) -> Picture:
         deep = _deep_samples(image, file, name)
         if deep is None:
             image.load()
+        whole.check(image, file)
     except MemoryError:
         raise ValueError(f"{name} cannot be decoded: not enough memory, or its header is damaged") from None
     except (OSError, *DECODER_ERRORS) as error:

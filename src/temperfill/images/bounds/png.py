@@ -3,6 +3,7 @@
 Layout: ISO/IEC 15948, section 5. Pillow calls a function for each chunk, twice with the check of its sums.
 """
 
+from collections.abc import Iterator
 from typing import BinaryIO
 
 from temperfill.images.bounds import tiff
@@ -33,3 +34,17 @@ def check(file: BinaryIO) -> None:
             tiff.check_exif(file.read(length))
             length = 0
         file.seek(length + _SUM, 1)
+
+
+def pixel_data(file: BinaryIO) -> Iterator[bytes]:
+    """The compressed pixels of a PNG that was checked, chunk by chunk."""
+    place = 8
+    while True:
+        file.seek(place)
+        head = file.read(8)
+        length = int.from_bytes(head[:4], "big")
+        if len(head) < 8 or head[4:] == b"IEND":
+            return
+        if head[4:] == b"IDAT":
+            yield file.read(length)
+        place += 8 + length + _SUM
