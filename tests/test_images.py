@@ -680,7 +680,7 @@ def test_quality_and_subsampling_of_jpeg(tmp_path: Path) -> None:
         images.save_picture(tmp_path / "out.jpg", picture, quality)
         sizes.append((tmp_path / "out.jpg").stat().st_size)
     assert sizes[0] < sizes[1]
-    assert images.open_picture(tmp_path / "out.jpg").info["subsampling"] == 0
+    assert images.open_picture(tmp_path / "out.jpg").info["jpeg"].subsampling == 0
     for quality in (0, 101):
         with pytest.raises(ValueError, match="quality"):
             images.save_picture(tmp_path / "out.jpg", picture, quality)

@@ -71,6 +71,17 @@ def test_a_folder_is_filled_and_a_second_start_has_nothing_to_do(
     assert any("0 filled, 3 done before" in line for line in lines)
 
 
+def test_times_of_pictures_are_kept_on_demand(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for number, path in enumerate(sorted((folder / "in").rglob("*.*"))):
+        os.utime(path, ns=(10**18 + number, 10**18 + 7 * number))
+    assert ended(words(folder, "--preserve-times"), capsys)[0] is None
+    ended(words(folder, out="other"), capsys)
+    for path in (folder / "in").rglob("*.*"):
+        name = path.relative_to(folder / "in")
+        assert (folder / "out" / name).stat().st_mtime_ns == path.stat().st_mtime_ns
+        assert (folder / "other" / name).stat().st_mtime > 1.5e9
+
+
 def test_failures_exit_with_1_and_are_named(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     (folder / "in" / "b 猫.jpg").write_bytes(b"nothing")
     code, lines = ended(words(folder), capsys)
@@ -96,6 +107,7 @@ def test_failures_exit_with_1_and_are_named(folder: Path, capsys: pytest.Capture
         (["--temperature", "20"], "--temperature"),
         (["--model", "bsae"], "did you mean base"),
         (["--output", "nonsense://x"], "nonsense"),
+        (["--preserve-times", "--output", "memory://there"], "--preserve-times"),
     ],
     ids=" ".join,
 )

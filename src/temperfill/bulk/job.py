@@ -41,6 +41,7 @@ class Request:
         workers: pictures at once; 0 chooses by the number of cores.
         device: of the network.
         command: that was given, for the report.
+        preserve_times: results have the times of their pictures; for folders of this machine.
     """
 
     pictures: str
@@ -55,6 +56,7 @@ class Request:
     workers: int = 0
     device: str = "auto"
     command: str = ""
+    preserve_times: bool = False
 
     def __post_init__(self) -> None:
         """Raises ValueError for a value out of range."""
@@ -150,10 +152,14 @@ def _prepare(request: Request) -> tuple[Plan, BulkJob]:
     if shunned is not None:
         plan = with_avoid(plan, shunned.names()) if shun is None else plan.avoiding(shun)
     _refuse_overwriting(plan, pictures, masks, shunned, output)
+    if request.preserve_times and not (isinstance(pictures, LocalFolder) and isinstance(output, LocalFolder)):
+        raise ValueError("times are kept in folders of this machine only; leave --preserve-times out for URLs")
     choose_device(request.device)
     fingerprint = request.settings.fingerprint()
     output.check_writable()
-    job = BulkJob(pictures, masks, output, request.settings, fingerprint, request.device, shunned)
+    job = BulkJob(
+        pictures, masks, output, request.settings, fingerprint, request.device, shunned, request.preserve_times
+    )
     return plan.share(*request.shard) if request.shard[1] > 1 else plan, job
 
 

@@ -4,6 +4,7 @@ Nothing here knows how many pictures are worked on at once, or where.
 """
 
 import io
+import os
 import threading
 import time
 import warnings
@@ -42,7 +43,7 @@ class BulkOptions:
         mask_reading: how masks are read.
         filling: how holes are filled.
         resize_mask: bring a mask of another size to that of its picture, by nearest neighbour.
-        quality: of lossy formats.
+        quality: of lossy formats; None as for :func:`temperfill.images.save_picture`.
         max_pixels: largest width times height.
     """
 
@@ -51,7 +52,7 @@ class BulkOptions:
     mask_reading: MaskOptions = field(default_factory=MaskOptions)
     filling: FillOptions = field(default_factory=FillOptions)
     resize_mask: bool = False
-    quality: int = images.QUALITY
+    quality: int | None = None
     max_pixels: int = images.MAX_PIXELS
 
     def parameters(self) -> dict[str, Any]:
@@ -72,6 +73,7 @@ class BulkOptions:
         for name in _FIRST_OPTIONS:
             del later[name]
         own = {name: value for name, value in self.parameters().items() if (name, value) not in later.items()}
+        own["quality"] = images.QUALITY if self.quality is None else self.quality
         del own["max_pixels"]
         weights = weights_file(self.model)
         model = self.model if weights is None else checksum(weights.read_bytes())
@@ -90,6 +92,7 @@ class BulkJob:
         fingerprint: ``settings.fingerprint()``, found once.
         device: of the network.
         shunned: where the files are of what is not to be copied from; None for none.
+        preserve_times: results have the times of their pictures.
     """
 
     pictures: Folder
@@ -99,6 +102,7 @@ class BulkJob:
     fingerprint: dict[str, Any] = field(default_factory=dict)
     device: str = "auto"
     shunned: Folder | None = None
+    preserve_times: bool = False
 
     def load(self) -> Inpainter:
         """The inpainter; raises as ``Inpainter.from_pretrained``."""
@@ -237,6 +241,9 @@ class Work:
             if error.errno in FULL:
                 return Outcome(task, "failed", one_line(error), notes, is_last=True)
             raise
+        if self.job.preserve_times:
+            times = Path(self.job.pictures.path(task.picture)).stat()
+            os.utime(self.job.output.path(task.output), ns=(times.st_atime_ns, times.st_mtime_ns))
         key, picture, mask = self._sums(files)
         seconds = round(time.monotonic() - files.start, 3)
         return Outcome(task, "filled", "", notes, key, picture, mask, checksum(encoded), len(encoded), seconds)
@@ -247,6 +254,8 @@ class Work:
         # The format is part of the name, and so are the options of its encoder.
         settings = self.job.fingerprint | {"suffix": Path(files.task.output).suffix.lower()}
         settings |= {"avoid": checksum(files.avoid)} if files.avoid else {}
+        if self.job.settings.quality is None and settings["suffix"] in (".jpg", ".jpeg"):
+            settings["quality"] = "of the picture"
         return key_of(picture, mask, settings), picture, mask
 
     def _is_there(self, name: str, sha256: str, size: int) -> bool:

@@ -12,7 +12,7 @@ from temperfill.cli.parsing import parse, require, say
 from temperfill.options import FillOptions, MaskOptions, Precision
 
 _FAILED = 1
-_FOLDERS_ONLY = ("resize_mask", "format", "unmasked", "shard", "engine", "workers")
+_FOLDERS_ONLY = ("resize_mask", "format", "unmasked", "shard", "engine", "workers", "preserve_times")
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,9 @@ class InpaintOptions:
     """auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one."""
     precision: Precision = "auto"
     """Arithmetic of the network; auto takes bf16 where the hardware computes in it. fp16 is for CUDA."""
-    quality: int = 95
-    """Quality of JPEG, WebP and AVIF, 1 to 100; WebP at 100 is lossless."""
+    quality: int | None = None
+    """Quality of JPEG, WebP and AVIF, 1 to 100; WebP at 100 is lossless. By default a JPEG is compressed like the JPEG
+    that it came from, and anything else with 95."""
     max_pixels: int = 256_000_000
     """Largest width times height that is opened."""
     resize_mask: bool = False
@@ -58,6 +59,8 @@ class InpaintOptions:
     """Folders: part of the job, such as 2/8, for one of several processes or machines; each part has its own report."""
     engine: Literal["threads", "ray"] = "threads"
     """Folders: threads of this machine, or the workers of a Ray cluster (RAY_ADDRESS, or one started here)."""
+    preserve_times: bool = False
+    """Folders: results have the times of access and change of their pictures."""
     workers: int = 0
     """Folders: pictures that are filled at once; 0 chooses by the number of cores."""
     debug: bool = False
@@ -67,7 +70,8 @@ class InpaintOptions:
 def run(words: list[str]) -> None:
     """Runs the command on the words after its name."""
     options = parse(InpaintOptions, "inpaint", words, flat=True)
-    require(1 <= options.quality <= 100, f"--quality must lie in 1 to 100, got {options.quality}")
+    quality = options.quality
+    require(quality is None or 1 <= quality <= 100, f"--quality must lie in 1 to 100, got {quality}")
     if "://" in options.image or Path(options.image).is_dir():
         require(options.sketch is None, f"--sketch applies to one picture only, and {options.image} is a folder")
         _fill_folder(options, shlex.join(["temperfill", "inpaint", *words]))
@@ -133,6 +137,7 @@ def _fill_folder(options: InpaintOptions, command: str) -> None:
         shard=bulk.parse_shard(options.shard),
         engine=options.engine,
         workers=options.workers,
+        preserve_times=options.preserve_times,
         device=options.device,
         command=command,
     )

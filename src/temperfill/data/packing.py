@@ -317,7 +317,7 @@ def _stored(content: bytes, name: str, settings: PackSettings) -> tuple[bytes, s
     if settings.keep or min(pixels.shape[:2]) <= settings.short_side:
         return content, _suffix(content, name)
     picture = images.open_picture(images.resize_short_side(pixels, settings.short_side))
-    picture.info["subsampling"] = 0
+    picture.info["jpeg"] = images.JpegForm()
     return images.encode_picture(picture, Path("picture.jpg"), settings.quality), ".jpg"
 
 

@@ -7,6 +7,7 @@ into the decoded array, so every known pixel keeps its bytes, and alpha keeps th
 
 from temperfill.images.colours import check_layer, cut_out, paste, to_rgb
 from temperfill.images.formats import FORMATS, SUFFIXES, WRITTEN, Header, read_header
+from temperfill.images.jpeg import JpegForm
 from temperfill.images.picture import Picture
 from temperfill.images.reading import (
     MAX_PIXELS,
@@ -27,6 +28,7 @@ __all__ = [
     "SUFFIXES",
     "WRITTEN",
     "Header",
+    "JpegForm",
     "Picture",
     "Source",
     "check_layer",

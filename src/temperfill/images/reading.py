@@ -13,6 +13,7 @@ from PIL import ExifTags, Image, ImageOps, JpegImagePlugin
 from temperfill.images import sixteen, tiff, whole
 from temperfill.images.colours import luminance, to_rgb
 from temperfill.images.formats import DECODER_ERRORS, depth, has_frames, identify, is_cut, one_line, stored_size
+from temperfill.images.jpeg import read_form
 from temperfill.images.picture import DEEP_GREY, MODES, Array, Picture, to_bytes
 from temperfill.images.tiff_writing import Form
 from temperfill.options import MaskChannel
@@ -270,7 +271,7 @@ def _from_image(image: Image.Image, name: str, deep: tuple[str, Array] | None = 
         name: for errors and warnings.
         deep: mode and values that Pillow does not have.
     """
-    sampling = JpegImagePlugin.get_sampling(image) if isinstance(image, JpegImagePlugin.JpegImageFile) else -1
+    jpeg = read_form(image) if isinstance(image, JpegImagePlugin.JpegImageFile) else None
     is_ppm = image.format == "PPM"
     exif, texts = _read_exif(image, name), _read_texts(image)
     if deep is None:
@@ -286,7 +287,7 @@ def _from_image(image: Image.Image, name: str, deep: tuple[str, Array] | None = 
     info = {key: value for key, value in info.items() if key not in ("xmp", "comment") or isinstance(value, bytes)}
     info |= {"exif": exif} if exif else {}
     info |= {"texts": texts} if texts else {}
-    info |= {"subsampling": sampling} if sampling >= 0 else {}
+    info |= {"jpeg": jpeg} if jpeg is not None else {}
     palette = None
     if mode == "P":
         table = np.array(image.getpalette("RGBA"), np.uint8).reshape(-1, 4)

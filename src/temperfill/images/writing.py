@@ -174,13 +174,14 @@ def _refusal(path: Path, mode: str, held: Mapping[str, tuple[str, ...]]) -> Valu
     return ValueError(f"cannot write {path}: {kind} does not hold mode {mode} as it is; {remedy}")
 
 
-def save_picture(path: Path, picture: Picture, quality: int = QUALITY) -> None:
+def save_picture(path: Path, picture: Picture, quality: int | None = None) -> None:
     """Writes a picture atomically, in the format of the suffix, with its metadata and colour profile.
 
     Args:
         path: PNG, TIFF, BMP, GIF and PPM keep every pixel; JPEG, WebP and AVIF are lossy.
         picture: what to write.
-        quality: of lossy formats, 1 to 100; WebP at 100 is lossless.
+        quality: of lossy formats, 1 to 100; WebP at 100 is lossless. None compresses a JPEG like the JPEG that it came
+            from, and anything else with ``QUALITY``.
 
     Raises:
         OSError: cannot be written; an old file is intact.
@@ -192,7 +193,7 @@ def save_picture(path: Path, picture: Picture, quality: int = QUALITY) -> None:
     atomic_write(path, lambda file: file.write(encoded))
 
 
-def encode_picture(picture: Picture, path: Path, quality: int = QUALITY, *, fast: bool = False) -> bytes:
+def encode_picture(picture: Picture, path: Path, quality: int | None = None, *, fast: bool = False) -> bytes:
     """The bytes of a picture file, as ``save_picture`` writes them; no file is touched.
 
     Args:
@@ -238,12 +239,12 @@ def _encode_deep(picture: Picture, path: Path, options: dict[str, Any], fast: bo
         raise ValueError(f"cannot write {path}: {error}") from None
 
 
-def _check_quality(quality: int) -> None:
-    if not 1 <= quality <= 100:
+def _check_quality(quality: int | None) -> None:
+    if quality is not None and not 1 <= quality <= 100:
         raise ValueError(f"quality must lie in 1 to 100, got {quality}")
 
 
-def _options(kind: str, picture: Picture, quality: int) -> dict[str, Any]:
+def _options(kind: str, picture: Picture, quality: int | None) -> dict[str, Any]:
     """Metadata and quality for Pillow's writer; what a format has no place for is left out."""
     info = picture.info
     options: dict[str, Any] = {}
@@ -254,10 +255,11 @@ def _options(kind: str, picture: Picture, quality: int) -> dict[str, Any]:
         options["comment"] = options["comment"][:_LONGEST_COMMENT]
     if kind == "PNG":
         options["pnginfo"] = _texts(info)
-    if kind in ("JPEG", "WEBP", "AVIF"):
-        options["quality"] = quality
-    if kind == "JPEG" and "subsampling" in info:
-        options["subsampling"] = info["subsampling"]
+    if kind == "JPEG" and "jpeg" in info:
+        channels = picture.pixels.shape[2] if picture.pixels.ndim == 3 else 1
+        options |= info["jpeg"].options(channels, quality, QUALITY)
+    elif kind in ("JPEG", "WEBP", "AVIF"):
+        options["quality"] = QUALITY if quality is None else quality
     if kind == "WEBP":
         options |= {"lossless": quality == 100, "exact": True}
     if kind == "TIFF":

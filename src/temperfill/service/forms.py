@@ -141,7 +141,7 @@ SOURCES_OPTIONS = ("mask_dilate", "temperature", "texture", "seed")
 INPAINT_FIELDS: dict[str, tuple[Parser, Any]] = {
     **_FILL_FIELDS,
     "format": (choice(FORMATS), ""),
-    "quality": (whole(1, 100), images.QUALITY),
+    "quality": (whole(1, 100), ""),
 }
 """Fields of a request to fill."""
 CONVERT_FIELDS = {name: INPAINT_FIELDS[name] for name in ("format", "quality")}

@@ -63,9 +63,10 @@ _FILES = {
         "description": "White marks what is not to be copied from, for models that can; of the size of the image.",
     },
 }
+_QUALITY = "Of JPEG, WebP and AVIF. Without it a JPEG is compressed like the JPEG that was sent, others with 95."
 _ENCODING = {
     "format": {"type": "string", "enum": list(FORMATS), "description": _OWN_FORMAT},
-    "quality": {"type": "integer", "minimum": 1, "maximum": 100, "default": 95},
+    "quality": {"type": "integer", "minimum": 1, "maximum": 100, "description": _QUALITY},
 }
 INPAINT: dict[str, Any] = {
     "summary": "Fill the hole of a picture.",

@@ -34,7 +34,7 @@ EIGHT_BITS = (".jpg", ".webp")
 DRAFT_PIXELS = 600_000
 """Of the picture that is shown of a hole before it is finished, about."""
 DRAFT_QUALITY = 80
-KEPT = ("icc_profile", "transparency", "subsampling")
+KEPT = ("icc_profile", "transparency", "jpeg")
 """Metadata of all answers: what pixels mean. Places, times, names and texts are left out unless they are asked for."""
 
 
@@ -114,7 +114,7 @@ def fill(
             traces.keep(form, copies)
         fast = fields["format"] == LOSSLESS  # it is encoded again when it is saved
         kept = filled if keep_metadata else _plain(filled)
-        return images.encode_picture(kept, path, fields["quality"], fast=fast), path.suffix
+        return images.encode_picture(kept, path, fields["quality"] or None, fast=fast), path.suffix
 
 
 def convert(form: Form, max_pixels: int, keep_metadata: bool = False) -> tuple[bytes, str]:
@@ -143,7 +143,7 @@ def convert(form: Form, max_pixels: int, keep_metadata: bool = False) -> tuple[b
             picture = picture.rounded(np.uint8)  # as was asked for
         path = _path_for(picture, form.fields["format"] or form.suffix)
         kept = picture if keep_metadata else _plain(picture)
-        return images.encode_picture(kept, path, form.fields["quality"]), path.suffix
+        return images.encode_picture(kept, path, form.fields["quality"] or None), path.suffix
 
 
 def _path_for(picture: images.Picture, suffix: str, layer: bool = False) -> Path:
