@@ -38,16 +38,19 @@ def test_new_file_follows_umask(tmp_path: Path, umask: int) -> None:
     assert _mode(tmp_path / "out") == 0o666 & ~umask
 
 
-def test_replaced_file_gets_the_bits_of_a_new_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("bits", [0o600, 0o640, 0o664, 0o444])
+def test_replaced_file_keeps_its_bits(bits: int, tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_bytes(b"old")
-    path.chmod(0o600)
+    path.chmod(bits)
+    seen: list[int] = []
     before = os.umask(0o022)
     try:
-        atomic_write(path, lambda file: file.write(b"new"))
+        atomic_write(path, lambda file: seen.append(os.fstat(file.fileno()).st_mode & 0o777))
     finally:
         os.umask(before)
-    assert _mode(path) == 0o644
+    assert seen == [bits]
+    assert _mode(path) == bits
 
 
 def test_link_stays_and_its_target_changes(tmp_path: Path) -> None:

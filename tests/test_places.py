@@ -68,6 +68,30 @@ def test_links_do_not_lead_out(tmp_path: Path) -> None:
     assert list((tmp_path / "else").iterdir()) == []
 
 
+def test_no_folder_is_made_outside(tmp_path: Path) -> None:
+    (tmp_path / "out").mkdir()
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "out" / "sub").symlink_to(Path("..") / "elsewhere")
+    place = LocalFolder(tmp_path / "out")
+    for write in (lambda: place.write("sub/new/a.png", b"x"), lambda: place.place("sub/new")):
+        with pytest.raises(ValueError, match="outside of"):
+            write()
+    assert not list((tmp_path / "elsewhere").iterdir())
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_pipes_and_devices_are_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.png")
+    (tmp_path / "zero.png").symlink_to("/dev/zero")
+    place = LocalFolder(tmp_path)
+    for name in place.names():
+        with pytest.raises(OSError, match="not a regular file"):
+            place.read(name)
+        with pytest.raises(OSError, match="not a regular file"):
+            place.read_part(name, 0, 1)
+    assert len(place.names()) == 2
+
+
 def test_refusals(tmp_path: Path) -> None:
     with pytest.raises(NotADirectoryError, match="there is no folder"):
         open_folder(tmp_path / "typo").names()

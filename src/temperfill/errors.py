@@ -1,5 +1,14 @@
 """Errors that callers tell apart by their types; their texts are for people."""
 
+import re
+
+_UNPRINTABLE = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
+
+
+def printable(text: str) -> str:
+    """A text for a terminal or log: control characters, which strangers' names and files may hold, are written out."""
+    return _UNPRINTABLE.sub(lambda found: ascii(found[0])[1:-1], text)
+
 
 class InputError(ValueError):
     """What a caller gave does not fit: to the method, to the picture, or into the range of an option."""

@@ -4,6 +4,7 @@ import contextlib
 import errno
 import os
 import secrets
+import stat
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -16,8 +17,8 @@ _PREFIX, _SUFFIX = ".temperfill-", ".partial"
 def atomic_write(path: Path, write: Callable[[BinaryIO], object]) -> None:
     """Writes a file through a temporary one beside it, which replaces it once everything is on the disk.
 
-    The file gets the permission bits of any new file, 0666 less the umask. A symbolic link stays, and its target is
-    written.
+    A file that is replaced keeps its permission bits, as it may be private; a new one gets 0666 less the umask. A
+    symbolic link stays, and its target is written.
 
     Args:
         path: of the file; its folder must exist.
@@ -32,12 +33,16 @@ def atomic_write(path: Path, write: Callable[[BinaryIO], object]) -> None:
         raise IsADirectoryError(f"cannot write the file {path}: it is a folder")
     # The name is short whatever the target's is: a name may have 255 bytes at most.
     temporary = target.with_name(f"{_PREFIX}{secrets.token_hex(8)}{_SUFFIX}")
+    bits = stat.S_IMODE(target.stat().st_mode) & 0o777 if target.exists() else None
     try:
-        descriptor = os.open(temporary, os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o666)
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0)
+        descriptor = os.open(temporary, flags, 0o666 if bits is None else bits & 0o600)
     except OSError as error:
         raise type(error)(error.errno, f"cannot write a file in {target.parent}: {error.strerror}", str(path)) from None
     try:
         with os.fdopen(descriptor, "w+b") as file:
+            if bits is not None and hasattr(os, "fchmod"):
+                os.fchmod(descriptor, bits)
             write(file)
             file.flush()
             os.fsync(file.fileno())

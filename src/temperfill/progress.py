@@ -15,6 +15,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
 from rich.progress import Progress as Bar
 from rich.text import Text
 
+from temperfill.errors import printable
+
 _WINDOW = 50
 """Marks over which the time left is estimated."""
 _SECONDS_BETWEEN_LINES = 10.0
@@ -113,7 +115,8 @@ class Display:
             self.live.stop()
 
     def note(self, text: str) -> None:
-        """Shows a message for good, above the bar."""
+        """Shows a message for good, above the bar; it is one line."""
+        text = printable(text)
         if self.live is not None:
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:

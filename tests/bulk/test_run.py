@@ -282,7 +282,7 @@ def test_two_processes_do_not_work_on_the_same_part(request_: bulk.Request) -> N
     ("changes", "match"),
     [
         ({"output": "in"}, "choose another --output"),
-        ({"output": "masks"}, "overwrite"),
+        ({"output": "masks"}, "is the folder of the masks"),
         ({"output": "in/a.png"}, "a.png"),
         ({"masks": "typo"}, "there is no folder"),
         ({"masks": "typo.png"}, "there is no mask"),
@@ -362,3 +362,49 @@ def test_a_thread_keeps_its_share_of_the_cores_while_another_copies_texture() ->
     finally:
         torch.set_num_threads(before)
     assert seen == [2]
+
+
+def test_folders_of_masks_and_foreign_reports_are_no_output(request_: bulk.Request, tmp_path: Path) -> None:
+    before = sorted(path for path in tmp_path.rglob("*") if "masks" in path.parts)
+    with pytest.raises(ValueError, match="is the folder of the masks; choose another --output"):
+        bulk.run(replace(request_, output=request_.masks))
+    assert before == sorted(path for path in tmp_path.rglob("*") if "masks" in path.parts)
+    out = Path(request_.output)
+    out.mkdir()
+    for content in ("[]", "mine", '{"pictures": 3}', "[" * 100_000):
+        (out / "report.json").write_text(content)
+        with pytest.raises(ValueError, match=r"report\.json would be replaced by the report"):
+            bulk.run(request_)
+        assert (out / "report.json").read_text() == content
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="no pipes with names here")
+def test_what_is_no_regular_file_is_named(request_: bulk.Request) -> None:
+    pictures, masks = Path(request_.pictures), Path(request_.masks)
+    os.mkfifo(pictures / "pipe.png")
+    (pictures / "zero.png").symlink_to("/dev/zero")
+    for name in ("pipe.png", "zero.png"):
+        shutil.copy(masks / "a.png", masks / name)
+    summary = bulk.run(request_)
+    assert summary.done == len(NAMES)
+    report = (Path(request_.output) / "report.json").read_text()
+    assert summary.counts["failed"] == 2
+    assert report.count("not a regular file") == 2
+
+
+def test_one_signal_ends_a_job_whose_files_do_not_come(request_: bulk.Request, monkeypatch: pytest.MonkeyPatch) -> None:
+    read, hang = local.LocalFolder.read, threading.Event()
+
+    def slow(self: local.LocalFolder, name: str) -> bytes:
+        if name == NAMES[3]:
+            os.kill(os.getpid(), signal.SIGINT)
+            hang.wait(60)
+        return read(self, name)
+
+    monkeypatch.setattr(local.LocalFolder, "read", slow)
+    monkeypatch.setattr(threads, "_PATIENCE", 0.1)
+    start = time.monotonic()
+    summary = bulk.run(request_)
+    assert time.monotonic() - start < 30
+    assert summary.interrupted
+    hang.set()

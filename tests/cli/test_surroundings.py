@@ -102,6 +102,23 @@ def test_odd_names_are_names(
     assert any(f"{NAMES[kind]}out.png" in line for line in said)
 
 
+@pytest.mark.skipif(sys.platform == "win32", reason="no such names there")
+def test_control_characters_of_names_do_not_reach_the_terminal(
+    files: dict[str, Path], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    name = "bad\x1b[31m\x1b]0;x\x07\nfaked: temperfill: error.png"
+    for folder in ("in", "masks"):
+        (tmp_path / folder).mkdir()
+        (tmp_path / folder / name).write_bytes(files["mask"].read_bytes() if folder == "masks" else b"damaged")
+    for where in (("in", "masks", "out"), (f"in/{name}", f"masks/{name}", "out.png")):
+        picture, mask, output = (str(tmp_path / part) for part in where)
+        with pytest.raises(SystemExit):
+            cli.main(["inpaint", picture, "--mask", mask, "--output", output, "--model", str(files["model"])])
+        said = capsys.readouterr().err
+        assert "bad\\x1b[31m" in said
+        assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f]|^faked", said, re.MULTILINE)
+
+
 @pytest.mark.parametrize("encoding", ["ascii", "cp1252"])
 @pytest.mark.parametrize("command", [["--help"], ["inpaint", "--help"], ["models"], ["models", "--all"]], ids=" ".join)
 def test_what_is_printed_needs_no_unicode(command: list[str], encoding: str) -> None:

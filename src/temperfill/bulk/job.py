@@ -138,6 +138,9 @@ def _prepare(request: Request) -> tuple[Plan, BulkJob]:
     shunned, shun = (None, None) if request.avoid is None else _open_masks(request.avoid, "picture of what to avoid")
     if inside(output, pictures) == "":
         raise ValueError(f"{request.output} is the folder of the pictures; choose another --output")
+    for place, one, what in ((masks, mask, "the masks"), (shunned, shun, "what to avoid")):
+        if place is not None and one is None and inside(output, place) == "":
+            raise ValueError(f"{request.output} is the folder of {what}; choose another --output")
     names = _without(_without(pictures.names(), inside(pictures, output)), None if mask else inside(pictures, masks))
     if shunned is not None:
         names = _without(names, None if shun else inside(pictures, shunned))
@@ -157,6 +160,7 @@ def _prepare(request: Request) -> tuple[Plan, BulkJob]:
     choose_device(request.device)
     fingerprint = request.settings.fingerprint()
     output.check_writable()
+    _refuse_foreign_report(output, request.report)
     job = BulkJob(
         pictures, masks, output, request.settings, fingerprint, request.device, shunned, request.preserve_times
     )
@@ -198,6 +202,21 @@ def _refuse_overwriting(plan: Plan, pictures: Folder, masks: Folder, shunned: Fo
     for task in plan.tasks:
         if f"{output.base}/{task.output}" in sources:
             raise ValueError(f"the result {task.output} would overwrite a picture or mask; choose another --output")
+
+
+def _refuse_foreign_report(output: Folder, name: str) -> None:
+    """Refuses to write the report over a file of another program."""
+    if output.size(name) is None:
+        return
+    try:
+        report = json.loads(output.read(name))
+        is_ours = isinstance(report, dict) and {"pictures", "output", "parameters"} <= report.keys()
+    except (ValueError, RecursionError):
+        is_ours = False
+    if not is_ours:
+        where = output.path(name)
+        remedy = "move it, or choose another --output"
+        raise ValueError(f"{where} would be replaced by the report, and is none of temperfill; {remedy}")
 
 
 def _outcomes(

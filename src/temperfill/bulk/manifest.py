@@ -81,7 +81,7 @@ class LocalManifest:
     """
 
     def __init__(self, output: LocalFolder, writer: str) -> None:
-        self.folder: Path = output.root / FOLDER / writer
+        self.folder: Path = output.place(f"{FOLDER}/{writer}")
         self.stack = contextlib.ExitStack()
         self.file: FileIO
 

@@ -5,9 +5,11 @@ others read, decode, encode and write meanwhile. On a CPU each call of the netwo
 pictures side by side use them better than one picture that is spread over all of them.
 """
 
+import math
 import os
 import queue
 import threading
+import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 
@@ -23,6 +25,7 @@ MOST_AT_ONCE = 4
 _AHEAD = 2  # threads beyond those in the network, which read and write meanwhile
 _PIXELS = 48_000_000  # decoded at once; a larger picture is worked on alone
 _WAIT = 0.5  # seconds after which the main thread looks around, as some systems hold signals back while it waits
+_PATIENCE = 3.0  # seconds for files of a job that is to end; a network drive may never answer
 # Their libraries keep the state of a call in variables of the process.
 _ONE_AT_A_TIME = frozenset({"patchmatch"})
 
@@ -74,6 +77,8 @@ def outcomes(
                 try:
                     result = results.get(timeout=_WAIT)
                 except queue.Empty:
+                    if crew.has_only_waiters(left):
+                        return
                     continue
                 if isinstance(result, BaseException):
                     raise result
@@ -107,6 +112,26 @@ class _Crew:
         self.network = threading.Semaphore(fillers)
         self.room = _Room(_PIXELS)
         self.notes = WarningsByThread()
+        self.waiting: set[int] = set()  # threads that read or write files
+        self.ends_at = math.inf
+
+    def has_only_waiters(self, left: int) -> bool:
+        """Whether the job is to end, and all threads left wait for files that do not come; they end with the process.
+
+        Args:
+            left: threads that are not at their end.
+        """
+        if self.stop.is_set():
+            self.ends_at = min(self.ends_at, time.monotonic() + _PATIENCE)
+        return time.monotonic() > self.ends_at and len(self.waiting) == left
+
+    @contextmanager
+    def _with_files(self) -> Iterator[None]:
+        self.waiting.add(threading.get_ident())
+        try:
+            yield
+        finally:
+            self.waiting.discard(threading.get_ident())
 
     def work(self, results: "queue.Queue[Outcome | BaseException | None]") -> None:
         """Takes tasks until none is left; None at the end."""
@@ -127,7 +152,8 @@ class _Crew:
     def _do(self, task: Task) -> Outcome:
         self.notes.take()
         try:
-            files = self.steps.read(task, self.done.get(task.output, []))
+            with self._with_files():
+                files = self.steps.read(task, self.done.get(task.output, []))
             if isinstance(files, Outcome):
                 return files
             with self.room.taken(files.pixels):
@@ -135,7 +161,8 @@ class _Crew:
                 with self.network:
                     self._go_on(0, 1)
                     result = self.steps.fill(self.inpainter, picture, hole, self._go_on, avoid)
-                return self.steps.write(files, result, self.notes.take())
+                with self._with_files():
+                    return self.steps.write(files, result, self.notes.take())
         except FAILURES as error:
             return failure(task, error, self.notes.take())
 

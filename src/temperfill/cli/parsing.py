@@ -7,6 +7,8 @@ import re
 import sys
 from typing import Any, TypeVar
 
+from temperfill.errors import printable
+
 T = TypeVar("T")
 
 
@@ -74,4 +76,4 @@ def overview(program: str, arguments: str, about: str, choices: dict[str, str]) 
 
 def say(text: str) -> None:
     """Writes a line to stderr, where it does not mix with results."""
-    print(f"temperfill: {text}", file=sys.stderr, flush=True)
+    print(f"temperfill: {printable(text)}", file=sys.stderr, flush=True)

@@ -1,6 +1,8 @@
 """Folders of this machine."""
 
+import errno
 import os
+import stat
 import tempfile
 from collections import OrderedDict
 from collections.abc import Iterator
@@ -12,6 +14,7 @@ from temperfill.places.folder import check_name
 
 _MAX_OPEN = 64
 """Files that a local folder keeps open; a worker reads from all shards in turn."""
+_NOT_WAITING = getattr(os, "O_NONBLOCK", 0)  # for a writer at the other end of a pipe
 
 
 class LocalFolder:
@@ -56,14 +59,15 @@ class LocalFolder:
         return path.stat().st_size if path.is_file() else None
 
     def read(self, name: str) -> bytes:
-        return (self.root / name).read_bytes()
+        with _open_regular(self.root / name) as file:
+            return file.read()
 
     def read_part(self, name: str, start: int, size: int) -> bytes:
         file = self._open.get(name)
         if file is None:
             if len(self._open) >= _MAX_OPEN:
                 self._open.popitem(last=False)[1].close()
-            file = self._open[name] = (self.root / name).open("rb", buffering=0)
+            file = self._open[name] = _open_regular(self.root / name, buffering=0)
         if hasattr(os, "pread"):  # keeps no position, so processes that inherited the file do not disturb each other
             return os.pread(file.fileno(), size, start)
         file.seek(start)
@@ -74,15 +78,25 @@ class LocalFolder:
 
     def hidden(self, folder: str, suffix: str) -> Iterator[bytes]:
         for path in sorted((self.root / folder).glob(f"*/*{suffix}")):
-            yield path.read_bytes()
+            with _open_regular(path) as file:
+                yield file.read()
 
     def write(self, name: str, data: bytes) -> None:
+        path = self.place(name)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        atomic_write(path, lambda file: file.write(data))
+
+    def place(self, name: str) -> Path:
+        """Where a file or folder is to be; nothing is made.
+
+        Raises:
+            ValueError: links lead it out of this folder.
+        """
         check_name(name)
         path = self.root / name
-        path.parent.mkdir(parents=True, exist_ok=True)
         if not path.resolve().is_relative_to(self.root.resolve()):
             raise ValueError(f"cannot write {path}: it is a link to {path.resolve()}, outside of {self.root}")
-        atomic_write(path, lambda file: file.write(data))
+        return path
 
     def check_writable(self) -> None:
         self.root.mkdir(parents=True, exist_ok=True)
@@ -95,3 +109,12 @@ class LocalFolder:
 
 def _raise(error: OSError) -> None:
     raise error
+
+
+def _open_regular(path: Path, buffering: int = -1) -> BinaryIO:
+    """Opens a file to read; raises OSError for a pipe or device, which may never end, without waiting for one."""
+    file = open(path, "rb", buffering, opener=lambda name, flags: os.open(name, flags | _NOT_WAITING))  # noqa: SIM115
+    if not stat.S_ISREG(os.fstat(file.fileno()).st_mode):
+        file.close()
+        raise OSError(errno.EINVAL, "not a regular file", str(path))
+    return file

@@ -17,6 +17,8 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
+from temperfill.errors import printable
+
 T = TypeVar("T")
 
 _KEY = "failed"
@@ -199,4 +201,4 @@ class _Alarm:
 
 
 def _say(text: str) -> None:
-    print(f"temperfill: {text}", file=sys.stderr, flush=True)
+    print(f"temperfill: {printable(text)}", file=sys.stderr, flush=True)
