@@ -51,7 +51,7 @@ SETTINGS = {
 }
 """Digests of the JSON of the runs as published, likewise, without the keys that came later."""
 NEW = {
-    "generator": ("temperature", "temperature_end", "temperature_steps"),
+    "generator": ("widths", "temperature", "temperature_end", "temperature_steps"),
     "data": ("mask_strokes", "thick_share", "border_share", "val_limit", "squash"),
     "loss": ("perceptual_pasted",),
 }
@@ -138,6 +138,7 @@ def test_run_written_before_there_were_methods_is_one_of_ours(tmp_path: Path) ->
     assert type(old) is TrainConfig
     changes = differences(json.loads(OLD_RUN), to_json(old))
     assert set(changes) == {
+        "generator.widths: None -> []",
         "generator.temperature: None -> 'softplus'",
         "generator.temperature_end: None -> 0.01",
         "generator.temperature_steps: None -> 100000",

@@ -29,6 +29,7 @@ COMMANDS = {
     "evaluate": "Measure methods on pictures.",
     "study": "Make the tables and figures of the paper on your pictures.",
     "export": "Write an ONNX file of a model.",
+    "prune": "Write a smaller model with the channels of another that matter most.",
     "bundle": "Write a trained generator in half precision.",
     "models": "List models and methods, with --all their papers, terms and needs.",
     "sketch": "Draw the sketches of pictures, for guided filling.",

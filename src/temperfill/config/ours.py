@@ -16,6 +16,9 @@ class GeneratorConfig(RunGenerator):
 
     width: int = 24
     """Channels at full resolution, after gating; even. 24 gives 4 M parameters."""
+    widths: tuple[int, ...] = ()
+    """Channels of every gated convolution after gating, in the order of the network (temperfill prune); empty takes
+    those that width gives."""
     attention: Literal["mhtma", "atma", "contextual", "none"] = "mhtma"
     """Attention of the refinement's attention branch; the paper's is mhtma."""
     heads: int = 2
@@ -54,6 +57,7 @@ class GeneratorConfig(RunGenerator):
     def __post_init__(self) -> None:
         check_types(self)
         require(self.width >= 2 and self.width % 2 == 0, f"width must be even and at least 2, got {self.width}")
+        require(min(self.widths, default=1) >= 1, f"widths must be at least 1, got {self.widths}")
         at_least(1, self, "heads", "head_dim", "patch_size", "key_stride", "temperature_steps")
         at_most(1024, self, "width", "head_dim")
         at_most(64, self, "heads", "patch_size", "key_stride")

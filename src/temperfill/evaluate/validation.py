@@ -1,7 +1,8 @@
 """The score of a generator during training, on fixed pictures and masks."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -42,7 +43,7 @@ def validation_score(config: RunConfig) -> Callable[[Network], dict[str, float]]
     """
     if not config.data.val:
         return None
-    batches = _Batches(config)
+    batches = Batches(config)
     scorer = Scorer(MetricsConfig(vgg=config.machine.perceptual_path))
     weights = config.loss.refined_weight / 100, config.loss.perceptual_weight
 
@@ -71,7 +72,7 @@ def validation_score(config: RunConfig) -> Callable[[Network], dict[str, float]]
     return score
 
 
-class _Batches:
+class Batches(Sequence[tuple[Tensor, Tensor]]):
     """Pictures (B, H, W, 3) and holes (B, H, W) as bytes, always the same; every picture is read once at the start."""
 
     def __init__(self, config: RunConfig) -> None:
@@ -81,11 +82,16 @@ class _Batches:
         for path in self.paths[_KEPT:]:
             _centre(path, config.data)  # shows a damaged one before training, not after an epoch
 
-    def __iter__(self) -> Iterator[tuple[Tensor, Tensor]]:
-        for start in range(0, len(self.paths), _BATCH):
-            numbers = range(start, min(start + _BATCH, len(self.paths)))
-            pictures, holes = [self._picture(i) for i in numbers], [self._hole(i) for i in numbers]
-            yield torch.from_numpy(np.stack(pictures)), torch.from_numpy(np.stack(holes))
+    def __len__(self) -> int:
+        return -(-len(self.paths) // _BATCH)
+
+    def __getitem__(self, number: Any) -> Any:
+        """The batch of a number, as two tensors."""
+        indices = range(len(self.paths))[number * _BATCH : (number + 1) * _BATCH]
+        if not indices:
+            raise IndexError(number)
+        pictures, holes = [self._picture(i) for i in indices], [self._hole(i) for i in indices]
+        return torch.from_numpy(np.stack(pictures)), torch.from_numpy(np.stack(holes))
 
     def _picture(self, index: int) -> NDArray[np.uint8]:
         return self.kept[index] if index < len(self.kept) else _centre(self.paths[index], self.config.data)

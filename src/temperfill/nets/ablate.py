@@ -5,6 +5,7 @@ from torch import Tensor, nn
 
 from temperfill.attention import TemperatureNetwork
 from temperfill.nets.generator import Generator
+from temperfill.nets.layers import last_width
 
 ABLATED = {
     "full": "nothing is switched",
@@ -34,10 +35,11 @@ def ablate(generator: Generator, name: str) -> None:
         raise ValueError("branches can only be switched off in a generator that has both")
     if name.endswith("-only"):
         attention_off = name == "convolution-only"
+        width = last_width(refinement.convolution_branch)
 
         def silence(_: nn.Module, inputs: tuple[Tensor, Tensor | None]) -> tuple[Tensor, Tensor | None]:
             features, detail = inputs
-            convolution, attention = features.chunk(2, 1)  # in this order, equally wide
+            convolution, attention = features[:, :width], features[:, width:]  # in this order
             if attention_off:
                 silent = None if detail is None else torch.zeros_like(detail)
                 return torch.cat([convolution, torch.zeros_like(attention)], 1), silent

@@ -5,7 +5,7 @@ Widths are channels after gating; w is the width at full resolution, features ar
 
 from collections.abc import Sequence
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from temperfill.attention import MHTMA, GivenTemperature, Tempered
 from temperfill.attention.patches import key_mask, pad_to_patch
 from temperfill.config import GeneratorConfig
-from temperfill.nets.layers import GatedConv2d, UpGatedConv2d, encoder, plain_output
+from temperfill.nets.layers import Widths, encoder, gated_chain, last_width, plain_output
 from temperfill.nets.network import GeneratorOutput, Network
 from temperfill.nets.parts import crop, inputs_of, surround
 from temperfill.nets.refinement import STRIDE, RefinementNetwork
@@ -47,18 +47,18 @@ class CellSources(NamedTuple):
 class CoarseNetwork(nn.Sequential):
     """Gated convolutions at both ends, dilated ones in the middle; input to an image in [-1, 1]."""
 
-    def __init__(self, in_channels: int, w: int) -> None:
-        super().__init__(
-            *encoder(in_channels, w),
-            GatedConv2d(4 * w, 4 * w),
-            GatedConv2d(4 * w, 4 * w),
-            UpGatedConv2d(4 * w, 2 * w),
-            GatedConv2d(2 * w, 2 * w),
-            UpGatedConv2d(2 * w, w),
-            GatedConv2d(w, w // 2),
-            plain_output(w // 2, 3),
-            nn.Tanh(),
-        )
+    def __init__(self, in_channels: int, w: int, widths: Widths) -> None:
+        layers = encoder(in_channels, w, widths)
+        table: list[tuple[int, dict[str, Any]]] = [
+            (4 * w, {}),
+            (4 * w, {}),
+            (2 * w, {"up": True}),
+            (2 * w, {}),
+            (w, {"up": True}),
+            (w // 2, {}),
+        ]
+        layers += gated_chain(last_width(layers), table, widths)
+        super().__init__(*layers, plain_output(last_width(layers), 3), nn.Tanh())
 
 
 class Generator(Network):
@@ -79,8 +79,10 @@ class Generator(Network):
         super().__init__()
         self.config = config
         in_channels = 5 if config.sketch else 4
-        self.coarse = CoarseNetwork(in_channels, config.width)
-        self.refinement = RefinementNetwork(in_channels, config)
+        widths = Widths(config.widths)
+        self.coarse = CoarseNetwork(in_channels, config.width, widths)
+        self.refinement = RefinementNetwork(in_channels, config, widths)
+        widths.check_all_taken()
         self.register_buffer("hole_colour", torch.tensor(HOLE_COLOUR).view(1, 3, 1, 1), persistent=False)
 
     @property

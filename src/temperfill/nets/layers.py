@@ -2,6 +2,7 @@
 
 import math
 from itertools import product
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -126,17 +127,71 @@ def double(x: Tensor) -> Tensor:
     return x.reshape(batch, 2 * height, 2 * width, channels).permute(0, 3, 1, 2)
 
 
-def encoder(in_channels: int, w: int) -> list[nn.Module]:
+class Widths:
+    """The channels of the gated convolutions of a network in the order in which they are built.
+
+    Args:
+        given: channels of each; empty leaves every one as the architecture has it.
+    """
+
+    def __init__(self, given: tuple[int, ...]) -> None:
+        self.given = given
+        self.taken = 0
+
+    def take(self, usual: int) -> int:
+        """The channels of the next one, which has ``usual`` where none are given.
+
+        Raises:
+            ValueError: more are asked for than are given.
+        """
+        self.taken += 1
+        if self.given and self.taken > len(self.given):
+            raise ValueError(f"widths must name every gated convolution of the network, got only {len(self.given)}")
+        return self.given[self.taken - 1] if self.given else usual
+
+    def check_all_taken(self) -> None:
+        """Raises ValueError if more are given than the network has."""
+        if self.given and self.taken < len(self.given):
+            raise ValueError(f"widths must name {self.taken} gated convolutions, got {len(self.given)}")
+
+
+def encoder(in_channels: int, w: int, widths: Widths) -> list[nn.Module]:
     """The table through the dilated block, shared by the coarse network and the convolution branch."""
-    return [
-        GatedConv2d(in_channels, w, 5, gain=1.0),
-        GatedConv2d(w, 2 * w, stride=2),
-        GatedConv2d(2 * w, 2 * w),
-        GatedConv2d(2 * w, 4 * w, stride=2),
-        GatedConv2d(4 * w, 4 * w),
-        GatedConv2d(4 * w, 4 * w),
-        *(GatedConv2d(4 * w, 4 * w, dilation=rate) for rate in (2, 4, 8, 16)),
+    table: list[tuple[int, dict[str, Any]]] = [
+        (w, {"kernel_size": 5, "gain": 1.0}),
+        (2 * w, {"stride": 2}),
+        (2 * w, {}),
+        (4 * w, {"stride": 2}),
+        (4 * w, {}),
+        (4 * w, {}),
+        *((4 * w, {"dilation": rate}) for rate in (2, 4, 8, 16)),
     ]
+    return gated_chain(in_channels, table, widths)
+
+
+def gated_chain(in_channels: int, table: list[tuple[int, dict[str, Any]]], widths: Widths) -> list[nn.Module]:
+    """Gated convolutions, each on the result of the one before.
+
+    Args:
+        in_channels: of the first.
+        table: usual channels of each after gating, and its other options; ``up`` doubles the size before it.
+        widths: the channels that they have.
+    """
+    layers: list[nn.Module] = []
+    for usual, options in table:
+        channels = widths.take(usual)
+        rest = {name: value for name, value in options.items() if name != "up"}
+        kind = UpGatedConv2d if options.get("up") else GatedConv2d
+        layers.append(kind(in_channels, channels, **rest))
+        in_channels = channels
+    return layers
+
+
+def last_width(layers: list[nn.Module] | nn.Sequential) -> int:
+    """Channels after the last of gated convolutions."""
+    last = layers[-1]
+    assert isinstance(last, GatedConv2d)
+    return last.width
 
 
 def plain_output(in_channels: int, out_channels: int) -> nn.Conv2d:

@@ -1,6 +1,7 @@
 """The refinement network: a convolution branch, an attention branch, and their decoder (paper, section III-A)."""
 
 from collections.abc import Callable
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -8,7 +9,7 @@ from torch import Tensor, nn
 
 from temperfill.attention import ATMA, MHTMA, ContextualAttention, Tempered
 from temperfill.config import GeneratorConfig
-from temperfill.nets.layers import GatedConv2d, UpGatedConv2d, encoder, plain_output
+from temperfill.nets.layers import GatedConv2d, Widths, encoder, gated_chain, last_width, plain_output
 from temperfill.nets.parts import Interval, Part, crop, inputs_of
 from temperfill.tensors import Box
 
@@ -20,21 +21,27 @@ Attended = Callable[[Box | None, Tensor | None], tuple[Tensor, Tensor | None]]
 
 
 class AttentionBranch(nn.Module):
-    """Gated convolutions, attention, gated convolutions: captures distant context."""
+    """Gated convolutions, attention, gated convolutions: captures distant context.
 
-    def __init__(self, in_channels: int, config: GeneratorConfig) -> None:
+    The features that the attention sees keep their width, as its projections and its temperature network build on it.
+    """
+
+    def __init__(self, in_channels: int, config: GeneratorConfig, widths: Widths) -> None:
         super().__init__()
         w = config.width
-        self.before = nn.Sequential(
-            GatedConv2d(in_channels, w, 5, gain=1.0),
-            GatedConv2d(w, w, stride=2),
-            GatedConv2d(w, 2 * w),
-            GatedConv2d(2 * w, 4 * w, stride=2),
-            GatedConv2d(4 * w, 4 * w),
-            GatedConv2d(4 * w, 4 * w),
-        )
+        table: list[tuple[int, dict[str, Any]]] = [
+            (w, {"kernel_size": 5, "gain": 1.0}),
+            (w, {"stride": 2}),
+            (2 * w, {}),
+            (4 * w, {"stride": 2}),
+            (4 * w, {}),
+            (4 * w, {}),
+        ]
+        self.before = nn.Sequential(*gated_chain(in_channels, table, widths))
+        if last_width(self.before) != 4 * w:
+            raise ValueError(f"widths: the attention needs {4 * w} channels, got {last_width(self.before)}")
         self.attention = ATTENTIONS[config.attention](config)
-        self.after = nn.Sequential(GatedConv2d(4 * w, 4 * w), GatedConv2d(4 * w, 4 * w))
+        self.after = nn.Sequential(*gated_chain(4 * w, [(4 * w, {}), (4 * w, {})], widths))
 
     def temperatures(self, features: Tensor) -> Tensor:
         """(B, heads) of features (B, 4w, h, w); (B, 0) where the attention has none."""
@@ -110,16 +117,12 @@ class Decoder(nn.Module):
     convolution also gives one gate per head, by which they are added to the image.
     """
 
-    def __init__(self, in_channels: int, w: int, detail_maps: int) -> None:
+    def __init__(self, in_channels: int, w: int, detail_maps: int, widths: Widths) -> None:
         super().__init__()
-        self.up = nn.Sequential(
-            GatedConv2d(in_channels, 4 * w),
-            GatedConv2d(4 * w, 4 * w),
-            UpGatedConv2d(4 * w, 2 * w),
-            UpGatedConv2d(2 * w, w),
-        )
-        self.last = GatedConv2d(w + 3 * detail_maps, w // 2)
-        self.output = plain_output(w // 2, 3 + detail_maps)
+        table: list[tuple[int, dict[str, Any]]] = [(4 * w, {}), (4 * w, {}), (2 * w, {"up": True}), (w, {"up": True})]
+        self.up = nn.Sequential(*gated_chain(in_channels, table, widths))
+        self.last = GatedConv2d(last_width(self.up) + 3 * detail_maps, widths.take(w // 2))
+        self.output = plain_output(self.last.width, 3 + detail_maps)
 
     def forward(self, features: Tensor, detail: Tensor | None) -> Tensor:
         """Features (B, C, h, w) and detail (B, heads, 3, 4h, 4w) or None to an image (B, 3, 4h, 4w) in [-1, 1]."""
@@ -136,13 +139,14 @@ class Decoder(nn.Module):
 class RefinementNetwork(nn.Module):
     """Two parallel encoders and one decoder."""
 
-    def __init__(self, in_channels: int, config: GeneratorConfig) -> None:
+    def __init__(self, in_channels: int, config: GeneratorConfig, widths: Widths) -> None:
         super().__init__()
         w = config.width
-        self.convolution_branch = nn.Sequential(*encoder(in_channels, w)) if config.convolution_branch else None
-        self.attention_branch = AttentionBranch(in_channels, config) if config.attention_branch else None
-        branches = config.convolution_branch + config.attention_branch
-        self.decoder = Decoder(4 * w * branches, w, config.heads if config.detail else 0)
+        self.convolution_branch = nn.Sequential(*encoder(in_channels, w, widths)) if config.convolution_branch else None
+        self.attention_branch = AttentionBranch(in_channels, config, widths) if config.attention_branch else None
+        ends = [] if self.convolution_branch is None else [self.convolution_branch]
+        ends += [] if self.attention_branch is None else [self.attention_branch.after]
+        self.decoder = Decoder(sum(map(last_width, ends)), w, config.heads if config.detail else 0, widths)
         self.detail = config.detail
 
     def forward(
