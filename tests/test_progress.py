@@ -66,20 +66,22 @@ def no_terminal() -> Console:
     return Console(file=io.StringIO())
 
 
-def test_plain_lines_elsewhere(capsys: pytest.CaptureFixture[str]) -> None:
+def test_plain_lines_go_to_the_log_elsewhere(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "temperfill")
     with Display("step", 100, 10, console=no_terminal()) as display:
         display.note("[bold] is no markup")
         display.move(11)
         display.show(19, "not yet due")
         display.show(20, describe(RECORD), now=True)
-    lines = capsys.readouterr().err.splitlines()
+    lines = caplog.messages
     assert lines[0] == "[bold] is no markup"
     assert lines[1].startswith("step 20/100, refined 0.250 T 0.100/0.200 3.0 images/s, ")
     assert lines[1].endswith(" left")
     assert len(lines) == 2
 
 
-def test_plain_lines_come_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_plain_lines_come_now_and_then(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "temperfill")
     clock = Clock()
     monkeypatch.setattr("temperfill.progress.time.monotonic", clock)
     with Display("filling", console=no_terminal()) as display:
@@ -87,7 +89,7 @@ def test_plain_lines_come_now_and_then(monkeypatch: pytest.MonkeyPatch, capsys: 
         for done in range(31):
             display.show(done, total=30)
             clock.now += 1
-    assert capsys.readouterr().err.splitlines() == ["filling 10/30, 20 s left", "filling 20/30, 10 s left"]
+    assert caplog.messages == ["filling 10/30, 20 s left", "filling 20/30, 10 s left"]
 
 
 def test_bar_on_a_terminal() -> None:
@@ -122,8 +124,9 @@ def test_nothing_is_shown_where_it_is_not_wanted(capsys: pytest.CaptureFixture[s
     assert stream.getvalue() == ""
 
 
-def test_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+def test_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "temperfill")
     monkeypatch.setenv("TERM", "dumb")
     with Display("step", 100, console=Console(file=io.StringIO(), force_terminal=True)) as display:
         display.show(20, now=True)
-    assert capsys.readouterr().err == "step 20/100, ? left\n"
+    assert caplog.messages == ["step 20/100, ? left"]

@@ -24,6 +24,7 @@ import pytest
 import torch
 from PIL import Image
 
+from temperfill.cli.parsing import logged
 from temperfill.config import DataConfig, GeneratorConfig, LossConfig, MachineConfig, TrainConfig, from_json
 from temperfill.nets.generator import Generator
 from temperfill.presets import PRESETS
@@ -43,6 +44,13 @@ def _threads() -> Iterator[None]:
     before = torch.get_num_threads()
     yield
     torch.set_num_threads(before)
+
+
+@pytest.fixture(autouse=True)
+def _shown() -> Iterator[None]:
+    """On stderr, as by the command line."""
+    with logged():
+        yield
 
 
 @pytest.fixture

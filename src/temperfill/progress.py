@@ -1,8 +1,8 @@
-"""The progress of a long job: a bar on a terminal, a line now and then elsewhere, all on standard error."""
+"""The progress of a long job: a bar on a terminal, on standard error; a line of the log now and then elsewhere."""
 
 import contextlib
+import logging
 import math
-import sys
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -17,6 +17,7 @@ from rich.text import Text
 
 from temperfill.errors import printable
 
+log = logging.getLogger("temperfill")
 _WINDOW = 50
 """Marks over which the time left is estimated."""
 _SECONDS_BETWEEN_LINES = 10.0
@@ -66,8 +67,8 @@ def duration(seconds: float) -> str:
 class Display:
     """Shows the progress of a job while it is entered.
 
-    A terminal gets ``name done/total``, a bar and the time left, and the details in a line below. Elsewhere the same
-    stands in plain lines, ten seconds apart or when the caller says so.
+    A terminal gets ``name done/total``, a bar and the time left, and the details in a line below. Elsewhere the logger
+    ``temperfill`` gets the same in plain lines, ten seconds apart or when the caller says so.
 
     Args:
         name: of what is done, such as "filling".
@@ -120,7 +121,7 @@ class Display:
         if self.live is not None:
             self.console.print(text, markup=False, highlight=False, soft_wrap=True)
         else:
-            print(text, file=sys.stderr, flush=True)
+            log.info("%s", text)
 
     def move(self, done: int) -> None:
         """Moves the bar alone, for steps between two calls of :meth:`show`."""

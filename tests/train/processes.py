@@ -64,12 +64,14 @@ def _rank(
     os.environ.update(MASTER_ADDR="127.0.0.1", MASTER_PORT=str(port), TORCHELASTIC_RUN_ID="test", OMP_NUM_THREADS="1")
     sys.stderr = run.with_name(f"{run.name}.{rank}.txt").open("w", buffering=1)
     faulthandler.enable(sys.stderr)
+    from temperfill.cli.parsing import logged
     from temperfill.train import train
 
     if fault is not None:
         fault(rank)
     try:
-        train(config, run, score)
+        with logged():
+            train(config, run, score)
     except KeyboardInterrupt:
         sys.exit(130)
     except (ValueError, OSError) as error:

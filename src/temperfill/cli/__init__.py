@@ -13,7 +13,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any, TextIO
 
-from temperfill.cli.parsing import near, overview, say
+from temperfill.cli.parsing import logged, near, overview, say
 from temperfill.errors import tells_of_shortage
 
 USAGE_ERROR = 2
@@ -56,6 +56,7 @@ _EXTRAS = {
     "starlette": "service",
     "uvicorn": "service",
     "python_multipart": "service",
+    "tensorboard": "tensorboard",
     "onnx": "onnx",
     "onnxruntime": "onnx",
     "onnxscript": "onnx",
@@ -116,7 +117,8 @@ def _run(words: list[str]) -> None:
         from temperfill.cli.memory import keep_freed_memory  # not for --help, which it would slow down
 
         keep_freed_memory()
-        import_module(f"temperfill.cli.{name.replace('-', '_')}").run(words[1:])
+        with logged():
+            import_module(f"temperfill.cli.{name.replace('-', '_')}").run(words[1:])
     else:
         raise ValueError(f"unknown command {name!r}{near(name, COMMANDS)}; see temperfill --help")
 

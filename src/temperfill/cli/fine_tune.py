@@ -7,7 +7,7 @@ from typing import Annotated, Any
 from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import parse, require, say
-from temperfill.cli.train import compare_held_out
+from temperfill.cli.train import compare_held_out, event_files
 from temperfill.config import Overlap
 
 
@@ -53,6 +53,8 @@ class FineTuneOptions:
     """Processes that load pictures."""
     compile: bool = False
     """Compile the networks with torch.compile: takes some minutes at the start, then steps are faster."""
+    tensorboard: bool = False
+    """Write the log for TensorBoard too, into the folder tensorboard of the run: tensorboard --logdir RUN_DIR."""
     debug: bool = False
     """Show the trace of an error."""
 
@@ -67,7 +69,8 @@ def run(words: list[str]) -> None:
     from temperfill.train import train
 
     compare_held_out(config, options.run_dir, options.overlap)
-    train(config, options.run_dir, evaluate.validation_score(config))
+    with event_files(options.run_dir, options.tensorboard) as on_log:
+        train(config, options.run_dir, evaluate.validation_score(config), on_log)
     weights = options.run_dir / "generator.safetensors"
     say(f"the model is {weights}; use it with temperfill inpaint --model {weights}")
 

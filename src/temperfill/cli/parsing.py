@@ -3,8 +3,10 @@
 import contextlib
 import difflib
 import io
+import logging
 import re
 import sys
+from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from temperfill.errors import printable
@@ -77,3 +79,28 @@ def overview(program: str, arguments: str, about: str, choices: dict[str, str]) 
 def say(text: str) -> None:
     """Writes a line to stderr, where it does not mix with results."""
     print(f"temperfill: {printable(text)}", file=sys.stderr, flush=True)
+
+
+class Lines(logging.Handler):
+    """Writes what the package logs to stderr: how far it is as it stands, faults as the command's own."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = self.format(record)
+        if record.levelno >= logging.ERROR:
+            say(f"error: {text}")
+        else:
+            print(printable(text), file=sys.stderr, flush=True)
+
+
+@contextlib.contextmanager
+def logged() -> Iterator[None]:
+    """Shows meanwhile what the package logs."""
+    log, lines = logging.getLogger("temperfill"), Lines()
+    level = log.level
+    log.addHandler(lines)
+    log.setLevel(logging.INFO)
+    try:
+        yield
+    finally:
+        log.removeHandler(lines)
+        log.setLevel(level)

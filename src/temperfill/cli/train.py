@@ -1,9 +1,11 @@
 """``temperfill train``: train a model, or go on with a run."""
 
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 from tyro.conf import arg
 
@@ -11,6 +13,9 @@ from temperfill.cli.parsing import near, parse, say
 from temperfill.config import Overlap, RunConfig, to_json
 from temperfill.presets import PRESETS
 from temperfill.systems.table import BASELINES, load_run, published
+
+if TYPE_CHECKING:
+    from temperfill.runs.folder import OnLog
 
 KNOWN: dict[str, RunConfig] = {**PRESETS, **{name: published(name) for name in BASELINES}}
 SHORT = {"--devices": "--machine.devices", "--nodes": "--machine.nodes"}
@@ -30,6 +35,8 @@ class TrainOptions:
     overlap: Overlap = "refuse"
     """Pictures of data.val among those of training, when a run begins: refuse, allow (they are named), or unchecked,
     which does not look for them."""
+    tensorboard: bool = False
+    """Write the log for TensorBoard too, into the folder tensorboard of the run: tensorboard --logdir RUN_DIR."""
     dry_run: bool = False
     """Print the configuration and stop."""
     debug: bool = False
@@ -52,7 +59,20 @@ def run(words: list[str]) -> None:
 
     print(json.dumps(to_json(config), indent=1), flush=True)
     compare_held_out(config, options.run_dir, options.overlap)
-    train(config, options.run_dir, evaluate.validation_score(config))
+    with event_files(options.run_dir, options.tensorboard) as on_log:
+        train(config, options.run_dir, evaluate.validation_score(config), on_log)
+
+
+@contextmanager
+def event_files(run_dir: Path, wanted: bool) -> Iterator["OnLog | None"]:
+    """What writes the log for TensorBoard, into the run folder; None where that is not wanted."""
+    if not wanted:
+        yield None
+        return
+    from temperfill.runs.tensorboard import FOLDER, TensorBoardLog
+
+    with TensorBoardLog(run_dir / FOLDER) as log:
+        yield log
 
 
 def compare_held_out(config: RunConfig, run_dir: Path, overlap: Overlap) -> None:

@@ -3,7 +3,7 @@
 import contextlib
 import json
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -19,6 +19,10 @@ from temperfill.weights_files import save_generator
 
 _PLACES = {"data.train", "data.sketches", "data.val"}
 """Fields that may differ where the pictures are the same."""
+
+
+OnLog = Callable[[dict[str, Any]], object]
+"""Is given a record of the log of a run."""
 
 
 def save_state(path: Path, state: dict[str, Any]) -> None:
@@ -97,10 +101,12 @@ class RunFolder:
 
     Args:
         path: of the folder, which may not exist yet.
+        on_log: called with every record that is logged.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, on_log: OnLog | None = None) -> None:
         self.path = path
+        self.on_log = on_log
         self.config_path = path / "config.json"
         self.state_path = path / "state.pt"
         self.generator_path = path / "generator.safetensors"
@@ -174,7 +180,7 @@ class RunFolder:
             atomic_write(self.log_path, lambda file: file.write(content))
 
     def log(self, record: dict[str, Any]) -> None:
-        """Appends a line to ``log.jsonl``.
+        """Appends a line to ``log.jsonl``, and tells who asked for it.
 
         Raises:
             OSError: cannot be written, for example because the disk is full.
@@ -184,6 +190,8 @@ class RunFolder:
                 file.write(json.dumps(record, allow_nan=False) + "\n")
         except OSError as error:
             raise type(error)(error.errno, f"cannot write the log: {error.strerror}", str(self.log_path)) from None
+        if self.on_log is not None:
+            self.on_log(record)
 
     def sample_path(self, step: int) -> Path:
         return self.path / "samples" / f"{step:07d}.png"

@@ -1,6 +1,6 @@
 """Training all variants of a study, each with each seed, and going on where it was interrupted."""
 
-import sys
+import logging
 from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,6 +13,8 @@ from temperfill.runs.folder import RunFolder
 from temperfill.runs.log import read_log
 from temperfill.systems.building import build
 from temperfill.weights_files import read_metadata
+
+log = logging.getLogger("temperfill")
 
 
 @dataclass(frozen=True)
@@ -59,9 +61,9 @@ def train_all(runs: list[Run]) -> None:
     for number, (run, done) in enumerate(zip(runs, finished, strict=True), 1):
         head = f"Run {number} of {len(runs)}: {run.label}, {run.seed}"
         if done:
-            _note(f"{head}, is finished.")
+            log.info("%s, is finished.", head)
             continue
-        _note(f"{head}.")
+        log.info("%s.", head)
         # Fabric is an optional package; a study whose runs are finished does without it.
         from temperfill.train import train
 
@@ -76,10 +78,6 @@ def _is_finished(run: Run) -> bool:
         return False
     progress, patience = state["progress"], run.config.patience
     return progress["step"] >= run.config.num_steps or 0 < patience <= progress.get("stale_validations", 0)
-
-
-def _note(text: str) -> None:
-    print(text, file=sys.stderr, flush=True)
 
 
 def batches_a_minute(log_path: Path, batch_size: int) -> float | None:

@@ -21,7 +21,7 @@ from temperfill.data import Batch, PictureFolders, batches, local_path, lost_wor
 from temperfill.data.contents import contents
 from temperfill.progress import Display
 from temperfill.report import contact_sheet
-from temperfill.runs.folder import RunFolder, save_state
+from temperfill.runs.folder import OnLog, RunFolder, save_state
 from temperfill.runs.record import Interval, describe
 from temperfill.stopping import stop_on_signal
 from temperfill.tensors import composite
@@ -103,7 +103,7 @@ def _write_samples(path: Path, networks: Networks, batch: Batch) -> None:
     contact_sheet(sheet, path)
 
 
-def train(config: RunConfig, run_dir: Path, score: Score | None = None) -> RunState:
+def train(config: RunConfig, run_dir: Path, score: Score | None = None, on_log: OnLog | None = None) -> RunState:
     """Trains until ``num_steps``, ``max_minutes``, or no better validation for ``patience`` of them.
 
     With several ``machine.devices`` or ``nodes``, this call starts the program that it stands in once for each further
@@ -115,6 +115,7 @@ def train(config: RunConfig, run_dir: Path, score: Score | None = None) -> RunSt
         run_dir: created, or resumed if it holds a run of the same configuration.
         score: gives the validation of a generator, ``loss`` (lower is better) among its values; None for none. Of
             several processes, all or none must have one.
+        on_log: called by rank 0 with every record of ``log.jsonl``, such as losses and validations with their step.
 
     Returns:
         How far the run is.
@@ -137,11 +138,11 @@ def train(config: RunConfig, run_dir: Path, score: Score | None = None) -> RunSt
     if config.machine.threads:  # after the launch, which sets a number of its own
         torch.set_num_threads(config.machine.threads)
     with ranks_of(fabric, world) as ranks:
-        return _train(config, run_dir, score, ranks, start)
+        return _train(config, RunFolder(run_dir, on_log), score, ranks, start)
 
 
 def _train(  # noqa: C901 - the loop
-    config: RunConfig, run_dir: Path, score: Score | None, ranks: Ranks, start: float
+    config: RunConfig, folder: RunFolder, score: Score | None, ranks: Ranks, start: float
 ) -> RunState:
     # Whatever can be wrong with the input is found before anything is written.
     fabric, machine = ranks.fabric, config.machine
@@ -149,7 +150,6 @@ def _train(  # noqa: C901 - the loop
     _check_same(ranks, dataset)
     samples = _to(next(batches(dataset, 8, 0, 0)), fabric.device) if ranks.is_main else None
     networks = Networks(config).to(fabric.device)
-    folder = RunFolder(run_dir)
     progress, interval, changes = _resume(config, folder, networks, ranks)
     save = _Saver(config, folder, networks, ranks)
     stepper = Stepper(config, networks, fabric)
@@ -163,7 +163,7 @@ def _train(  # noqa: C901 - the loop
         closing(batches(dataset, config.batch_size, progress.step, machine.workers, ranks.rank, ranks.world)) as stream,
         _display(config, progress, deadline) if ranks.is_main else NoDisplay() as display,
     ):
-        for text in introduction(config, run_dir, progress, changes, dataset, networks, fabric.device):
+        for text in introduction(config, folder.path, progress, changes, dataset, networks, fabric.device):
             display.note(text)
         _count_pictures(dataset, progress)
         stopped, over = ranks.any(stop.is_set(), False)
@@ -199,7 +199,7 @@ def _train(  # noqa: C901 - the loop
             if step % config.save_every == 0 and not over:
                 save(progress, interval, score is not None)
         save(progress, interval, score is not None and math.isfinite(progress.best_loss))
-        display.note(ending(config, run_dir, progress, stopped))
+        display.note(ending(config, folder.path, progress, stopped))
         if stopped:
             ranks.wait()
             raise KeyboardInterrupt

@@ -5,8 +5,8 @@ ends. Where they wait for it, gloo then fails at once; where NCCL would wait for
 ends the process.
 """
 
+import logging
 import os
-import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -17,8 +17,7 @@ from typing import Any, TypeVar
 import torch
 import torch.distributed as dist
 
-from temperfill.errors import printable
-
+log = logging.getLogger("temperfill")
 T = TypeVar("T")
 
 _KEY = "failed"
@@ -128,7 +127,7 @@ def ranks_of(fabric: Any, world: int) -> Iterator[Ranks]:
         if ranks.is_main:
             raise ChildProcessError(reason) from None
         if alarm.main_is_gone:
-            _say(f"rank {ranks.rank}: {reason}")
+            log.error("rank %d: %s", ranks.rank, reason)
         raise SystemExit(_FAILED) from None
     finally:
         alarm.close()
@@ -195,10 +194,6 @@ class _Alarm:
                 continue
             if not self._closed.wait(_GRACE):
                 if self.ranks.is_main or self.main_is_gone:
-                    _say(f"error: {self._reason}; the last saved state is kept")
+                    log.error("%s; the last saved state is kept", self._reason)
                 os._exit(_FAILED)
             return
-
-
-def _say(text: str) -> None:
-    print(f"temperfill: {printable(text)}", file=sys.stderr, flush=True)
