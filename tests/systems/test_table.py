@@ -52,7 +52,7 @@ SETTINGS = {
 """Digests of the JSON of the runs as published, likewise, without the keys that came later."""
 NEW = {
     "generator": ("widths", "temperature", "temperature_end", "temperature_steps"),
-    "data": ("mask_strokes", "thick_share", "border_share", "val_limit", "squash"),
+    "data": ("mask_strokes", "thick_share", "border_share", "val_limit", "picture_share", "scale", "colour", "squash"),
     "loss": ("perceptual_pasted",),
 }
 """Keys that files lack which were written then; those that meant something else have it in ``LATER`` of their class."""
@@ -145,6 +145,9 @@ def test_run_written_before_there_were_methods_is_one_of_ours(tmp_path: Path) ->
         "loss.perceptual_layers: None -> [1, 2, 3]",
         "loss.texture_weight: None -> 0.0",
         "data.val_limit: None -> 64",
+        "data.picture_share: None -> 1.0",
+        "data.scale: None -> 1.0",
+        "data.colour: None -> 0.0",
         "data.mask_strokes: None -> 'turned'",
         "data.thick_share: None -> 0.0",
         "data.border_share: None -> 0.0",

@@ -22,6 +22,9 @@ class DataConfig:
             "thick_share": 0.0,
             "border_share": 0.0,
             "val_limit": 64,
+            "picture_share": 1.0,
+            "scale": 1.0,
+            "colour": 0.0,
             "squash": False,
             "sketches": [],
             "sketch_share": 0.5,
@@ -44,6 +47,12 @@ class DataConfig:
     """Side in pixels of the square that the network sees, cut at a random place; a multiple of 4, at most resize."""
     flip: bool = True
     """Mirror half of the pictures left to right (paper)."""
+    picture_share: float = 1.0
+    """Share of the pictures of each training folder, evenly spread, that are trained on; the others are left out."""
+    scale: float = 1.0
+    """Pictures are enlarged at random by up to this factor before the square is cut."""
+    colour: float = 0.0
+    """Brightness, contrast and saturation are changed at random by up to this share."""
     mask_scale: float = 0.0
     """Size of strokes and square relative to those at 256 pixels; 0 means crop_size / 256."""
     mask_strokes: Strokes = "deepfillv2"
@@ -69,6 +78,10 @@ class DataConfig:
         at_least(8, self, "resize")
         at_most(16_384, self, "resize")
         at_least(0, self, "mask_scale", "val_limit")
+        require(0 < self.picture_share <= 1, f"picture_share must be above 0 and at most 1, got {self.picture_share}")
+        require(1 <= self.scale <= 4, f"scale must be 1 to 4, got {self.scale}")
+        require(0 <= self.colour < 1, f"colour must be at least 0 and below 1, got {self.colour}")
+        require(self.scale == 1 or not self.sketches, "scale needs training without sketches, which have one size")
         at_most(1000, self, "mask_scale")
         require(
             8 <= self.crop_size <= self.resize and self.crop_size % 4 == 0,

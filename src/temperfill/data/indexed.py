@@ -204,6 +204,42 @@ class Shards:
         return result
 
 
+class Spread:
+    """Some pictures of a place, evenly spread.
+
+    Args:
+        whole: all of them.
+        share: of all, above 0 and at most 1; at least one picture stays.
+    """
+
+    def __init__(self, whole: IndexedPictures, share: float) -> None:
+        self.whole = whole
+        number = max(round(len(whole) * share), 1)
+        self.indices = np.linspace(0, len(whole), number, endpoint=False, dtype=np.int64)
+
+    def __len__(self) -> int:
+        return len(self.indices)
+
+    def read(self, index: int) -> bytes:
+        return self.whole.read(int(self.indices[index]))
+
+    def name(self, index: int) -> str:
+        return self.whole.name(int(self.indices[index]))
+
+    def label(self, index: int) -> str:
+        return self.whole.label(int(self.indices[index]))
+
+    def digest(self) -> str:
+        return hashlib.sha256(f"{len(self)} of {self.whole.digest()}".encode()).hexdigest()
+
+    def part(self, start: int, stop: int) -> "Spread":
+        result = copy.copy(self)
+        indices = self.indices[start:stop]
+        first, last = (int(indices[0]), int(indices[-1]) + 1) if len(indices) else (0, 0)
+        result.whole, result.indices = self.whole.part(first, last), indices - first
+        return result
+
+
 class Joined:
     """The pictures of several entries one after the other."""
 

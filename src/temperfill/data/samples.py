@@ -5,8 +5,9 @@ number of workers or of ranks draws the same samples, and resuming needs no stat
 """
 
 import io
+from collections.abc import Sequence
 from itertools import chain
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 import numpy as np
@@ -18,9 +19,11 @@ from torch.utils.data import Dataset
 
 from temperfill import images, masks
 from temperfill.config import DataConfig
-from temperfill.data.indexed import Joined, open_indexed
+from temperfill.data.augmenting import Variation
+from temperfill.data.indexed import Joined, Spread, open_indexed
 
-_ORDER, _SAMPLE, _LINES = 0, 1, 3  # streams of the seed; 2 is that of the gradient penalty, 4 of validation
+# Streams of the seed; 2 is that of the gradient penalty, 4 of validation.
+_ORDER, _SAMPLE, _LINES, _VARIED = 0, 1, 3, 5
 _REPLACEMENTS = 1000
 """Pictures that are tried instead of an unreadable one; so many in a row are no accident."""
 
@@ -67,7 +70,7 @@ class PictureFolders(Dataset[Batch]):
             raise ValueError("no training pictures: name at least one folder with --data.train")
         self.config = config
         self.seed = seed
-        self.pictures = Joined([open_indexed(entry) for entry in config.train])
+        self.pictures = _open(config.train, config.picture_share)
         self.sketches = _open_sketches(config, self.pictures)
         self.bounds = self.pictures.bounds
         self._permutations: dict[int, tuple[int, NDArray[np.uint32]]] = {}
@@ -92,7 +95,8 @@ class PictureFolders(Dataset[Batch]):
     def packed(self, number: int, index: int) -> Batch:
         """As :meth:`sample`, with values of one byte each: 0 to 255, and false or true; a quarter of the memory."""
         rng = np.random.default_rng([self.seed, _SAMPLE, number])
-        planes, corrupt = self._read(index, rng)
+        varied = Variation(self.config, np.random.default_rng([self.seed, _VARIED, number]))
+        planes, corrupt = self._read(index, rng, varied)
         planes = self._crop(planes, rng)
         mask = masks.for_training(self.config, self.config.crop_size, rng)
         hole = np.argwhere(mask)
@@ -109,7 +113,7 @@ class PictureFolders(Dataset[Batch]):
         """What people call a picture."""
         return self.pictures.name(index)
 
-    def _read(self, index: int, rng: np.random.Generator) -> tuple[NDArray[np.uint8], int]:
+    def _read(self, index: int, rng: np.random.Generator, varied: Variation) -> tuple[NDArray[np.uint8], int]:
         """A picture with its sketch and -1; or, if it is unreadable, a random one and the index of the unreadable one.
 
         It has its size of training: (H, W, 3), or (H, W, 4) with the sketch, 255 = line.
@@ -119,7 +123,7 @@ class PictureFolders(Dataset[Batch]):
         replacements = (int(rng.integers(len(self))) for _ in range(_REPLACEMENTS))
         for candidate in chain([index], replacements):
             try:
-                planes = self._planes(candidate)
+                planes = self._planes(candidate, varied)
             except ConnectionError:  # says nothing of the picture, and would make the sample depend on the weather
                 raise
             except (ValueError, OSError) as error:
@@ -131,9 +135,11 @@ class PictureFolders(Dataset[Batch]):
             f"all {len(self)}"
         )
 
-    def _planes(self, index: int) -> NDArray[np.uint8]:
+    def _planes(self, index: int, varied: Variation) -> NDArray[np.uint8]:
         picture = images.read_rgb(io.BytesIO(self.pictures.read(index)))
-        picture = images.resize_short_side(picture, self.config.resize, self.config.squash, self.name(index))
+        size = round(self.config.resize * varied.scale)
+        picture = images.resize_short_side(picture, size, self.config.squash, self.name(index))
+        picture = varied.recoloured(picture)
         if self.sketches is None:
             return picture
         name = self.sketches.name(index)
@@ -179,11 +185,17 @@ class PictureFolders(Dataset[Batch]):
         return picture[:, ::-1] if self.config.flip and rng.random() < 0.5 else picture
 
 
+def _open(entries: Sequence[str | Path], share: float) -> Joined:
+    """The pictures of several folders, or the same share of each."""
+    found = [open_indexed(entry) for entry in entries]
+    return Joined(found if share == 1 else [Spread(pictures, share) for pictures in found])
+
+
 def _open_sketches(config: DataConfig, pictures: Joined) -> Joined | None:
     """The sketches of the pictures in the same order, or None; raises ValueError if there are more or fewer."""
     if not config.sketches:
         return None
-    sketches = Joined([open_indexed(entry) for entry in config.sketches])
+    sketches = _open(config.sketches, config.picture_share)
     for entry, mine, theirs in zip(config.sketches, sketches.entries, pictures.entries, strict=True):
         if len(mine) != len(theirs):
             raise ValueError(f"{entry} holds {len(mine)} sketches of {len(theirs)} pictures; draw them anew")
