@@ -17,8 +17,10 @@ from temperfill.config import from_json, to_json
 from temperfill.errors import tells_of_shortage
 from temperfill.files import atomic_write
 from temperfill.nets.network import Network
+from temperfill.nets.weights_file import read_checkpoint
 from temperfill.systems.building import new, sized
-from temperfill.systems.table import SYSTEMS, generator_class, method_of
+from temperfill.systems.released import from_released
+from temperfill.systems.table import NETWORKS, generator_class, method_of
 
 FORMAT = "temperfill-generator-1"
 """Value of the metadata key ``format``; raised when a file of older kind can no longer be read as it is."""
@@ -115,8 +117,8 @@ def _method(metadata: dict[str, str], path: Path) -> str:
         found = metadata.get("format", "none")
         raise ValueError(f"{path} is not a temperfill generator (format {found}, expected {FORMAT})")
     method = metadata.get("method", "ours")
-    if method not in SYSTEMS:
-        raise ValueError(f"{path} holds a generator of the method {method!r}; known are {', '.join(SYSTEMS)}")
+    if method not in NETWORKS:
+        raise ValueError(f"{path} holds a generator of the method {method!r}; known are {', '.join(NETWORKS)}")
     return method
 
 
@@ -201,6 +203,27 @@ def halve_generator(source: Path, output: Path, terms: str = "") -> None:
     extra = {key: value for key, value in read_metadata(source).items() if key not in own}
     extra |= {"terms": terms} if terms else {}
     save_generator(output, generator, extra_metadata=extra, dtype=torch.float16)
+
+
+def convert_released(source: Path, output: Path, terms: str = "") -> str:
+    """Converts a checkpoint that others released to a weights file.
+
+    Args:
+        source: of a .safetensors file or a file of ``torch.save``; no code from it runs.
+        output: of the weights file.
+        terms: of use, for its metadata.
+
+    Returns:
+        Whose layout the checkpoint has.
+
+    Raises:
+        OSError: cannot be read or written.
+        ValueError: no known layout, missing or unknown names, which it names, or weights that are not finite.
+    """
+    generator, layout = from_released(read_checkpoint(source), str(source))
+    extra = {"source": layout.source} | ({"terms": terms} if terms else {})
+    save_generator(output, generator, extra_metadata=extra)
+    return layout.source
 
 
 def _parse(config: str, path: Path) -> Any:

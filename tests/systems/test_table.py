@@ -51,7 +51,7 @@ SETTINGS = {
 }
 """Digests of the JSON of the runs as published, likewise, without the keys that came later."""
 NEW = {
-    "generator": ("widths", "temperature", "temperature_end", "temperature_steps"),
+    "generator": ("widths", "tensorflow", "temperature", "temperature_end", "temperature_steps"),
     "data": ("mask_strokes", "thick_share", "border_share", "val_limit", "picture_share", "scale", "colour", "squash"),
     "loss": ("perceptual_pasted",),
 }

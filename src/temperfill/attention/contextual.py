@@ -19,18 +19,30 @@ SOFTMAX_SCALE = 10.0
 """The constant inverse temperature."""
 
 
-def patch_scores(features: Tensor, mask: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+def _reduce(features: Tensor, corners: bool) -> Tensor:
+    """(B, C, h, w) to (B, C, h / RATE, w / RATE) by nearest neighbour."""
+    if not corners:
+        return features[:, :, ::RATE, ::RATE]
+    rows, columns = (
+        (torch.arange(side // RATE, device=features.device) * (side - 1) / max(side // RATE - 1, 1) + 0.5).long()
+        for side in features.shape[2:]
+    )
+    return features[:, :, rows][..., columns]
+
+
+def patch_scores(features: Tensor, mask: Tensor, corners: bool = False) -> tuple[Tensor, Tensor, Tensor]:
     """Fused similarities of all patches with all patches.
 
     Args:
         features: (B, C, h, w), h and w multiples of RATE.
         mask: (B, 1, h, w), 1 = missing.
+        corners: reduce features so that corners fall on corners, as TensorFlow's align_corners does.
 
     Returns:
         scores (B, N, M) of N queries with M = N keys at reduced size, zero where the key touches the hole;
         valid (B, 1, M), 1 where it does not; pasted patches (B, M, 16 * C) of the full-size features.
     """
-    reduced = features[:, :, ::RATE, ::RATE]  # nearest neighbour
+    reduced = _reduce(features, corners)
     size = (reduced.shape[2], reduced.shape[3])
     queries = unroll_queries(reduced, PATCH_SIZE)
     keys = queries / queries.norm(dim=-1, keepdim=True).clamp(min=1e-4)
@@ -97,7 +109,14 @@ class ContextualAttention(nn.Module):
     """Contextual attention; it has no parameters.
 
     Its output on a picture that is all hole is zero, as every weight is.
+
+    Args:
+        corners: as for :func:`patch_scores`.
     """
+
+    def __init__(self, corners: bool = False) -> None:
+        super().__init__()
+        self.corners = corners
 
     def temperatures(self, features: Tensor) -> Tensor:
         """(B, 1): the constant temperature, the inverse of the softmax scale."""
@@ -121,6 +140,6 @@ class ContextualAttention(nn.Module):
             height, width = features.shape[2:]
             dtype = torch.promote_types(features.dtype, torch.float32)
             padded, padded_mask = pad_to_rate(features.to(dtype), mask)
-            scores, valid, pasted = patch_scores(padded, padded_mask)
+            scores, valid, pasted = patch_scores(padded, padded_mask, self.corners)
             weights = torch.softmax(scores / temperatures.to(dtype)[:, :, None], -1) * valid
             return paste(weights, pasted, (padded.shape[2], padded.shape[3]))[:, :, :height, :width]

@@ -30,6 +30,7 @@ COMMANDS = {
     "study": "Make the tables and figures of the paper on your pictures.",
     "export": "Write an ONNX file of a model.",
     "prune": "Write a smaller model with the channels of another that matter most.",
+    "convert": "Make a weights file of a checkpoint that others released.",
     "bundle": "Write a trained generator in half precision.",
     "models": "List models and methods, with --all their papers, terms and needs.",
     "sketch": "Draw the sketches of pictures, for guided filling.",

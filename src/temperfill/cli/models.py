@@ -25,14 +25,14 @@ def run(words: list[str]) -> None:
 
     from temperfill.methods.finding import bundled
     from temperfill.methods.table import METHODS
-    from temperfill.systems.table import BASELINES
+    from temperfill.systems.table import BASELINES, UNTRAINED
 
     for name, path in bundled().items():
         with safe_open(path, "np") as file:  # without torch, which takes seconds to import
             terms = (file.metadata() or {}).get("terms", "")
         print(f"{name}  (bundled, {path.stat().st_size / 1e6:.0f} MB{terms and f'; terms: {terms}'})")
     for name in METHODS:
-        if name not in BASELINES:  # their weights are given by path
+        if name not in (*BASELINES, *UNTRAINED):  # their weights are given by path
             print(name)
 
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from temperfill.methods.finding import SUFFIX, bundled, find
 from temperfill.methods.table import METHODS
-from temperfill.systems.table import BASELINES
+from temperfill.systems.table import BASELINES, UNTRAINED
 
 __all__ = ["METHODS", "SUFFIX", "bundled", "find", "load"]
 
@@ -38,7 +38,14 @@ def load(name_or_path: str | Path, device: str = "cpu") -> "Method":
                 f"no weights of {found.method} come with this package: train it with temperfill train {found.method} "
                 "--run-dir DIR, and give DIR/generator.safetensors instead of its name"
             )
+        if found.method in UNTRAINED:
+            raise ValueError(
+                f"no weights of {found.method} come with this package: convert released ones with temperfill convert "
+                "CHECKPOINT --output FILE.safetensors, and give that file instead of its name"
+            )
         return _loader(found.method)(device)
+    if found.path.suffix == ".onnx":
+        return _loader("migan")(device, found.path)
     from temperfill.weights_files import method_in
 
     return _loader(method_in(found.path))(device, found.path)

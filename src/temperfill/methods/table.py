@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from temperfill.systems.table import BASELINES, SYSTEMS
+from temperfill.systems.table import BASELINES, SYSTEMS, UNTRAINED
 
 _EXTRA = "pip install 'temperfill[baselines]'"
 _OPENCV_TERMS, _OPENCV_NEEDS = "OpenCV: Apache-2.0", f"OpenCV: {_EXTRA}"
@@ -44,12 +44,26 @@ def _learned(name: str) -> MethodRow:
     return MethodRow(loader, system.paper, system.terms, needs, system.parameters)
 
 
-METHODS: dict[str, MethodRow] = {name: _learned(name) for name in SYSTEMS} | {
+def _released(name: str) -> MethodRow:
+    """The row of a network that is used with released weights alone."""
+    row, needs = UNTRAINED[name], "released weights, by temperfill convert, given by path"
+    return MethodRow("temperfill.methods.learned:load", row.paper, row.terms, needs, row.parameters)
+
+
+_LEARNED = {name: _learned(name) for name in SYSTEMS} | {name: _released(name) for name in UNTRAINED}
+
+METHODS: dict[str, MethodRow] = _LEARNED | {
     "patchmatch": MethodRow(
         "temperfill.methods.patchmatch:load",
         "Barnes et al., PatchMatch: A Randomized Correspondence Algorithm, SIGGRAPH 2009",
         "PyPatchMatch: MIT",
         f"PyPatchMatch: {_EXTRA}",
+    ),
+    "migan": MethodRow(
+        "temperfill.methods.migan:load",
+        "Sargsyan et al., MI-GAN: A Simple Baseline for Image Inpainting on Mobile Devices, ICCV 2023",
+        "onnxruntime: MIT; the authors' file: MIT, its weights research use",
+        "onnxruntime: pip install 'temperfill[onnx]', and the authors' .onnx file, given by path",
     ),
     "telea": MethodRow(
         "temperfill.methods.opencv:load_telea",

@@ -23,6 +23,47 @@ UNREADABLE = (
 """What torch.load meets foreign or truncated bytes with: a pickle's first bytes may mean anything."""
 
 
+class Inert:
+    """Stands for every foreign object in a checkpoint: nothing of it is imported, called or kept."""
+
+    def __init__(self, *_: object, **__: object) -> None: ...
+
+    def __setstate__(self, _: object) -> None: ...
+
+
+def read_checkpoint(path: Path) -> dict[Any, Any]:
+    """The content of a checkpoint that others saved, whose tensors alone are what they were.
+
+    Training programs store configurations and callbacks beside the weights. Their classes are not imported; such
+    objects are read as :class:`Inert`.
+
+    Args:
+        path: of a .safetensors file or a file of ``torch.save``.
+
+    Raises:
+        OSError: no such file.
+        ValueError: neither.
+    """
+    if not path.is_file():
+        raise FileNotFoundError(f"no checkpoint at {path}")
+    content: Any
+    try:
+        if path.suffix == ".safetensors":
+            content = load_file(path)
+        else:
+            foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+            with torch.serialization.safe_globals([(Inert, name) for name in foreign]):
+                content = torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, *UNREADABLE) as error:
+        # Of torch's own text, which advises to run the code in the file, this says what was refused.
+        refused = [line for line in str(error).splitlines() if line.startswith("Trying to")]
+        reason = refused[0] if refused else type(error).__name__
+        raise ValueError(f"{path} is not a readable checkpoint: {reason}") from None
+    if not isinstance(content, dict):
+        raise ValueError(f"{path} holds {type(content).__name__}, not a dict of tensors")
+    return content
+
+
 def read_tensors(path: Path, what: str, hint: str, under: str | None = None) -> dict[str, Tensor]:
     """The state dict in a .safetensors file or a file of ``torch.save``.
 

@@ -12,7 +12,7 @@ from torch.overrides import TorchFunctionMode
 from temperfill.errors import tells_of_shortage
 from temperfill.nets.network import Network
 from temperfill.nets.vgg import VGGFeatures
-from temperfill.systems.table import SYSTEMS, method_of
+from temperfill.systems.table import NETWORKS, SYSTEMS, method_of
 
 T = TypeVar("T", bound=nn.Module)
 Terms = dict[str, Tensor]
@@ -95,7 +95,7 @@ def build(config: Any) -> Network:
 
 def new(config: Any) -> Network:
     """The generator that a configuration describes, whatever its size."""
-    network: Network = resolve_name(SYSTEMS[method_of(config)].network)(config)
+    network: Network = resolve_name(NETWORKS[method_of(config)].network)(config)
     return network
 
 

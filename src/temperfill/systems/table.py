@@ -73,6 +73,47 @@ SYSTEMS: dict[str, System] = {
 }
 """Systems by the names of their methods; a new one is a row here and a folder beside this file."""
 
+
+@dataclass(frozen=True)
+class Untrained:
+    """A network of comparison that fills with released weights and is not trained here. Named as in :class:`System`.
+
+    Attributes:
+        generator: class of the configuration.
+        network: class of the generator, which takes that configuration.
+        paper: where it comes from.
+        parameters: as released.
+        terms: as of a system.
+    """
+
+    generator: str
+    network: str
+    paper: str
+    parameters: int
+    terms: str = _OWN
+
+
+UNTRAINED: dict[str, Untrained] = {
+    "lama": Untrained(
+        "temperfill.systems.lama:LamaConfig",
+        "temperfill.systems.lama.network:Lama",
+        "Suvorov et al., Resolution-robust Large Mask Inpainting with Fourier Convolutions, WACV 2022",
+        50_975_875,
+        f"{_OWN}; the authors' code and weights: Apache-2.0",
+    )
+}
+"""Networks of comparison with released weights alone, by the names of their methods."""
+
+NETWORKS: dict[str, System | Untrained] = {**SYSTEMS, **UNTRAINED}
+"""Every network that a weights file may hold."""
+
+RELEASED = {
+    "deepfillv2": "temperfill.systems.deepfillv2.released:LAYOUTS",
+    "partialconv": "temperfill.systems.partialconv.released:LAYOUTS",
+    "lama": "temperfill.systems.lama.released:LAYOUTS",
+}
+"""How checkpoints that others released are laid out, by the method whose generator takes them."""
+
 BASELINES = tuple(name for name in SYSTEMS if name != "ours")
 """Systems of comparison."""
 
@@ -84,13 +125,16 @@ def published(name: str) -> RunConfig:
 
 
 def generator_class(name: str) -> type:
-    """The class of the configuration of a system's generator."""
+    """The class of the configuration of a network."""
+    if name in UNTRAINED:
+        found: type = resolve_name(UNTRAINED[name].generator)
+        return found
     return type(published(name).generator)
 
 
 def method_of(generator: Any) -> str:
-    """The system whose generator a configuration describes."""
-    return next(name for name in SYSTEMS if type(generator) is generator_class(name))
+    """The method whose generator a configuration describes."""
+    return next(name for name in NETWORKS if type(generator) is generator_class(name))
 
 
 def load_run(path: Path) -> RunConfig:

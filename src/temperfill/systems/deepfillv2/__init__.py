@@ -17,6 +17,9 @@ class DeepFillV2Config(RunGenerator):
 
     width: int = 24
     """Channels at full resolution, after gating; even. 24 (convolutions with 48 outputs) gives 4.05 M parameters."""
+    tensorflow: bool = False
+    """Halve maps as TensorFlow does, for weights from there: padded below and to the right alone, and for the attention
+    with corners on corners."""
 
     def __post_init__(self) -> None:
         check_types(self)

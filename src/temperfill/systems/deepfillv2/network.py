@@ -47,11 +47,18 @@ class Gated(GatedConv2d):
         nn.init.xavier_uniform_(self.convolution.weight)
         self.up = up
         self.relu = relu
+        self.below = False
         self.norm = nn.BatchNorm2d(out_channels) if normalised else nn.Identity()
+
+    def pad_below(self) -> None:
+        """Pads as TensorFlow does where sides are even: one row below and one column to the right, if it halves."""
+        if self.convolution.stride == (2, 2):
+            self.below, self.convolution.padding = True, (0, 0)
 
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_channels, H, W) to (B, out_channels, H / stride, W / stride), or twice the size with ``up``."""
-        features, gate = self.convolution(double(x) if self.up else x).chunk(2, 1)
+        x = double(x) if self.up else x
+        features, gate = self.convolution(F.pad(x, (0, 1, 0, 1)) if self.below else x).chunk(2, 1)
         return self.norm((F.relu(features) if self.relu else F.elu(features)) * torch.sigmoid(gate))
 
 
@@ -143,7 +150,10 @@ class DeepFillV2(Network):
             *_dilated(w, n),
             *_decoder(4 * w, w, n),
         )
-        self.refinement = Refinement(w, ContextualAttention() if attention is None else attention, n)
+        self.refinement = Refinement(w, ContextualAttention(config.tensorflow) if attention is None else attention, n)
+        for layer in self.modules():
+            if config.tensorflow and isinstance(layer, Gated):
+                layer.pad_below()
 
     def forward(self, image: Tensor, mask: Tensor) -> GeneratorOutput:
         """Completes images.
