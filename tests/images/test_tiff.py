@@ -17,7 +17,7 @@ from temperfill import images
 from temperfill.images.picture import Picture
 from temperfill.images.tiff_writing import Form, encode_tiff
 
-DEPTHS = ("uint16", "float32", "uint32", "int16", "int32", "float16", "float64")
+DEPTHS = ("uint8", "uint16", "float32", "uint32", "int16", "int32", "float16", "float64")
 # Mode: shape of a pixel, and what tifffile calls it.
 LAYOUTS: dict[str, tuple[tuple[int, ...], dict[str, Any]]] = {
     "grey": ((), {"photometric": "minisblack"}),
@@ -208,9 +208,19 @@ def test_floats_beyond_one_keep_their_range() -> None:
     assert np.array_equal(*results)
 
 
-def test_bytes_keep_to_pillow() -> None:
-    """Eight bits are none of this module's business."""
+@pytest.mark.parametrize("mode", ["1", "LAB"])
+def test_what_pillow_reads_is_what_it_wrote(mode: str) -> None:
+    pixels = values("uint8", (19, 21, 3), 3)
+    image = Image.fromarray(pixels[..., 0] > 127) if mode == "1" else Image.fromarray(pixels, mode)
     content = io.BytesIO()
-    Image.new("RGB", (4, 5)).save(content, "TIFF")
-    assert "layout" not in images.open_picture(content).info
-    assert Picture(np.zeros((4, 5, 3), np.uint8), "RGB", {}).is_deep is False
+    image.save(content, "TIFF")
+    written = images.encode_picture(images.open_picture(content), Path("a.tif"))
+    with Image.open(io.BytesIO(written)) as again:
+        assert again.mode == mode
+        assert np.array_equal(np.asarray(again), np.asarray(image))
+
+
+def test_a_resolution_that_is_none_is_left_out() -> None:
+    for dpi in ((float("nan"), 1.0), (0.0, 0.0), (1e9, 1e9)):
+        content = images.encode_picture(Picture(np.zeros((4, 5), np.uint8), "L", {"dpi": dpi}), Path("a.tif"))
+        assert "dpi" not in images.open_picture(content).info

@@ -8,6 +8,7 @@ into the decoded array, so every known pixel keeps its bytes, and alpha keeps th
 from temperfill.images.colours import check_layer, cut_out, paste, to_rgb
 from temperfill.images.formats import FORMATS, SUFFIXES, WRITTEN, Header, read_header
 from temperfill.images.jpeg import JpegForm
+from temperfill.images.mask_reading import to_mask
 from temperfill.images.picture import Picture
 from temperfill.images.reading import (
     MAX_PIXELS,
@@ -17,7 +18,6 @@ from temperfill.images.reading import (
     read_small,
     resize_grey,
     resize_short_side,
-    to_mask,
 )
 from temperfill.images.writing import QUALITY, check_output, check_storable, check_suffix, encode_picture, save_picture
 

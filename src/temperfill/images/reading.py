@@ -8,15 +8,14 @@ from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, JpegImagePlugin
+from PIL import ExifTags, Image, ImageOps, JpegImagePlugin, TiffImagePlugin
 
 from temperfill.images import sixteen, tiff, whole
-from temperfill.images.colours import luminance, to_rgb
+from temperfill.images.colours import to_rgb
 from temperfill.images.formats import DECODER_ERRORS, depth, has_frames, identify, is_cut, one_line, stored_size
-from temperfill.images.jpeg import read_form
+from temperfill.images.jpeg import read_form as read_jpeg_form
 from temperfill.images.picture import DEEP_GREY, MODES, Array, Picture, to_bytes
-from temperfill.images.tiff_writing import Form
-from temperfill.options import MaskChannel
+from temperfill.images.tiff_writing import read_form as read_tiff_form
 
 Source = str | Path | bytes | bytearray | memoryview | BinaryIO | Image.Image | Array
 
@@ -33,7 +32,7 @@ _STRUCTURAL_TAGS = frozenset(
     )
     for tag in range(first, last + 1)
 )
-_NEARLY_BLACK = 1.5 / 255  # masks of 0 and 1 are darker
+_RESOLUTION = 282  # across
 # What turns stored rows and columns upright, by orientation.
 _TURNS: dict[int, Callable[[Array], Array]] = {
     2: np.fliplr,
@@ -135,78 +134,6 @@ def resize_short_side(
     return np.asarray(Image.fromarray(picture).resize(target, Image.Resampling.LANCZOS))
 
 
-def to_mask(
-    source: Source,
-    size: tuple[int, int],
-    *,
-    invert: bool = False,
-    channel: MaskChannel = "luminance",
-    max_pixels: int = MAX_PIXELS,
-    name: str = "the mask",
-) -> NDArray[np.bool_]:
-    """Reads a mask: white (above 127 of 255, above 0.5 for floats) = fill; bool arrays as they are.
-
-    Whole numbers of nothing but 0 and 1 are taken as such: in arrays, where that is usual, without a word, in files,
-    where it may be a black picture, with a warning.
-
-    Args:
-        source: as for ``open_picture``; arrays may have the shape (1, H, W), and any type of whole numbers for 0 and 1.
-        size: height and width that the mask must have.
-        invert: black = fill.
-        channel: "luminance" looks at the brightness of the colours, "alpha" at the opacity.
-        max_pixels: largest width times height of a file.
-        name: of the mask in errors.
-
-    Returns:
-        (H, W), True = missing.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: unreadable as ``open_picture``, another size, all information in alpha without being asked for it,
-            or almost black.
-    """
-    name = f"{name} {source}" if isinstance(source, str | Path) else name
-    if isinstance(source, np.ndarray):
-        source = source[0] if source.shape == (1, *size) else source
-        source = source.astype(np.bool_) if _is_zero_and_one(source) else source
-    picture = open_picture(source, max_pixels, name)
-    if picture.size != tuple(size):
-        raise ValueError(
-            f"{name} is {picture.size[1]}x{picture.size[0]} but the image is {size[1]}x{size[0]} (width x height, "
-            "upright); draw the mask at the size of the image"
-        )
-    alpha, opacity = picture.alpha, picture.opacity
-    if channel == "alpha":
-        if alpha is None or opacity is None:
-            raise ValueError(f"{name} has no alpha channel (mode {picture.mode}); use mask channel luminance")
-        if _is_zero_and_one(alpha):
-            _warn_of_ones(name, "opacity")
-            return (alpha > 0) != invert
-        return (opacity > 0.5) != invert
-    if channel != "luminance":
-        raise ValueError(f"mask channel must be luminance or alpha, got {channel!r}")
-    values = luminance(picture)
-    colours = picture.pixels[..., :-1] if picture.mode in ("LA", "RGBA") else picture.pixels
-    if picture.mode not in ("P", "CMYK", "LAB", "YCbCr", "HSV") and _is_zero_and_one(colours):
-        _warn_of_ones(name, "brightness")
-        return (values > 0) != invert
-    if picture.pixels.dtype.kind != "f" and 0 < values.max() < _NEARLY_BLACK:
-        raise ValueError(f"{name} is almost black (nothing above 1 of 255); write 255 for white instead of 1")
-    if alpha is not None and alpha.min() != alpha.max() and values.min() == values.max():
-        raise ValueError(f"{name} has the same brightness everywhere and differs only in alpha; use mask channel alpha")
-    return (values > 0.5) != invert
-
-
-def _is_zero_and_one(values: Array) -> bool:
-    """Whether whole numbers, at least one of them 1, are nothing but 0 and 1."""
-    return values.dtype.kind in "ui" and values.size > 0 and values.max() == 1 and values.min() >= 0
-
-
-def _warn_of_ones(name: str, what: str) -> None:
-    text = f"{name} holds only 0 and 1 of 255 as {what}; 1 is taken as white"
-    warnings.warn(text, UserWarning, stacklevel=3)
-
-
 def _from_file(file: BinaryIO, name: str, max_pixels: int) -> Picture:
     """The first frame of a picture file, decoded in full."""
     image = identify(file, name)
@@ -271,7 +198,12 @@ def _from_image(image: Image.Image, name: str, deep: tuple[str, Array] | None = 
         name: for errors and warnings.
         deep: mode and values that Pillow does not have.
     """
-    jpeg = read_form(image) if isinstance(image, JpegImagePlugin.JpegImageFile) else None
+    jpeg = read_jpeg_form(image) if isinstance(image, JpegImagePlugin.JpegImageFile) else None
+    layout = None
+    if isinstance(image, TiffImagePlugin.TiffImageFile):
+        layout = read_tiff_form(image)
+        if _RESOLUTION not in image.tag_v2:
+            image.info.pop("dpi", None)  # which Pillow makes up
     is_ppm = image.format == "PPM"
     exif, texts = _read_exif(image, name), _read_texts(image)
     if deep is None:
@@ -282,12 +214,13 @@ def _from_image(image: Image.Image, name: str, deep: tuple[str, Array] | None = 
         raise ValueError(f"{name} has mode {mode}, supported are {', '.join(MODES)}; convert it to RGB first")
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise ValueError(f"{name} holds values that are not finite; replace them first, as with numpy.nan_to_num")
-    kept = ("icc_profile", "dpi", "xmp", "comment", "layout", *(("transparency",) if mode == "P" else ()))
+    kept = ("icc_profile", "dpi", "xmp", "comment", *(("transparency",) if mode == "P" else ()))
     info = {key: image.info[key] for key in kept if key in image.info}
     info = {key: value for key, value in info.items() if key not in ("xmp", "comment") or isinstance(value, bytes)}
     info |= {"exif": exif} if exif else {}
     info |= {"texts": texts} if texts else {}
     info |= {"jpeg": jpeg} if jpeg is not None else {}
+    info |= {"layout": layout} if layout is not None else {}
     palette = None
     if mode == "P":
         table = np.array(image.getpalette("RGBA"), np.uint8).reshape(-1, 4)
@@ -317,10 +250,6 @@ def _upright_deep(image: Image.Image, mode: str, values: Array) -> tuple[Image.I
     orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
     rest = Image.new("L", (1, 1))
     rest.info = dict(image.info)
-    if isinstance(image, tiff.DeepTiff):
-        layout = image.layout
-        kind = layout.compression if layout.compression in (tiff.NONE, tiff.LZW) else tiff.DEFLATE
-        rest.info["layout"] = Form(kind, layout.planes, layout.kind.byteorder == ">")
     if orientation in _TURNS:
         rest.getexif()[ExifTags.Base.Orientation] = orientation
         rest = ImageOps.exif_transpose(rest)
@@ -350,7 +279,7 @@ def _read_exif(image: Image.Image, name: str) -> bytes:
     result, found = Image.Exif(), False
     try:
         exif = image.getexif()
-        if isinstance(image, tiff.DeepTiff):
+        if isinstance(image, TiffImagePlugin.TiffImageFile):
             result.endian = exif.endian
         for tag, value in exif.items():
             if tag not in _STRUCTURAL_TAGS:

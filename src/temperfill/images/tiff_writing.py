@@ -1,4 +1,4 @@
-"""TIFF files with more than 8 bits for each colour, which Pillow does not write.
+"""TIFF files of every depth, laid out as the file was that a picture came from; Pillow writes 8 bits for each colour.
 
 A file begins with the EXIF data, which has the form of a TIFF itself, so that its directories stay as they are; a
 directory of the picture at the end takes over its entries (TIFF 6.0, section 2).
@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
-from temperfill.images.tiff import DEFLATE, NONE
+from temperfill.images.tiff import DEFLATE, LZW, NONE
 
 Array = NDArray[Any]
 
@@ -23,7 +23,8 @@ _AT_ONCE = 1 << 18  # bytes of a strip, before it is compressed
 _SHORT, _LONG, _RATIONAL, _BYTES = 3, 4, 5, 7
 _SIZES = {_SHORT: 2, _LONG: 4, _RATIONAL: 8, _BYTES: 1}
 _FORMS = {"u": 1, "i": 2, "f": 3}
-_COLOURS = {"RGB": 2, "RGBA": 2, "CMYK": 5}  # PhotometricInterpretation; that of grey is 1
+_COLOURS = {"RGB": 2, "RGBA": 2, "CMYK": 5, "LAB": 8}  # PhotometricInterpretation; that of grey is 1
+_MOST_DPI = 400_000  # as a fraction of 10,000
 _MOST_BYTES = (1 << 32) - (1 << 20)
 
 
@@ -42,6 +43,13 @@ class Form:
     is_big_endian: bool = False
 
 
+def read_form(image: TiffImagePlugin.TiffImageFile) -> Form:
+    """Of a TIFF, as far as it is written here."""
+    tags = image.tag_v2
+    kind = int(tags.get(259, NONE))
+    return Form(kind if kind in (NONE, LZW) else DEFLATE, tags.get(284, 1) == 2, tags.prefix == b"MM")
+
+
 def encode_tiff(
     pixels: Array,
     mode: str,
@@ -54,7 +62,7 @@ def encode_tiff(
     """A TIFF in the depth of its pixels.
 
     Args:
-        pixels: (H, W) or (H, W, C).
+        pixels: (H, W) or (H, W, C); bool for one bit.
         mode: of Pillow.
         form: its layout.
         exif: EXIF data, whose order of bytes the file takes over if there are any.
@@ -70,21 +78,24 @@ def encode_tiff(
     file = bytearray(head)
     file += bytes(len(file) % 2)
     values = pixels.reshape(*pixels.shape[:2], -1)
+    width, bits = values.shape[1], 1 if values.dtype == np.bool_ else values.dtype.itemsize * 8
+    if bits == 1:
+        values = np.packbits(values, 1)
     values = values.astype(values.dtype.newbyteorder(order), copy=False)
-    count, depth = values.shape[2], values.dtype.itemsize
-    rows = max(1, _AT_ONCE // (values.shape[1] * (1 if form.planes else count) * depth))
+    count = values.shape[2]
+    rows = max(1, _AT_ONCE // (values.shape[1] * (1 if form.planes else count) * values.dtype.itemsize))
     starts, lengths = [], []
-    for strip in _strips(values, form, rows):
+    has_steps = form.compression != NONE and values.dtype.kind != "f" and bits > 1
+    for strip in _strips(values, form, rows, has_steps):
         starts.append(len(file))
         lengths.append(len(strip))
         file += strip
         if len(file) > _MOST_BYTES:
             raise ValueError("the file would have more than 4 GB; write a lower depth, or a smaller picture")
-    predictor = 2 if form.compression != NONE and values.dtype.kind != "f" else 1
     tags: dict[int, tuple[int, Any]] = {
-        256: (_LONG, [values.shape[1]]),
+        256: (_LONG, [width]),
         257: (_LONG, [values.shape[0]]),
-        258: (_SHORT, [depth * 8] * count),
+        258: (_SHORT, [bits] * count),
         259: (_SHORT, [form.compression]),
         262: (_SHORT, [_COLOURS.get(mode, 1)]),
         273: (_LONG, starts),
@@ -92,27 +103,27 @@ def encode_tiff(
         278: (_LONG, [rows]),
         279: (_LONG, lengths),
         284: (_SHORT, [1 + form.planes]),
-        317: (_SHORT, [predictor]),
+        317: (_SHORT, [1 + has_steps]),
         339: (_SHORT, [_FORMS[values.dtype.kind]] * count),
     }
     if mode in ("LA", "RGBA"):
         tags[338] = (_SHORT, [2])
-    if dpi is not None:
+    if dpi is not None and all(0 < value < _MOST_DPI for value in dpi):  # as NaN is not
         tags |= {282: (_RATIONAL, [dpi[0]]), 283: (_RATIONAL, [dpi[1]]), 296: (_SHORT, [2])}
     tags |= {tag: (_BYTES, content) for tag, content in ((700, xmp), (34675, icc_profile)) if content}
     _append_directory(file, order, tags)
     return bytes(file)
 
 
-def _strips(values: Array, form: Form, rows: int) -> Iterator[bytes]:
+def _strips(values: Array, form: Form, rows: int, has_steps: bool) -> Iterator[bytes]:
     for plane in np.moveaxis(values, 2, 0)[..., None] if form.planes else [values]:
         for top in range(0, len(plane), rows):
             part = np.ascontiguousarray(plane[top : top + rows])
-            yield _packed(part, form.compression)
+            yield _packed(part, form.compression, has_steps)
 
 
-def _packed(part: Array, compression: int) -> bytes:
-    if compression != NONE and part.dtype.kind != "f":  # differences of neighbours, which are small
+def _packed(part: Array, compression: int, has_steps: bool) -> bytes:
+    if has_steps:  # differences of neighbours, which are small
         steps = part.astype(part.dtype.newbyteorder("="))
         steps[:, 1:] -= part[:, :-1]
         part = steps.astype(part.dtype)

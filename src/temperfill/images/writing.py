@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, Image, PngImagePlugin
+from PIL import Image, PngImagePlugin
 
 from temperfill.files import atomic_write
 from temperfill.images.colours import cut_out
 from temperfill.images.formats import DECODER_ERRORS, FORMATS, WRITTEN
-from temperfill.images.picture import DEEP_GREY, Picture
+from temperfill.images.picture import DEEP_GREY, Array, Picture
 from temperfill.images.reading import XMP_TEXT
 from temperfill.images.sixteen import encode_png, encode_ppm
 from temperfill.images.tiff_writing import Form, encode_tiff
@@ -28,7 +28,7 @@ _STORABLE = {
     "JPEG": ("L", "RGB", "CMYK", "YCbCr"),
     "WEBP": ("RGB", "RGBA"),
     "AVIF": ("RGB", "RGBA"),
-    "TIFF": ("1", "L", "LA", "RGB", "RGBA", "CMYK", "YCbCr", "LAB"),
+    "TIFF": ("1", "L", "LA", "RGB", "RGBA", "CMYK", "LAB"),
     "BMP": ("1", "L", "RGB"),
     "GIF": ("P", "L"),
     "PPM": ("1", "L", "RGB"),
@@ -38,7 +38,7 @@ _WIDER = {"1": ("L", "RGB"), "L": ("RGB", "RGBA"), "LA": ("RGBA",), "P": ("RGB",
 _METADATA = {
     "icc_profile": ("PNG", "JPEG", "WEBP", "AVIF", "TIFF"),
     "exif": ("PNG", "JPEG", "WEBP", "AVIF", "TIFF"),
-    "xmp": ("JPEG", "WEBP", "AVIF"),
+    "xmp": ("JPEG", "WEBP", "AVIF", "TIFF"),
     "dpi": ("PNG", "JPEG", "TIFF", "BMP"),
     "comment": ("JPEG", "GIF"),
 }
@@ -216,6 +216,8 @@ def encode_picture(picture: Picture, path: Path, quality: int | None = None, *, 
         options["compress_level"] = 1
     if original in ("1", "L", "LA", *DEEP_GREY) and image.mode in ("RGB", "RGBA"):
         options.pop("icc_profile", None)  # describes grey, which the format forced into RGB
+    if kind == "TIFF":
+        return _tiff(np.asarray(image), image.mode, path, options)
     image.info = {key: value for key, value in image.info.items() if key == "transparency"}
     # Into memory: some of Pillow's writers seek, and one that fails must not leave a file.
     encoded = io.BytesIO()
@@ -232,9 +234,12 @@ def _encode_deep(picture: Picture, path: Path, options: dict[str, Any], fast: bo
         return encode_png(picture.pixels, 1 if fast else 6, **options)
     if kind == "PPM":
         return encode_ppm(picture.pixels)
-    info = {key: picture.info[key] for key in ("exif", "icc_profile", "xmp", "dpi") if picture.info.get(key)}
+    return _tiff(picture.pixels, picture.mode, path, options)
+
+
+def _tiff(pixels: Array, mode: str, path: Path, options: dict[str, Any]) -> bytes:
     try:
-        return encode_tiff(picture.pixels, picture.mode, picture.info.get("layout", Form()), **info)
+        return encode_tiff(pixels, mode, **options)
     except ValueError as error:
         raise ValueError(f"cannot write {path}: {error}") from None
 
@@ -263,7 +268,7 @@ def _options(kind: str, picture: Picture, quality: int | None) -> dict[str, Any]
     if kind == "WEBP":
         options |= {"lossless": quality == 100, "exact": True}
     if kind == "TIFF":
-        options["compression"] = "raw" if _has_directories(info.get("exif")) else "tiff_deflate"
+        options["form"] = info.get("layout", Form())
     return options
 
 
@@ -275,12 +280,3 @@ def _texts(info: dict[str, Any]) -> PngImagePlugin.PngInfo:
     if info.get("xmp"):
         result.add_itxt(XMP_TEXT, info["xmp"].decode(errors="replace"))
     return result
-
-
-def _has_directories(exif: bytes | None) -> bool:
-    """Whether EXIF data has more than one directory, which Pillow cannot write into compressed TIFF."""
-    if not exif:
-        return False
-    found = Image.Exif()
-    found.load(exif)
-    return any(tag in found for tag in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo))
