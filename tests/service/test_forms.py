@@ -1,6 +1,7 @@
 """Hostile and mistaken requests: each is refused with its status, and the service goes on."""
 
 import asyncio
+import errno
 import time
 import zlib
 from typing import Any
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image, ImageFile, WebPImagePlugin
+from starlette.requests import Request
 
 from service.clients import HEIGHT, WIDTH, Files, Held, code, decode, encode, form, hole, pixels, running
 from temperfill.errors import MemoryShortage
@@ -182,6 +184,21 @@ def test_bytes_that_are_changed_at_random_fail_no_worse_than_by_a_refusal(data: 
             return response.status_code
 
     assert asyncio.run(main()) < 500
+
+
+def test_a_full_disk_for_uploads_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    async def full(*_: Any, **__: Any) -> Any:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Request, "_get_form", full)
+
+    async def main() -> None:
+        async with running() as (client, service):
+            response = await client.post("/v1/inpaint", files=form())
+            assert (response.status_code, code(response)) == (507, "no_room")
+            assert not service.jobs._places
+
+    asyncio.run(main())
 
 
 @pytest.mark.parametrize(

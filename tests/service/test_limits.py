@@ -10,7 +10,7 @@ from starlette.types import Message, Receive, Scope, Send
 
 from service.clients import Held, code, form, running
 from temperfill.service import limits
-from temperfill.service.limits import SECURITY_HEADERS, BodyLimit
+from temperfill.service.limits import SECURITY_HEADERS, BodyLimit, Uploads
 from temperfill.service.settings import ServiceLimits
 
 LIMIT = 200_000
@@ -78,7 +78,7 @@ def test_body_at_the_limit_passes_and_the_rest_of_a_refused_one_is_drained() -> 
             sent.append(message)
 
         scope = {"type": "http", "headers": [(b"content-length", b"1000")]}
-        await BodyLimit(app, max_bytes, 5)(scope, receive, send)
+        await BodyLimit(app, max_bytes, 5, Uploads())(scope, receive, send)
         return sent, len(left)
 
     sent, num_left = asyncio.run(main(1000))
@@ -162,6 +162,48 @@ def test_pages_of_other_origins_are_refused_and_get_no_leave() -> None:
     asyncio.run(main())
 
 
+def test_pages_of_a_proxy_that_asks_under_another_name_are_let_in() -> None:
+    async def main() -> None:
+        held = Held()
+        held.let_go.set()
+        settings = ServiceLimits(hosts=("photos.example", "127.0.0.1"), origins=("photos.example", "*"))
+        async with running(lambda: held, settings) as (client, _):
+            for origin, status in (
+                ("https://photos.example", 200),
+                ("http://PHOTOS.example:8080", 200),
+                ("https://photos.example.evil.example", 403),
+                ("https://evil.example", 403),
+                ("ftp://photos.example", 403),
+                ("http://localhost:9", 403),
+                ("null", 403),
+            ):
+                response = await client.post("/v1/inpaint", files=form(), headers={"Origin": origin})
+                assert response.status_code == status, origin
+
+    asyncio.run(main())
+
+
+def test_uploads_end_with_the_service() -> None:
+    async def main() -> None:
+        async with running(Held) as (client, service):
+
+            async def endless() -> AsyncIterator[bytes]:
+                yield b"--x\r\n"
+                await asyncio.sleep(60)
+
+            kind = {"Content-Type": "multipart/form-data; boundary=x"}
+            upload = asyncio.ensure_future(client.post("/v1/inpaint", content=endless(), headers=kind))
+            while not service.jobs._places:
+                await asyncio.sleep(0.01)
+            service.jobs.stop(10)
+            service.uploads.end()
+            response = await asyncio.wait_for(upload, 5)
+            assert (response.status_code, code(response)) == (503, "stopping")
+            assert not service.uploads.bodies
+
+    asyncio.run(main())
+
+
 def test_token_guards_all_but_the_page_and_health() -> None:
     async def main() -> None:
         held = Held()
@@ -169,7 +211,9 @@ def test_token_guards_all_but_the_page_and_health() -> None:
         async with running(lambda: held, ServiceLimits(token="s3cret-token")) as (client, _):
             assert (await client.get("/")).status_code == 200
             assert (await client.get("/healthz")).status_code == 200
-            calls: list[tuple[str, str]] = [("GET", path) for path in ("/start", "/start/image", "/v1/models")]
+            calls: list[tuple[str, str]] = [
+                ("GET", path) for path in ("/start", "/start/image", "/v1/models", "/openapi.json")
+            ]
             calls += [("POST", "/v1/inpaint"), ("POST", "/v1/sources"), ("DELETE", "/v1/jobs/12345678")]
             for method, path in calls:
                 for given in (None, "Bearer wrong", "Basic s3cret-token", "Bearer", "Bearer s3cret-toke\xfc"):

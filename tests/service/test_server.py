@@ -12,8 +12,9 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -93,9 +94,9 @@ def request(**more: bytes) -> tuple[bytes, dict[str, str]]:
     return b"".join(parts) + b"--X--\r\n", {"Content-Type": "multipart/form-data; boundary=X"}
 
 
-def post(address: str, **more: bytes) -> bytes:
+def post(address: str, added: Mapping[str, str] = MappingProxyType({}), **more: bytes) -> bytes:
     body, headers = request(**more)
-    sent = urllib.request.Request(f"{address}/v1/inpaint", body, headers)
+    sent = urllib.request.Request(f"{address}/v1/inpaint", body, {**headers, **added})
     with urllib.request.urlopen(sent, timeout=60) as response:
         content: bytes = response.read()
     return content
@@ -344,15 +345,21 @@ def test_editor_opens_the_browser_at_its_address_with_the_picture(weights: Path,
         while not (tmp_path / "address").exists():
             assert time.monotonic() < end
             time.sleep(0.05)
-        assert (tmp_path / "address").read_text().strip() == address
-        with urllib.request.urlopen(f"{address}/start", timeout=10) as response:
+        opened, _, token = (tmp_path / "address").read_text().strip().partition("/#token=")
+        assert opened == address
+        assert len(token) > 20
+        bearer = {"Authorization": f"Bearer {token}"}
+        with urllib.request.urlopen(urllib.request.Request(f"{address}/start", headers=bearer), timeout=10) as response:
             start: Any = json.load(response)
         assert start["image"] == {"name": "my photo.png"}
-        with urllib.request.urlopen(f"{address}/start/image", timeout=10) as response:
+        picture = urllib.request.Request(f"{address}/start/image", headers=bearer)
+        with urllib.request.urlopen(picture, timeout=10) as response:
             assert response.read() == photo.read_bytes()
+        with pytest.raises(urllib.error.HTTPError, match="401"):  # other users of this machine
+            urllib.request.urlopen(f"{address}/start/image", timeout=10)
         exif = Image.Exif()
         exif[ExifTags.Base.Artist] = "a name of a person"
-        kept = decode(post(address, image=encode(pixels(), exif=exif))).getexif()
+        kept = decode(post(address, bearer, image=encode(pixels(), exif=exif))).getexif()
         assert kept.get(ExifTags.Base.Artist) == "a name of a person"
         child.send_signal(signal.SIGINT)
         child.communicate(timeout=60)

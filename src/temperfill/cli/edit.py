@@ -1,5 +1,6 @@
 """``temperfill edit``: the editor in a browser."""
 
+import secrets
 import threading
 import webbrowser
 from dataclasses import dataclass
@@ -42,8 +43,14 @@ def run(words: list[str]) -> None:
     require(0 <= options.port <= 65535, f"--port must lie in 0 to 65535, got {options.port}")
     from temperfill.service.settings import ServiceLimits
 
+    # Every user of this machine can reach the port, and the photograph may be private.
+    token = secrets.token_urlsafe(24)
     settings = ServiceLimits(
-        max_bytes=1_000_000_000, max_pixels=options.max_pixels, timeout=options.timeout, keep_metadata=True
+        max_bytes=1_000_000_000,
+        max_pixels=options.max_pixels,
+        timeout=options.timeout,
+        keep_metadata=True,
+        token=token,
     )
     from temperfill.methods.finding import find
     from temperfill.service.app import create_app
@@ -56,7 +63,7 @@ def run(words: list[str]) -> None:
     load = loader(options.model, options.device, options.precision)
     listener = listen("127.0.0.1", options.port)
     app = create_app(load, model, settings, start_image=options.image)
-    address = address_of(listener)
+    address = f"{address_of(listener)}/#token={token}"
     say(f"the editor is at {address}; Ctrl-C stops")
     if options.browser:
         # The socket takes connections already. Some browsers return when they are closed.

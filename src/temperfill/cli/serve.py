@@ -40,7 +40,7 @@ class ServeOptions:
     """Token that requests must carry; better set in the environment variable TEMPERFILL_TOKEN, which other users of the
     machine cannot see."""
     allowed_hosts: tuple[str, ...] = ()
-    """Further host names of the service, such as that of a proxy; * for any."""
+    """Further host names of the service, such as that of a proxy, whose pages may use it; * for any host."""
     access_log: bool = False
     """Print a line for each request."""
     debug: bool = False
@@ -61,6 +61,7 @@ def run(words: list[str]) -> None:
         timeout=options.timeout,
         upload_timeout=options.upload_timeout,
         token=token,
+        origins=options.allowed_hosts,
         hosts=(*options.allowed_hosts, "addresses" if is_open else options.host),
     )
     from temperfill.methods.finding import find

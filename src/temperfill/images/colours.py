@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
-from temperfill.errors import InputError
+from temperfill.errors import InputError, printable
 from temperfill.images.picture import DEEP_GREY, Array, Picture, full, palette_table, to_bytes
 from temperfill.images.profiles import Profile, read_profile
 
@@ -164,7 +164,7 @@ def _deep_profile(picture: Picture) -> Profile | None:
             raise ValueError(f"it describes {data[16:20].decode('latin-1').strip()} colours")
         return None if _is_srgb(data) else read_profile(data)
     except (ValueError, OSError, TypeError, ImageCms.PyCMSError) as error:
-        warnings.warn(f"the embedded colour profile is ignored ({error})", UserWarning, stacklevel=3)
+        warnings.warn(f"the embedded colour profile is ignored ({printable(str(error))})", UserWarning, stacklevel=3)
         return None
 
 
@@ -216,7 +216,7 @@ def _transform(picture: Picture, *, to_srgb: bool) -> ImageCms.ImageCmsTransform
         intent, flags = ImageCms.Intent.RELATIVE_COLORIMETRIC, ImageCms.Flags.BLACKPOINTCOMPENSATION
         return ImageCms.buildTransform(source, target, modes[0], modes[1], renderingIntent=intent, flags=flags)
     except (ImageCms.PyCMSError, OSError, TypeError, ValueError) as error:
-        warnings.warn(f"the embedded colour profile is ignored ({error})", UserWarning, stacklevel=3)
+        warnings.warn(f"the embedded colour profile is ignored ({printable(str(error))})", UserWarning, stacklevel=3)
         return None
 
 

@@ -19,7 +19,7 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from temperfill.images import bounds, heif, sixteen, tiff
+from temperfill.images import bounds, heif, large_profile, sixteen, tiff
 
 FORMATS = {
     ".png": "PNG",
@@ -123,8 +123,10 @@ def identify(file: BinaryIO, name: str) -> Image.Image:
     read = _READERS.get(kind) or heif.reader(name)
     try:
         bounds.check(file, kind, name)
+        file, profile = large_profile.split(file) if kind == "PNG" else (file, b"")
         file.seek(0)
         image = (tiff.deep_tiff(file) if kind == "TIFF" else None) or read(file)
+        image.info |= {"icc_profile": profile} if profile else {}
     except bounds.TooMuch:
         raise
     except (OSError, MemoryError, *DECODER_ERRORS) as error:

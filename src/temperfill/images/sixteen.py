@@ -13,6 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, PngImagePlugin, PpmImagePlugin
 
+from temperfill.images import large_profile
+
 Deep = NDArray[np.uint16]
 
 # By how Pillow unpacks: what gives the upper bytes, and what the lower ones.
@@ -109,6 +111,7 @@ def _png(how: str, file: BinaryIO) -> tuple[str, Deep]:
 
 
 def _unpacked(file: BinaryIO, how: str) -> NDArray[np.uint8]:
+    file, _ = large_profile.split(file)
     file.seek(0)
     image = PngImagePlugin.PngImageFile(file)
     image.tile = [image.tile[0]._replace(args=how)]

@@ -72,8 +72,9 @@ def smaller(method: Method, window: ScaledWindow, scale: Scale, options: FillOpt
     fixed = options.strategy in ("full", "crop")
     if fixed or max(height, width) < SMALLEST_SIDE * factor:
         remedy = "use strategy auto, " if fixed else ""
+        elsewhere = "" if device.type == "cpu" else ", or use device cpu"
         raise MemoryShortage(
             f"not enough memory on {device} for a part of {width}x{height} pixels; "
-            f"{remedy}close other programs, or use device cpu"
+            f"{remedy}close other programs{elsewhere}"
         )
     return replace(scale, factor=factor)

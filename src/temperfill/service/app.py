@@ -19,7 +19,7 @@ from temperfill import images
 from temperfill.methods.finding import Found
 from temperfill.service import forms, openapi, work
 from temperfill.service.jobs import Job, Jobs
-from temperfill.service.limits import SECURITY_HEADERS, BodyLimit, Gate, SecurityHeaders
+from temperfill.service.limits import SECURITY_HEADERS, BodyLimit, Gate, SecurityHeaders, Uploads
 from temperfill.service.refusals import Refusal, internal
 from temperfill.service.settings import ServiceLimits
 
@@ -82,6 +82,7 @@ class Service:
         self.start_image = start_image
         self.page_folder = page
         self.jobs = Jobs(settings.queue, settings.timeout)
+        self.uploads = Uploads()
         self.is_closed = False  # whether all work came to its end
         self._traces = work.Traces()
         self._loading: Future[Inpainter] | None = None
@@ -291,8 +292,10 @@ def create_app(
     app.add_exception_handler(ClientDisconnect, _refuse)
     app.add_exception_handler(Exception, _fail)
     # The last one added meets a request first.
-    app.add_middleware(BodyLimit, max_bytes=settings.max_bytes, seconds=settings.upload_timeout)
-    app.add_middleware(Gate, hosts=settings.hosts, token=settings.token)
+    app.add_middleware(
+        BodyLimit, max_bytes=settings.max_bytes, seconds=settings.upload_timeout, uploads=service.uploads
+    )
+    app.add_middleware(Gate, hosts=settings.hosts, origins=settings.origins, token=settings.token)
     app.add_middleware(SecurityHeaders)
     return app
 

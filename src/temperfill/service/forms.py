@@ -181,6 +181,9 @@ async def read(
         data = await request.form(max_files=len(parts), max_fields=len(fields), max_part_size=_FIELD_BYTES)
     except HTTPException as error:
         raise _bad_form(f"the form cannot be read: {error.detail}") from None
+    except OSError as error:  # of the temporary file in which a large part is kept
+        text = f"the service has no room for the upload ({error.strerror or error})"
+        raise Refusal(507, "no_room", text) from None
     except ValueError:  # of decoders of names in odd character sets
         raise _bad_form("the form cannot be read: its names or values are not text") from None
     try:

@@ -17,7 +17,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any, Literal, TypeVar
 
-from temperfill.service.refusals import Refusal
+from temperfill.service.refusals import Refusal, stopping
 
 T = TypeVar("T")
 State = Literal["queued", "running", "done", "cancelled", "failed"]
@@ -113,7 +113,7 @@ class Jobs:
         if known is not None and not known.has_ended:
             raise Refusal(400, "bad_job", "X-Job names a job that is still at work; take a new name")
         if self._is_stopping:
-            raise _stopping()
+            raise stopping()
         if len(self._places) > self.queue:
             wait = str(max(1, math.ceil(self._mean_seconds)))
             raise Refusal(503, "busy", "the queue is full; try again later", {"Retry-After": wait})
@@ -222,15 +222,15 @@ class Jobs:
         self._is_stopping = True
         for job in list(self._places):
             if job.state == "running":
-                asyncio.get_running_loop().call_later(grace, self._end, job, "failed", _stopping())
+                asyncio.get_running_loop().call_later(grace, self._end, job, "failed", stopping())
             else:
-                self._end(job, "failed", _stopping())
+                self._end(job, "failed", stopping())
 
     async def close(self, seconds: float) -> bool:
         """Ends everything; whether the thread came to its end within some seconds."""
         self.stop(0)
         for job in list(self._places):
-            self._end(job, "failed", _stopping())
+            self._end(job, "failed", stopping())
         self._thread.shutdown(wait=False, cancel_futures=True)
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), seconds)
@@ -314,7 +314,3 @@ class Jobs:
 def _in_loop(loop: asyncio.AbstractEventLoop, function: Callable[..., None], *arguments: Any) -> None:
     with contextlib.suppress(RuntimeError):  # the loop has ended, and nobody waits
         loop.call_soon_threadsafe(function, *arguments)
-
-
-def _stopping() -> Refusal:
-    return Refusal(503, "stopping", "the service is being stopped", {"Retry-After": "10"})

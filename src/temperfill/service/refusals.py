@@ -31,3 +31,8 @@ class Refusal(Exception):
 def internal() -> Refusal:
     """For failures of the service itself; only its log says what failed."""
     return Refusal(500, "internal", "the server failed; its log says why")
+
+
+def stopping() -> Refusal:
+    """For all that has not ended when the service does."""
+    return Refusal(503, "stopping", "the service is being stopped", {"Retry-After": "10"})

@@ -1,6 +1,7 @@
 """The service on a socket: signals, clients that stall, and the end of the process."""
 
 import asyncio
+import errno
 import ipaddress
 import logging
 import math
@@ -8,6 +9,7 @@ import os
 import signal
 import socket
 import sys
+import time
 from types import FrameType
 from typing import Any
 
@@ -21,6 +23,8 @@ STALL_SECONDS = 10.0
 """After so long a connection is cut that sends no whole head of a request, or takes nothing of its answer."""
 MAX_CONNECTIONS = 256
 """Connections beyond this get an answer 503 without a look at their requests."""
+_BACKLOG = 64  # connections that wait to be taken
+_QUIET_SECONDS = 60.0  # between two lines about missing descriptors
 MAX_HEAD = 16_384
 """Largest head of a request, bytes."""
 
@@ -95,7 +99,8 @@ def serve(app: FastAPI, listener: socket.socket, grace: float = 10.0, access_log
         proxy_headers=False,
         limit_concurrency=MAX_CONNECTIONS,
         h11_max_incomplete_event_size=MAX_HEAD,
-        timeout_graceful_shutdown=math.ceil(grace + 2 * STALL_SECONDS) + 1,  # for uploads that go on
+        backlog=_BACKLOG,
+        timeout_graceful_shutdown=math.ceil(grace) + 3,  # for answers that are not taken
     )
     logging.getLogger("python_multipart").setLevel(logging.ERROR)  # it warns of each form that is refused
     before = {signum: signal.signal(signum, _ignore) for signum in (signal.SIGINT, signal.SIGTERM)}
@@ -124,12 +129,27 @@ class _Server(uvicorn.Server):
         super().__init__(config)
         self._service = service
         self._grace = grace
+        self._told_at = -math.inf
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        asyncio.get_running_loop().set_exception_handler(self._tell)
+        await super().startup(sockets)
+
+    def _tell(self, loop: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """Tells of missing descriptors once a minute: asyncio would do so for each connection that waits."""
+        error = context.get("exception")
+        if not isinstance(error, OSError) or error.errno not in (errno.EMFILE, errno.ENFILE):
+            loop.default_exception_handler(context)
+        elif time.monotonic() > self._told_at + _QUIET_SECONDS:
+            self._told_at = time.monotonic()
+            logging.getLogger("uvicorn.error").error("connections wait: %s (ulimit -n)", error.strerror)
 
     async def on_tick(self, counter: int) -> bool:
         return self._service.failure is not None or await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._service.jobs.stop(self._grace)
+        self._service.uploads.end()
         await super().shutdown(sockets)
 
 

@@ -17,6 +17,7 @@ class ServiceLimits:
         token: that requests must bear; empty for none.
         keep_metadata: whether results keep EXIF, XMP, texts and resolution of the picture that was sent; for a service
             that nobody but the pictures' owner uses.
+        origins: names of hosts whose pages may use it, as behind a proxy that asks for it under another name.
         hosts: names under which the service is asked for, besides those of this machine alone; "*" for any.
     """
 
@@ -28,6 +29,7 @@ class ServiceLimits:
     token: str = ""
     keep_metadata: bool = False
     hosts: tuple[str, ...] = ()
+    origins: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
         """Raises ValueError for a value out of range."""

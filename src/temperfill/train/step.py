@@ -39,8 +39,8 @@ def finite_values(terms: dict[str, Tensor], step: int, fabric: Any) -> dict[str,
     for name, value in values.items():
         if not math.isfinite(value):
             raise ValueError(
-                f"the {name} loss became {value} at step {step + 1}; the last good state is kept: "
-                "lower the learning rate and start a new run from it with --init-path"
+                f"the {name} loss became {value} at step {step + 1}; the last saved state is kept, if "
+                "there is one: lower the learning rate and start a new run, from that state with --init-path"
             )
     return values
 
