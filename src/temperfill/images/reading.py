@@ -3,6 +3,7 @@
 import io
 import warnings
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
@@ -15,6 +16,7 @@ from temperfill.images.colours import to_rgb
 from temperfill.images.formats import DECODER_ERRORS, depth, has_frames, identify, is_cut, one_line, stored_size
 from temperfill.images.jpeg import read_form as read_jpeg_form
 from temperfill.images.picture import DEEP_GREY, MODES, Array, Picture, to_bytes
+from temperfill.images.tiff_pages import read_pages
 from temperfill.images.tiff_writing import read_form as read_tiff_form
 
 Source = str | Path | bytes | bytearray | memoryview | BinaryIO | Image.Image | Array
@@ -153,7 +155,8 @@ def _from_file(file: BinaryIO, name: str, max_pixels: int) -> Picture:
     except (OSError, *DECODER_ERRORS) as error:
         raise ValueError(f"{name} is damaged or truncated: {one_line(error)}") from None
     _check_size(image.size, name, max_pixels)  # again: HEIF states its size twice
-    return _from_image(image, name, deep)
+    picture = _from_image(image, name, deep)
+    return _with_pages(picture, file, name) if _has_pages(image) else picture
 
 
 def _deep_samples(image: Image.Image, file: BinaryIO, name: str) -> tuple[str, Array] | None:
@@ -175,9 +178,24 @@ def _check_size(size: tuple[int, int], name: str, max_pixels: int) -> None:
         )
 
 
+def _has_pages(image: Image.Image) -> bool:
+    return isinstance(image, TiffImagePlugin.TiffImageFile) and image.is_animated
+
+
+def _with_pages(picture: Picture, file: BinaryIO, name: str) -> Picture:
+    """The picture with the further pages of its file, which a TIFF that is written takes over."""
+    try:
+        return replace(picture, info=picture.info | {"pages": read_pages(file)})
+    except (OSError, *DECODER_ERRORS) as error:
+        warnings.warn(f"the further pages of {name} are left out: {one_line(error)}", UserWarning, stacklevel=4)
+        return picture
+
+
 def _warn_of_losses(image: Image.Image, name: str) -> None:
     losses = []
-    if has_frames(image) and getattr(image, "is_animated", False):
+    if _has_pages(image):
+        losses.append("has several pages; only the first is filled")
+    elif has_frames(image) and getattr(image, "is_animated", False):
         losses.append("has several frames; only the first is used")
     elif image.format == "HEIF" and getattr(image, "n_frames", 1) > 1:
         losses.append("has several pictures; only the main one is used")

@@ -57,6 +57,11 @@ class DeepTiff(TiffImagePlugin.TiffImageFile):
         # Without the tag a fourth channel of RGB is opacity, as for Pillow.
         return more > 0 and (extra[0] != _UNSPECIFIED if extra else self.tag_v2[262] == _RGB)
 
+    @property
+    def used(self) -> int:
+        """How many of its channels are colours and opacity."""
+        return _COLOURS[self.tag_v2[262]] + int(self.has_alpha)
+
     def load(self) -> Any:
         """Raises OSError: there are no pixels here."""
         raise OSError("the pixels of this image are read by samples()")
@@ -97,20 +102,22 @@ def deep_tiff(file: BinaryIO) -> DeepTiff | None:
 
 
 def samples(image: DeepTiff, file: BinaryIO) -> Array:
-    """The values of a picture as stored, (H, W, C), in the order of this machine.
+    """The values of a picture's colours and opacity as stored, (H, W, C), in the order of this machine.
 
     Raises:
         ValueError: damaged.
     """
     layout, (width, height) = image.layout, image.size
-    result = np.empty((height, width, layout.samples), layout.kind.newbyteorder("="))
+    result = np.empty((height, width, image.used), layout.kind.newbyteorder("="))
     number = 1 if layout.planes else layout.samples
     for at, (plane, top, left) in enumerate(_order(layout, width, height)):
+        if plane >= image.used:
+            break
         rows = layout.height if _is_tiled(image) else min(layout.height, height - top)
         part = _segment(layout, file, layout.places[at], rows, number)
         inside = part[: height - top, : width - left]
         chosen = np.s_[plane : plane + 1] if layout.planes else np.s_[:]
-        result[top : top + rows, left : left + layout.width, chosen] = inside
+        result[top : top + rows, left : left + layout.width, chosen] = inside[..., : image.used]
     return result
 
 
@@ -128,10 +135,8 @@ def meaning(image: DeepTiff, values: Array) -> tuple[str, Array, list[str]]:
     colours = _COLOURS[kind]
     if kind == _GREY_INVERTED and values.dtype.kind == "u":
         values[..., 0] = np.iinfo(values.dtype).max - values[..., 0]
-    used = colours + int(image.has_alpha)
-    if values.shape[2] > used:
+    if image.layout.samples > image.used:
         losses.append("has channels besides colours and opacity; they are left out")
-    values = np.ascontiguousarray(values[..., :used])
     if image.has_alpha and extra and extra[0] == _MULTIPLIED:
         values = _divided(values)
         losses.append("has colours that are multiplied by their opacity; they are divided by it")

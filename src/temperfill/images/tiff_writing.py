@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from temperfill.images.tiff import DEFLATE, LZW, NONE
+from temperfill.images.tiff_pages import Pages, append_pages
 
 Array = NDArray[Any]
 
@@ -26,6 +27,7 @@ _FORMS = {"u": 1, "i": 2, "f": 3}
 _COLOURS = {"RGB": 2, "RGBA": 2, "CMYK": 5, "LAB": 8}  # PhotometricInterpretation; that of grey is 1
 _MOST_DPI = 400_000  # as a fraction of 10,000
 _MOST_BYTES = (1 << 32) - (1 << 20)
+_TOO_LARGE = "the file would have more than 4 GB; write a lower depth, or a smaller picture"
 
 
 @dataclass(frozen=True)
@@ -58,6 +60,7 @@ def encode_tiff(
     icc_profile: bytes = b"",
     xmp: bytes = b"",
     dpi: tuple[float, float] | None = None,
+    pages: Pages | None = None,
 ) -> bytes:
     """A TIFF in the depth of its pixels.
 
@@ -69,6 +72,7 @@ def encode_tiff(
         icc_profile: colour profile.
         xmp: XMP data.
         dpi: resolution across and down.
+        pages: that follow, if the order of their bytes is that of the file.
 
     Raises:
         ValueError: above 4 GB.
@@ -91,7 +95,7 @@ def encode_tiff(
         lengths.append(len(strip))
         file += strip
         if len(file) > _MOST_BYTES:
-            raise ValueError("the file would have more than 4 GB; write a lower depth, or a smaller picture")
+            raise ValueError(_TOO_LARGE)
     tags: dict[int, tuple[int, Any]] = {
         256: (_LONG, [width]),
         257: (_LONG, [values.shape[0]]),
@@ -112,6 +116,10 @@ def encode_tiff(
         tags |= {282: (_RATIONAL, [dpi[0]]), 283: (_RATIONAL, [dpi[1]]), 296: (_SHORT, [2])}
     tags |= {tag: (_BYTES, content) for tag, content in ((700, xmp), (34675, icc_profile)) if content}
     _append_directory(file, order, tags)
+    if pages is not None and pages.order == order:
+        append_pages(file, pages, len(file) - 4)
+    if len(file) > _MOST_BYTES:
+        raise ValueError(_TOO_LARGE)
     return bytes(file)
 
 

@@ -118,6 +118,8 @@ def check_storable(picture: Picture, path: Path, layer: bool = False) -> None:
     if kept < bits:
         text = f"{path.name} will have {kept} bits per colour instead of {bits}; {kind} holds no more"
         warnings.warn(text, UserWarning, stacklevel=3)
+    if "pages" in picture.info and kind != "TIFF":
+        warnings.warn(f"{path.name} will have the first page alone; {kind} has no pages", UserWarning, stacklevel=3)
     if not held.is_deep:
         _as_image(held, path)
 
@@ -268,7 +270,7 @@ def _options(kind: str, picture: Picture, quality: int | None) -> dict[str, Any]
     if kind == "WEBP":
         options |= {"lossless": quality == 100, "exact": True}
     if kind == "TIFF":
-        options["form"] = info.get("layout", Form())
+        options |= {"form": info.get("layout", Form()), "pages": info.get("pages")}
     return options
 
 
