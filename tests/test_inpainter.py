@@ -701,7 +701,7 @@ def test_memory_running_out_ends_the_refinement_at_a_smaller_size() -> None:
         filled = Inpainter(method, "cpu")(image, mask, texture="network", output_type="np", on_progress=note)
         assert method.sizes == sizes
         assert np.array_equal(filled[~mask], image[~mask])
-        assert done == sorted(set(done))  # the bar never goes back
+        assert done == sorted(done)  # the bar never goes back
         assert done[-1] == (3, 3)
 
 
@@ -720,7 +720,7 @@ def test_every_strategy_fills(inpainter: Inpainter, strategy: Any, context: Any)
     assert not np.array_equal(result[mask], image[mask])
     windows = 1 if strategy == "full" or context == "full" else 2
     calls = windows * (2 if strategy == "multiscale" else 1)  # shrunk twice, a window is filled and then refined
-    assert done == [(i, calls) for i in range(calls + 1)]
+    assert list(dict.fromkeys(done)) == [(i, calls) for i in range(calls + 1)]
 
 
 def test_full_context_sees_what_windows_do_not(inpainter: Inpainter) -> None:
