@@ -253,3 +253,30 @@ def test_any_size_and_share(size: tuple[int, int], share: float) -> None:
     mask[: int(np.ceil(size[0] * share)), : int(np.ceil(size[1] * share))] = True
     result = Inpainter(Mean(), "cpu")(image, mask, texture="copy", output_type="np")
     assert np.array_equal(result[~mask], image[~mask])
+
+
+def test_copies_have_the_depth_and_opacity_of_the_picture() -> None:
+    """Sixteen bits are copied as such, and opacity is none of it."""
+    shown = grains(120, 130)
+    mask = np.zeros((120, 130), bool)
+    mask[40:70, 50:90] = True
+    wide = shown.astype(np.uint16) * 257 + np.random.default_rng(1).integers(-90, 90, shown.shape).astype(np.uint16)
+    found = filled(wide, mask, texture="copy")
+    assert found.dtype == np.uint16
+    assert np.array_equal(found[~mask], wide[~mask])
+    assert len(np.unique(found[mask] % 257)) > 200
+    opacity = np.random.default_rng(2).integers(0, 256, (120, 130, 1), np.uint8)
+    found = filled(np.concatenate([shown, opacity], 2), mask, texture="copy")
+    assert np.array_equal(found[..., 3:], opacity)
+    assert np.array_equal(found[..., :3], filled(shown, mask, texture="copy"))
+
+
+@pytest.mark.parametrize("mask_at", [np.s_[6:114, 6:124], np.s_[:, 20:], np.s_[:90, :90]])
+def test_holes_with_little_around_them(mask_at: Any) -> None:
+    """Fewer known pixels than the hole has, in the middle, along a side and in a corner."""
+    image = grains(120, 130)
+    mask = np.zeros((120, 130), bool)
+    mask[mask_at] = True
+    found = filled(image, mask, texture="copy")
+    assert np.array_equal(found[~mask], image[~mask])
+    assert image.min() - 10 <= found[mask].min() <= found[mask].max() <= image.max() + 10

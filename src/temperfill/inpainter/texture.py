@@ -13,6 +13,7 @@ import torch
 from temperfill import regions
 from temperfill.inpainter.planes import Array, Hole
 from temperfill.inpainter.progress import FillProgress
+from temperfill.inpainter.surroundings import bound
 from temperfill.synthesis import Synthesis, synthesise
 from temperfill.synthesis.grain import continue_grain
 from temperfill.tensors import Box
@@ -78,6 +79,7 @@ def copy_texture(
         return drawn, None
     filled = drawn.copy()
     filled[near] = found.image.permute(1, 2, 0).numpy()
+    bound(filled[near], hole[near], ~unusable[near])  # differences of copies add up beyond what they come from
     return filled, Copied((top, left, bottom, right), found)
 
 
