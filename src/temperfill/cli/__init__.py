@@ -21,6 +21,7 @@ INTERRUPTED = 130
 BROKEN_PIPE = 141
 COMMANDS = {
     "inpaint": "Fill the hole of a picture.",
+    "extend": "Extend the canvas of a picture.",
     "datasets": "Check public data sets as published, and give their splits.",
     "pack": "Pack pictures into shards for training.",
     "train": "Train a model, or go on with a run.",

@@ -5,6 +5,7 @@ converted through the embedded colour profile; its answer is converted back for 
 into the decoded array, so every known pixel keeps its bytes, and alpha keeps them everywhere.
 """
 
+from temperfill.images.canvas import Canvas, extend
 from temperfill.images.colours import check_layer, cut_out, paste, to_rgb
 from temperfill.images.formats import FORMATS, SUFFIXES, WRITTEN, Header, read_header
 from temperfill.images.jpeg import JpegForm
@@ -27,6 +28,7 @@ __all__ = [
     "QUALITY",
     "SUFFIXES",
     "WRITTEN",
+    "Canvas",
     "Header",
     "JpegForm",
     "Picture",
@@ -37,6 +39,7 @@ __all__ = [
     "check_suffix",
     "cut_out",
     "encode_picture",
+    "extend",
     "open_picture",
     "paste",
     "read_header",

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from temperfill import images, regions
 from temperfill.errors import InputError
-from temperfill.images import Picture
+from temperfill.images import Canvas, Picture
 from temperfill.inpainter.calls import Calls
 from temperfill.inpainter.filling import check_takes, choose_device, choose_precision, load_method
 from temperfill.inpainter.memory import shortages
@@ -128,6 +128,30 @@ class Inpainter(Calls):
             ValueError: a method that fails.
         """
         return self.trace(picture, hole, sketch, options, on_progress, avoid)[0]
+
+    def fill_canvas(
+        self,
+        canvas: Canvas,
+        options: FillOptions = FillOptions(),  # noqa: B008 - frozen
+        on_progress: OnProgress | None = None,
+    ) -> Picture:
+        """Fills the new part of a larger canvas, without copying from what stands mirrored behind it.
+
+        Args:
+            canvas: from ``images.extend``.
+            options: how it is filled.
+            on_progress: as for calls.
+
+        Returns:
+            The larger picture.
+
+        Raises:
+            MemoryShortage: too little memory.
+            ValueError: a method that fails.
+        """
+        mirrored = None if self.method.abilities.avoid is None else canvas.mirrored
+        filled = self.complete(canvas.picture, canvas.hole, None, options, on_progress, mirrored)
+        return canvas.cut(filled)
 
     def trace(
         self,
