@@ -37,7 +37,8 @@ def title(editor: EditorPage) -> str:
 def test_undo_takes_back_a_fill_and_then_marks_and_settings(editor: EditorPage, server: FakeServer) -> None:
     press = editor.page.keyboard.press
     mask = editor.marks()
-    editor.heat(1)
+    for power in (-1, 2, 1):  # one way of the slider
+        editor.heat(power)
     editor.fill()
     assert title(editor) == "Result 1"
     assert not editor.marks().any()
@@ -61,7 +62,9 @@ def test_undo_takes_back_a_fill_and_then_marks_and_settings(editor: EditorPage, 
     assert second.fields["seed"] == "1"  # the same marks on the same photo: another try
 
 
-def test_work_comes_back_after_a_reload_without_a_question(editor: EditorPage, server: FakeServer) -> None:
+def test_work_comes_back_after_a_reload_without_a_question(
+    editor: EditorPage, server: FakeServer, tmp_path: Path
+) -> None:
     mask = editor.marks()
     editor.fill()
     editor.page.keyboard.press("w")
@@ -74,6 +77,7 @@ def test_work_comes_back_after_a_reload_without_a_question(editor: EditorPage, s
     asked: list[str] = []
     editor.page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
     editor.page.wait_for_timeout(600)
+    server.behaviour.image = tmp_path / "beach.png"  # the same file as that of the command line
     editor.page.reload()
     editor.wait_for_status("beach.png is open as you left it")
     assert asked == []
@@ -86,6 +90,10 @@ def test_work_comes_back_after_a_reload_without_a_question(editor: EditorPage, s
     assert (upload.pixels("image")[mask] == fill_colour(1)).all()
     assert (upload.pixels("avoid") == protected * 255).all()
     assert editor.page.locator("#history li").count() == 3
+    Image.fromarray(photo(640, 400, seed=1)).save(tmp_path / "beach.png")  # another picture of this name
+    editor.page.wait_for_timeout(600)
+    editor.page.reload()
+    editor.wait_for_status("beach.png is open. Paint")
 
 
 def test_nothing_is_asked_where_nothing_is_lost(editor: EditorPage, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import { Marks } from "./marks.js";
 import { ask, complain, hush, say } from "./notices.js";
 import { BadInput, readPicture, stem, withExtension } from "./picture.js";
 import { encodeLayer } from "./png.js";
-import { details, Results } from "./results.js";
+import { details, Results, sameBytes } from "./results.js";
 import { askModel, convert, ServerError, start, startImage } from "./server.js";
 import { Session } from "./session.js";
 import { Sources } from "./sources.js";
@@ -75,8 +75,9 @@ export class Editor {
     this.learnModel();
     const { image } = this.limits;
     const kept = await this.session.load();
-    if (kept && (!image || kept.photo.name === image.name)) await this.restore(kept);
-    else if (image) await this.open(await startImage(image.name));
+    const file = image ? await startImage(image.name) : null;
+    if (kept && (!file || (await sameBytes(file, kept.versions[0].blob)))) await this.restore(kept);
+    else if (file) await this.open(file);
   }
 
   /** Asks for the model until the server has loaded it; other failures show themselves with the next fill. */
@@ -207,13 +208,11 @@ export class Editor {
     this.changed();
   }
 
-  /** Takes new settings of fills as one step of undo. */
+  /** Takes new settings of fills. */
   set(changes) {
     const before = this.settings;
     this.settings = { ...before, ...changes };
-    if (Object.keys(changes).some((name) => before[name] !== changes[name])) {
-      this.history.push([], { settings: [before, this.settings] });
-    }
+    this.history.pushSettings(before, this.settings);
     this.changed();
   }
 

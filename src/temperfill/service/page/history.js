@@ -25,6 +25,16 @@ export class History {
     return true;
   }
 
+  /** Notes new settings; moving one slider, or typing a number, is one step. */
+  pushSettings(before, after) {
+    const names = Object.keys(after).filter((name) => before[name] !== after[name]);
+    if (!names.length) return;
+    const last = this.done.at(-1);
+    const goesOn = last?.names && String(last.names) === String(names) && !this.undone.length;
+    if (goesOn) last.settings = [last.settings[0], after];
+    else this.push([], { settings: [before, after], names });
+  }
+
   weight() {
     return this.done.reduce((sum, { changes }) => changes.reduce((more, { before }) => more + before.size, sum), 0);
   }

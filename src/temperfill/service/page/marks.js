@@ -21,10 +21,6 @@ export class Marks {
     this.share = mask.count() / (mask.width * mask.height);
   }
 
-  get any() {
-    return Object.values(this.layers).some((layer) => layer.tiles.size > 0 && layer.count() > 0);
-  }
-
   /** Changes whole layers at once: `change` is called with each and its name. @returns {Array} changes, for undo */
   alter(names, change) {
     return names.map((name) => {

@@ -58,7 +58,7 @@ export class Sources {
       const { copy, heads } = await sources(question, controller.signal);
       if (controller.signal.aborted) return;
       this.copy = copy;
-      this.heads = heads.map((head) => ({ ...head, on: !copy }));
+      this.heads = heads.map((head) => ({ ...head, on: this.isDrawn }));
       this.text.textContent = this.sentence(row, column);
       this.button.hidden = !this.places().length;
       this.describe();
@@ -71,11 +71,18 @@ export class Sources {
     }
   }
 
+  /** Whether the network drew most of it. */
+  get isDrawn() {
+    return !this.copy || this.copy.share < 0.5;
+  }
+
   sentence(row, column) {
     const asked = `Row ${row}, column ${column}`;
     if (!this.copy) return `${asked}: drawn by the network, from these places. The boxes show what each head copied.`;
     const from = `row ${this.copy.row}, column ${this.copy.column}`;
-    return `${asked} was copied from ${from} (${percent(this.copy.share)}). The network drew the rest from the boxes below.`;
+    const share = percent(this.copy.share);
+    if (this.isDrawn) return `${asked} was drawn by the network, from these places; ${share} of it is texture from ${from}.`;
+    return `${asked} was copied from ${from} (${share}). The network drew the rest from the places below.`;
   }
 
   /** Where it came from, [column, row]: the pixel that was copied, else the middle of each head's heaviest place. */
