@@ -1,5 +1,8 @@
 """How one window of a picture is filled: by a method, small where the hole is thick, and refined up to its own size."""
 
+import hashlib
+
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -38,6 +41,7 @@ class WindowFiller:
         self.method = method
         self.device = device
         self.precision = precision
+        self._drawn: tuple[bytes, Tensor, Scale] | None = None  # what was drawn last, where texture was copied over it
 
     def steps(self, window: ScaledWindow, size: tuple[int, ...], options: FillOptions) -> int:
         """Calls of the method for a window of a picture of this size, if memory suffices, and steps of copying."""
@@ -64,7 +68,14 @@ class WindowFiller:
         """
         copied = self.copies(window, picture.hole.shape, options)
         planes, scale = picture.planes(window.box, self.device), _begin(window, copied)
+        # Another try differs in the copies alone.
+        key = _key(planes, window, options.temperature) if copied else b""
+        before = self._drawn if self._drawn is not None and self._drawn[0] == key else None
+        self._drawn = None  # its memory may be needed
         while True:
+            if before is not None:
+                _, filled, scale = before
+                break
             try:
                 with arithmetic(self.device, self.precision), Watched(progress.beat):
                     filled = self._fill(planes, window, scale, copied, options.temperature, progress)
@@ -74,16 +85,29 @@ class WindowFiller:
                     raise
             # Here the error is gone, with all tensors that it held.
             scale = memory.smaller(self.method, window, scale, options, self.device)
-        result: Array = filled[0].permute(1, 2, 0).cpu().numpy()
+        self._drawn = (key, filled, scale) if copied else None
+        return self._finish(planes, filled, window, scale if copied else None, int(options.seed), progress)
+
+    def _finish(
+        self,
+        planes: Planes,
+        filled: Tensor,
+        window: ScaledWindow,
+        copied: Scale | None,
+        seed: int,
+        progress: FillProgress,
+    ) -> tuple[Array, texture.Copied | None]:
+        """Tone, texture and noise of what was drawn, where texture is copied at some scale."""
+        result: Array = np.array(filled[0].permute(1, 2, 0).cpu().numpy())
         unusable = _unusable(planes)
         if self.method.abilities.tone_drifts:
             match_tone(result, window.hole, ~unusable)
         if self.method.abilities.colours_stray:
             bound(result, window.hole, ~unusable)
-        seed, copies = int(options.seed), None  # whole numbers of any kind are taken, but not by torch
-        if copied:
+        copies = None
+        if copied is not None:
             _show(window, filled, progress)
-            refined = scale.factor > 1  # not of the window: memory may have run out
+            refined = copied.factor > 1  # not of the window: memory may have run out
             try:
                 result, copies = texture.copy_texture(
                     result, window.hole, unusable, window.across, refined, seed, progress
@@ -91,7 +115,7 @@ class WindowFiller:
             except (RuntimeError, MemoryError) as error:
                 if not memory.is_shortage(error):
                     raise
-        if copied or self.method.abilities.tone_drifts:
+        if copied is not None or self.method.abilities.tone_drifts:
             texture.continue_noise(result, window.hole, ~unusable, seed)
         return result, copies
 
@@ -190,6 +214,15 @@ def _unusable(planes: Planes) -> Hole:
     """(h, w): missing, or to be avoided."""
     unusable = planes.mask[0, 0].cpu().numpy() > 0
     return unusable if planes.avoid is None else unusable | (planes.avoid[0, 0].cpu().numpy() > 0)
+
+
+def _key(planes: Planes, window: ScaledWindow, temperature: float) -> bytes:
+    """Of all that decides what is drawn into a window."""
+    digest = hashlib.sha256(repr((window.box, window.factor, temperature)).encode())
+    digest.update(np.packbits(window.hole).tobytes())
+    for plane in (planes.image, planes.mask, planes.sketch, planes.avoid):
+        digest.update(b"-" if plane is None else plane.cpu().numpy().tobytes())
+    return digest.digest()
 
 
 def _begin(window: ScaledWindow, copied: bool) -> Scale:

@@ -156,7 +156,7 @@ class EditorPage:
         self.page.click("[data-action=save]")
         self.page.select_option("#format", kind)
         if quality is not None:
-            self.page.fill("#quality", str(quality))
+            self.page.select_option("#quality", str(quality))
         with self.page.expect_download() as download:
             self.page.click("#save [value=yes]")
         path = folder / download.value.suggested_filename

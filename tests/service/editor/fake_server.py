@@ -193,7 +193,7 @@ class Handler(BaseHTTPRequestHandler):
         own = Image.open(io.BytesIO(upload.files["original"])).format or "png"
         kind = (upload.fields.get("format") or own).upper()
         buffer = io.BytesIO()
-        Image.open(io.BytesIO(upload.files["image"])).save(buffer, kind, quality=int(upload.fields["quality"]))
+        Image.open(io.BytesIO(upload.files["image"])).save(buffer, kind, quality=int(upload.fields.get("quality", 95)))
         self.send(200, f"image/{kind.lower()}", buffer.getvalue())
 
     def show(self, upload: Upload) -> None:

@@ -77,8 +77,9 @@ def test_a_result_is_encoded_once_in_the_format_that_is_chosen_when_it_is_saved(
     assert saved.name == "holiday-filled.JPEG"
     assert Image.open(saved).format == "JPEG"
     convert = server.behaviour.uploads[-1]
-    assert convert.files["original"] == path.read_bytes()  # its metadata are kept
-    small = editor.save(tmp_path / "small", "jpeg", 60)
+    assert convert.files["original"] == path.read_bytes()  # its metadata are kept, and how it is compressed
+    assert "quality" not in convert.fields
+    small = editor.save(tmp_path / "small", "jpeg", 70)
     assert small.stat().st_size < saved.stat().st_size
     lossless = editor.save(tmp_path, "png")
     assert lossless.name == "holiday-filled.png"

@@ -117,7 +117,7 @@ export function displayFormats({ results, saveNote }) {
   find("#format option").textContent = FORMATS[own] ?? "same as the photo";
   const isLossy = chosen ? /jpeg|webp/.test(chosen) : /jpeg|webp|avif|heic/.test(own);
   find("#quality").closest("label").hidden = !isLossy;
-  find("#quality-value").textContent = find("#quality").value;
+  find("#quality option").textContent = own === "image/jpeg" && (!chosen || chosen === "jpeg") ? "as the photo" : "usual (95)";
   const kept = isLossy ? "The picture was without loss until now; it is encoded once." : "Every pixel outside the mask stays exactly.";
   find("#save-note").textContent = `${kept} ${saveNote}`;
 }

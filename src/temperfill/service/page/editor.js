@@ -278,7 +278,7 @@ export class Editor {
     return this.limits.keeps_metadata === false ? "This server leaves out what the camera noted (EXIF)." : "";
   }
 
-  /** Writes the version on show. @param {{format: string, quality: string}} wanted format: empty for the photo's own */
+  /** Writes the version on show. @param {{format: string, quality: string}} wanted empty for the photo's own */
   async save({ format, quality }) {
     const version = this.results.shown;
     const [photo] = this.results.versions;

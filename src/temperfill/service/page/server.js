@@ -144,7 +144,7 @@ export async function preview(image, name, signal) {
 
 /**
  * A result as a file in the format that is asked for, with the metadata of the original.
- * @param {{format: string, quality: string}} options format: empty for the original's
+ * @param {{format: string, quality: string}} options empty for those of the original
  * @returns {Promise<Blob>}
  */
 export async function convert({ image, original, name }, { format, quality }, limits) {
@@ -152,7 +152,7 @@ export async function convert({ image, original, name }, { format, quality }, li
   form.append("image", image, "result.png");
   if (image.size + original.size < limits.max_bytes) form.append("original", original, name);
   if (format) form.append("format", format);
-  form.append("quality", quality);
+  if (quality) form.append("quality", quality);
   return body(await request("v1/convert", { method: "POST", body: form }), "blob");
 }
 
