@@ -339,7 +339,7 @@ def test_training_is_called_with_configuration_and_score(tmp_path: Path, monkeyp
     calls: list[Any] = []
     monkeypatch.setattr(train, "train", lambda *arguments: calls.append(arguments))
     cli.main(["train", "tiny", "--run-dir", str(tmp_path)])
-    assert calls == [(PRESETS["tiny"], tmp_path, None)]  # no validation pictures, no score
+    assert calls == [(PRESETS["tiny"], tmp_path, None, None)]  # no validation pictures, no score; no other log
 
 
 def test_evaluation_gets_the_options(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

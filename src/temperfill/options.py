@@ -51,6 +51,8 @@ class FillOptions:
     """The filled hole becomes opaque, as it always does where the mask is the picture's own transparency."""
     layer: bool = False
     """The result is the filled hole alone, opaque on a transparent ground, to be laid over the picture."""
+    unmarked: bool = False
+    """The result does not say in its XMP that a trained model filled a part of it (IPTC DigitalSourceType)."""
     # These two decide how much memory one picture takes, which a service does not leave to strangers.
     strategy: Strategy = field(default="auto", metadata={"is_served": False})
     """auto chooses by the size of picture and hole; full: the whole picture at its own size; crop: windows around the
@@ -74,6 +76,7 @@ class FillKeywords(TypedDict, total=False):
     seed: int
     opaque: bool
     layer: bool
+    unmarked: bool
     strategy: Strategy
     context: Context
 

@@ -11,6 +11,7 @@ from temperfill.images.formats import FORMATS, SUFFIXES, WRITTEN, Header, read_h
 from temperfill.images.jpeg import JpegForm
 from temperfill.images.mask_reading import to_mask
 from temperfill.images.picture import Picture
+from temperfill.images.provenance import PACKET, is_marked, mark
 from temperfill.images.reading import (
     MAX_PIXELS,
     Source,
@@ -25,6 +26,7 @@ from temperfill.images.writing import QUALITY, check_output, check_storable, che
 __all__ = [
     "FORMATS",
     "MAX_PIXELS",
+    "PACKET",
     "QUALITY",
     "SUFFIXES",
     "WRITTEN",
@@ -40,6 +42,8 @@ __all__ = [
     "cut_out",
     "encode_picture",
     "extend",
+    "is_marked",
+    "mark",
     "open_picture",
     "paste",
     "read_header",

@@ -46,7 +46,8 @@ class DeepTiff(TiffImagePlugin.TiffImageFile):
             self.info["dpi"] = (float(across) * scale, float(down) * scale)
         self.info["compression"] = tags.get(259, 1)
         if 700 in tags:
-            self.info["xmp"] = tags[700]
+            xmp = tags[700]
+            self.info["xmp"] = xmp[0] if isinstance(xmp, tuple) else xmp  # by its type: undefined, or bytes
         self.layout = _layout(tags)
 
     @property

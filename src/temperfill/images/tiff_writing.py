@@ -21,8 +21,8 @@ from temperfill.images.tiff_pages import Pages, append_pages
 Array = NDArray[Any]
 
 _AT_ONCE = 1 << 18  # bytes of a strip, before it is compressed
-_SHORT, _LONG, _RATIONAL, _BYTES = 3, 4, 5, 7
-_SIZES = {_SHORT: 2, _LONG: 4, _RATIONAL: 8, _BYTES: 1}
+_BYTES, _SHORT, _LONG, _RATIONAL, _UNDEFINED = 1, 3, 4, 5, 7
+_SIZES = {_SHORT: 2, _LONG: 4, _RATIONAL: 8, _BYTES: 1, _UNDEFINED: 1}
 _FORMS = {"u": 1, "i": 2, "f": 3}
 _COLOURS = {"RGB": 2, "RGBA": 2, "CMYK": 5, "LAB": 8}  # PhotometricInterpretation; that of grey is 1
 _MOST_DPI = 400_000  # as a fraction of 10,000
@@ -114,7 +114,8 @@ def encode_tiff(
         tags[338] = (_SHORT, [2])
     if dpi is not None and all(0 < value < _MOST_DPI for value in dpi):  # as NaN is not
         tags |= {282: (_RATIONAL, [dpi[0]]), 283: (_RATIONAL, [dpi[1]]), 296: (_SHORT, [2])}
-    tags |= {tag: (_BYTES, content) for tag, content in ((700, xmp), (34675, icc_profile)) if content}
+    tags |= {34675: (_UNDEFINED, icc_profile)} if icc_profile else {}
+    tags |= {700: (_BYTES, xmp)} if xmp else {}
     _append_directory(file, order, tags)
     if pages is not None and pages.order == order:
         append_pages(file, pages, len(file) - 4)
@@ -151,7 +152,7 @@ def _append_directory(file: bytearray, order: str, tags: dict[int, tuple[int, An
     """Writes the tags behind the pixels, with those of the directory at the file's start that are not among them."""
     entries = {tag: entry for tag, entry in _old_entries(file, order) if tag not in tags}
     for tag, (kind, values) in tags.items():
-        content = values if kind == _BYTES else b"".join(_number(order, kind, value) for value in values)
+        content = values if kind in (_BYTES, _UNDEFINED) else b"".join(_number(order, kind, value) for value in values)
         if len(content) > 4:
             file += bytes(len(file) % 2)
             place = struct.pack(order + "I", len(file))

@@ -137,7 +137,7 @@ class Calls(ABC):
                 for tensors, pil for other images.
             max_pixels: largest width times height of a file.
             options: fields of :class:`temperfill.options.FillOptions`: mask_dilate, feather, temperature, texture,
-                seed, opaque, layer, strategy and context.
+                seed, opaque, layer, unmarked, strategy and context.
 
         Returns:
             The filled picture, upright; a list for a list. A batch gives a tensor (B, C, H, W), an array (B, H, W, C)

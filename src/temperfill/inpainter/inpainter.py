@@ -191,7 +191,9 @@ class Inpainter(Calls):
             progress, windows = FillProgress(on_progress, on_draft=on_draft), divide(canvas.hole.copy(), options)
             self._fill(self._filler_for(picture), canvas, windows, options, progress, copies)
         filled = images.paste(shown, regions.feather(canvas.rgb, rgb, hole, options.feather, avoid), hole, opaque)
-        return images.cut_out(filled, hole) if options.layer else filled, copies
+        filled = images.cut_out(filled, hole) if options.layer else filled
+        is_learned = self.method.abilities.network is not None
+        return images.mark(filled) if is_learned and not options.unmarked else filled, copies
 
     def _filler_for(self, picture: Picture) -> WindowFiller:
         """The filler; for deep pictures one in float32 unless asked otherwise, as bf16 has steps of half a byte."""

@@ -149,9 +149,10 @@ class Service:
     async def convert(self, request: Request) -> Response:
         """A picture in another format, with the metadata of its original."""
         max_pixels, keep = self.settings.max_pixels, self.settings.keep_metadata
+        is_learned = self.inpainter is not None and self.inpainter.method.abilities.network is not None
         async with self._admitted(request, forms.CONVERT_FIELDS, forms.CONVERT_FILES) as (job, form):
             (content, suffix), seconds = await self.jobs.run(
-                job, lambda _: work.convert(form, max_pixels, keep), lambda: _leaves(request), counts=False
+                job, lambda _: work.convert(form, max_pixels, keep, is_learned), lambda: _leaves(request), counts=False
             )
         return _picture(content, suffix, seconds)
 

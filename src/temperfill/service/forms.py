@@ -144,7 +144,7 @@ INPAINT_FIELDS: dict[str, tuple[Parser, Any]] = {
     "quality": (whole(1, 100), ""),
 }
 """Fields of a request to fill."""
-CONVERT_FIELDS = {name: INPAINT_FIELDS[name] for name in ("format", "quality")}
+CONVERT_FIELDS = {name: INPAINT_FIELDS[name] for name in ("format", "quality", "unmarked")}
 """Fields of a request for another format."""
 SOURCES_FIELDS: dict[str, tuple[Parser, Any]] = {
     "row": (whole(0, 10**9 - 1), None),

@@ -117,7 +117,7 @@ def fill(
         return images.encode_picture(kept, path, fields["quality"] or None, fast=fast), path.suffix
 
 
-def convert(form: Form, max_pixels: int, keep_metadata: bool = False) -> tuple[bytes, str]:
+def convert(form: Form, max_pixels: int, keep_metadata: bool = False, is_learned: bool = False) -> tuple[bytes, str]:
     """A picture as a file in the format that was asked for, or the original's, and its suffix.
 
     Args:
@@ -125,6 +125,7 @@ def convert(form: Form, max_pixels: int, keep_metadata: bool = False) -> tuple[b
         max_pixels: largest width times height.
         keep_metadata: the file has all metadata of the original, or of the image where there is none; else those of
             ``KEPT`` alone.
+        is_learned: a trained model made what differs from the original, and the file says so.
 
     Raises:
         Refusal: a damaged picture, an original of another size, or a format that cannot hold the picture (422).
@@ -139,6 +140,8 @@ def convert(form: Form, max_pixels: int, keep_metadata: bool = False) -> tuple[b
             raise InputError("the original and the image differ in size")
         if original.mode == picture.mode:
             picture = replace(picture, info=original.info)
+        if is_learned and not form.fields["unmarked"] and not np.array_equal(original.pixels, picture.pixels):
+            picture = images.mark(picture)
         if form.fields["format"] in EIGHT_BITS:
             picture = picture.rounded(np.uint8)  # as was asked for
         path = _path_for(picture, form.fields["format"] or form.suffix)
@@ -239,8 +242,9 @@ def warm(inpainter: "Inpainter") -> None:
 
 
 def _plain(picture: images.Picture) -> images.Picture:
-    """The picture with no metadata but ``KEPT``."""
-    return replace(picture, info={key: picture.info[key] for key in KEPT if key in picture.info})
+    """The picture with no metadata but ``KEPT``, and of XMP only that a trained model filled a part of it."""
+    marked = {"xmp": images.PACKET} if images.is_marked(picture) else {}
+    return replace(picture, info={key: picture.info[key] for key in KEPT if key in picture.info} | marked)
 
 
 def _pictures(form: Form, max_pixels: int) -> tuple[images.Picture, Hole, Hole | None, Hole | None]:
