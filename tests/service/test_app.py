@@ -524,6 +524,7 @@ def test_page_of_the_documentation_names_every_code_part_and_option() -> None:
     names = codes | set(FILES) | set(INPAINT_FIELDS) | set(SOURCES_FIELDS)
     options = {f"--{field.name.replace('_', '-')}" for field in dataclasses.fields(ServiceLimits)} - {
         "--hosts",
+        "--origins",
         "--keep-metadata",
     }
     assert {name for name in names | options if name not in page} == set()
