@@ -155,6 +155,10 @@ def _pictures() -> tuple[list[bytes], Callable[[bytes, bytes], None]]:
         stream = io.BytesIO()
         image.save(stream, kind, **options)
         contents.append(stream.getvalue())
+    deep = images.open_picture((smooth * 257).astype(np.uint16))
+    floats = images.open_picture((smooth / 255).astype(np.float32))
+    contents += [images.encode_picture(deep, Path(f"deep.{suffix}")) for suffix in ("png", "tif", "ppm")]
+    contents += [images.encode_picture(floats, Path("floats.tif")), _two_pages(deep.pixels)]
     if importlib.util.find_spec("pi_heif"):
         contents += [path.read_bytes() for path in sorted((Path(__file__).parents[1] / "heic").glob("*.heic"))]
 
@@ -171,6 +175,16 @@ def _pictures() -> tuple[list[bytes], Callable[[bytes, bytes], None]]:
         assert images.open_picture(io.BytesIO(written)).size == picture.size
 
     return contents, check
+
+
+def _two_pages(pixels: Any) -> bytes:
+    import tifffile
+
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file, byteorder=">") as writer:
+        for tile in (None, (16, 16)):
+            writer.write(pixels, photometric="rgb", planarconfig="contig", tile=tile, compression="zlib")
+    return file.getvalue()
 
 
 def _saved(write: Callable[[Path], None], suffix: str) -> bytes:
