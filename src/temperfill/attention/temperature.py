@@ -92,7 +92,7 @@ class GivenTemperature(nn.Module):
 
     def forward(self, features: Tensor) -> Tensor:
         """(B, C, h, w) features to (B, heads) temperatures."""
-        return self.value.expand(len(features), -1)
+        return self.value.expand(features.shape[0], -1)
 
 
 def temperature_source(

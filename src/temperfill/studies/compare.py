@@ -72,7 +72,7 @@ def compare(
     clash = [entrant.label for entrant in prepared.given if entrant.label in (*variants, *(e.label for e in known))]
     if clash:
         raise ValueError(f"composites {clash[0]} have the name of a method; choose another")
-    notes = _overlap(prepared, study, [e.label for e in known if e.trained], progress)
+    notes = _overlap(prepared, study, list(dict.fromkeys(e.label for e in known if e.trained)), progress)
     runs = _train(variants, study, output)
     sources: list[str | tuple[str, Sequence[Path]]] = [_runs_of(runs, n) if n in variants else n for n in methods]
     entrants = _as_trained(evaluate.load_entrants(sources, prepared.device), variants)
