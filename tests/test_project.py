@@ -1,12 +1,16 @@
 """The project's own files: terms of what the wheel holds, workflows, and how the pages say to install it."""
 
 import re
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
 import safetensors
+import torch
+
+from temperfill.inpainter import Inpainter
 
 ROOT = Path(__file__).parents[1]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -68,3 +72,11 @@ def test_lowest_versions_are_those_that_were_tested() -> None:
     for requirement in PROJECT["dependencies"]:
         name, _, version = requirement.partition(">=")
         assert tested[name].startswith(version), f"{name}: {version} is allowed, {tested[name]} was tested"
+
+
+@pytest.mark.weights
+def test_torch_hub_loads_from_a_clone(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(sys, "path", [*sys.path])
+    assert isinstance(torch.hub.load(str(ROOT), "inpainter", "telea", "cpu", source="local"), Inpainter)
+    network = torch.hub.load(str(ROOT), "network", "base", "cpu", source="local")
+    assert isinstance(network, torch.nn.Module)
