@@ -697,6 +697,16 @@ class TestLearning:
         (tmp_path / "first").rename(moved)  # needed at the start only
         assert train(replace(start, init_path=tmp_path / "first"), tmp_path / "from first").step == 1
 
+    def test_what_comes_of_weights_has_their_terms(self, config: TrainConfig, tmp_path: Path) -> None:
+        first, run = tmp_path / "first.safetensors", tmp_path / "run"
+        save_generator(first, Networks(config).generator, extra_metadata={"terms": "for tests"})
+        start = replace(config, num_steps=1, init_path=first)
+        for steps in (1, 2):  # the second call goes on
+            train(replace(start, num_steps=steps), run)
+            assert read_metadata(run / "generator.safetensors")["terms"] == "for tests"
+        train(replace(start, init_path=run), tmp_path / "next")
+        assert read_metadata(tmp_path / "next" / "generator.safetensors")["terms"] == "for tests"
+
     def test_edges_of_batch_and_crop(self, config: TrainConfig, tmp_path: Path) -> None:
         small = replace(config, data=replace(config.data, resize=8, crop_size=8), batch_size=1, num_steps=1)
         assert train(small, tmp_path / "small").step == 1

@@ -102,6 +102,11 @@ def read_metadata(path: Path) -> dict[str, str]:
         raise ValueError(f"{path} is not a safetensors file or is damaged ({error})") from None
 
 
+def terms_of(path: Path) -> str:
+    """Terms of use that a weights file states; empty where it states none or is not there."""
+    return read_metadata(path).get("terms", "") if path.is_file() else ""
+
+
 def method_in(path: Path) -> str:
     """The method whose generator a weights file holds; files that do not name one are of ours.
 

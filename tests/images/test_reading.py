@@ -87,3 +87,8 @@ def test_a_smooth_gradient_stays_smooth_in_16_bits() -> None:
     assert np.array_equal(filled[~hole], pixels[~hole])
     assert len(np.unique(filled[hole][:, 0])) > 300
     assert (filled[hole] % 257 == 0).mean() < 0.05
+
+
+def test_an_address_is_no_path() -> None:
+    with pytest.raises(ValueError, match=r"https://example.org/a.png is an address, and no path here: open it first"):
+        images.open_picture("https://example.org/a.png")

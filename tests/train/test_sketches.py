@@ -104,8 +104,9 @@ def test_sketches_need_a_generator_that_takes_them(config: TrainConfig) -> None:
         replace(config, generator=PLAIN)
 
 
-def test_what_is_said(config: TrainConfig, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_what_is_said(config: TrainConfig, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "temperfill")
     train(config, tmp_path / "guided")
-    assert "50% of the samples show lines of their sketches" in capsys.readouterr().err
+    assert "50% of the samples show lines of their sketches" in caplog.text
     train(replace(config, data=replace(config.data, sketches=())), tmp_path / "none")
-    assert "about lines it learns nothing here" in capsys.readouterr().err
+    assert "about lines it learns nothing here" in caplog.text

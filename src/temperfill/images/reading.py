@@ -66,6 +66,8 @@ def open_picture(source: Source, max_pixels: int = MAX_PIXELS, name: str = "the 
         return _from_array(source)
     if isinstance(source, Image.Image):
         return _from_image(source, "the image")
+    if isinstance(source, str) and "://" in source:
+        raise ValueError(f"{source} is an address, and no path here: open it first, and give the open file")
     if isinstance(source, str | Path):
         with Path(source).open("rb") as file:
             return _from_file(file, str(source), max_pixels)

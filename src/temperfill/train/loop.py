@@ -29,6 +29,7 @@ from temperfill.train.messages import NoDisplay, count_corrupt, ending, introduc
 from temperfill.train.networks import Networks, RunState
 from temperfill.train.ranks import Ranks, check_started, ranks_of
 from temperfill.train.step import Stepper, learning_rate
+from temperfill.weights_files import terms_of
 
 try:
     from lightning_fabric import Fabric
@@ -56,6 +57,7 @@ def _resume(
             networks.start_from(config.init_path)
         return RunState(), Interval(), []
     networks.load(state["networks"], str(folder.state_path))
+    networks.ema.terms = terms_of(folder.generator_path)
     interval = Interval()
     if ranks.is_main and "interval" in state:  # temperatures of all processes; earlier versions kept none
         try:

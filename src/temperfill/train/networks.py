@@ -14,7 +14,7 @@ from temperfill.config import RunConfig
 from temperfill.config.values import LARGEST
 from temperfill.runs.folder import load_state
 from temperfill.systems.building import build, recipe_of, sized
-from temperfill.weights_files import check_finite, check_tensors, load_generator, load_tensors
+from temperfill.weights_files import check_finite, check_tensors, load_generator, load_tensors, terms_of
 
 _AVERAGED_BUFFERS = ("running_mean", "running_var")
 
@@ -91,7 +91,7 @@ class Networks:
     def start_from(self, path: Path) -> None:
         """Takes the weights of another run: its averaged generator and its discriminator; or a generator alone.
 
-        A generator that takes sketches can start from one that does not.
+        What comes of them has their terms of use. A generator that takes sketches can start from one that does not.
 
         Raises:
             OSError: cannot be read.
@@ -105,6 +105,7 @@ class Networks:
         else:
             load_tensors(self.generator, self._widened(load_generator(path).state_dict()), str(path))
         self.ema.load_state_dict(self.generator.state_dict())
+        self.ema.terms = terms_of(path / "generator.safetensors" if path.is_dir() else path)
 
     def _widened(self, weights: dict[str, Tensor]) -> dict[str, Tensor]:
         """Weights of a generator without a sketch for one that takes it: it sees the fifth channel, and ignores it."""
