@@ -70,8 +70,9 @@ class WindowFiller:
         planes, scale = picture.planes(window.box, self.device), _begin(window, copied)
         # Another try differs in the copies alone.
         key = _key(planes, window, options.temperature) if copied else b""
-        before = self._drawn if self._drawn is not None and self._drawn[0] == key else None
-        self._drawn = None  # its memory may be needed
+        last, self._drawn = self._drawn, None  # looked at once, as several threads may fill
+        before = last if last is not None and last[0] == key else None
+        del last  # its memory may be needed
         while True:
             if before is not None:
                 _, filled, scale = before
