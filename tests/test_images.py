@@ -592,10 +592,13 @@ def test_opacity_of_zeros_and_ones_is_taken_aloud(tmp_path: Path) -> None:
         assert np.array_equal(images.to_mask(tmp_path / "mask.png", (3, 3), channel="alpha"), np.eye(3))
 
 
-def test_dark_masks_of_other_values_are_taken(tmp_path: Path) -> None:
-    for values in (np.zeros((3, 3), np.uint8), np.eye(3, dtype=np.uint8) * 2):
-        Image.fromarray(values).save(tmp_path / "mask.png")
-        assert not images.to_mask(tmp_path / "mask.png", (3, 3)).any()
+def test_dark_masks_are_empty_only_if_they_are_black(tmp_path: Path) -> None:
+    Image.fromarray(np.zeros((3, 3), np.uint8)).save(tmp_path / "mask.png")
+    assert not images.to_mask(tmp_path / "mask.png", (3, 3)).any()
+    Image.fromarray(np.eye(3, dtype=np.uint8) * 2).save(tmp_path / "mask.png")
+    assert not images.to_mask(tmp_path / "mask.png", (3, 3), force=True).any()
+    with pytest.raises(ValueError, match="marks nothing"):
+        images.to_mask(tmp_path / "mask.png", (3, 3))
     palette = Image.fromarray(np.eye(3, dtype=np.uint8), "P")
     palette.putpalette([0, 0, 0, 255, 255, 255])  # whose 1 is white
     palette.save(tmp_path / "mask.png")

@@ -30,6 +30,8 @@ class MaskOptions:
     """Black marks what to fill."""
     mask_channel: MaskChannel = "luminance"
     """Part of the mask to look at; alpha: opaque marks what to fill."""
+    force: bool = False
+    """Take a mask that looks like a photograph, or whose strokes are too weak to mark anything, as it is."""
 
 
 @dataclass(frozen=True)

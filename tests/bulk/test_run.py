@@ -27,7 +27,7 @@ from temperfill.bulk.work import read_mask
 from temperfill.config import GeneratorConfig
 from temperfill.inpainter import Inpainter
 from temperfill.nets.generator import Generator
-from temperfill.options import FillOptions
+from temperfill.options import FillOptions, MaskOptions
 from temperfill.places import local
 from temperfill.progress import Display
 from temperfill.weights_files import save_generator
@@ -408,3 +408,15 @@ def test_one_signal_ends_a_job_whose_files_do_not_come(request_: bulk.Request, m
     assert time.monotonic() - start < 30
     assert summary.interrupted
     hang.set()
+
+
+def test_masks_that_cannot_be_meant_are_failures(request_: bulk.Request) -> None:
+    mask = Path(request_.masks) / "a.png"
+    Image.fromarray((np.asarray(Image.open(mask)) * 0.4).astype(np.uint8)).save(mask)
+    summary = bulk.run(request_)
+    assert summary.counts["failed"] == 1
+    assert not (Path(request_.output) / "a.png").exists()
+    assert "marks nothing" in (Path(request_.output) / "report.json").read_text()
+    forced = replace(request_.settings, mask_reading=MaskOptions(force=True))
+    assert bulk.run(replace(request_, settings=forced)).counts["failed"] == 0
+    assert (Path(request_.output) / "a.png").exists()

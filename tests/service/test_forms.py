@@ -291,3 +291,21 @@ def test_failures_of_the_service_are_told_without_details(error: BaseException) 
             assert (await client.post("/v1/inpaint", files=form())).status_code == 200
 
     asyncio.run(main())
+
+
+def test_masks_that_cannot_be_meant_are_refused() -> None:
+    rng = np.random.default_rng(0)
+    photo = np.kron(rng.integers(30, 220, (12, 12, 3), np.uint8), np.ones((8, 8, 1), np.uint8))
+    photo = (photo + rng.integers(0, 30, photo.shape)).astype(np.uint8)
+    weak = np.zeros(photo.shape[:2], np.uint8)
+    weak[20:40, 20:50] = 120
+
+    async def main() -> None:
+        async with running() as (client, _):
+            for mask, text in ((photo, "photograph"), (weak, "marks nothing")):
+                files = {"image": ("a", encode(photo)), "mask": ("m", encode(mask))}
+                response = await client.post("/v1/inpaint", files=files)
+                assert (response.status_code, code(response)) == (422, "invalid")
+                assert text in response.text
+
+    asyncio.run(main())

@@ -74,7 +74,7 @@ class BulkOptions:
             del later[name]
         own = {name: value for name, value in self.parameters().items() if (name, value) not in later.items()}
         own["quality"] = images.QUALITY if self.quality is None else self.quality
-        del own["max_pixels"]
+        del own["max_pixels"], own["force"]
         weights = weights_file(self.model)
         model = self.model if weights is None else checksum(weights.read_bytes())
         return own | {"model": model, "version": __version__}
@@ -212,7 +212,7 @@ class Work:
         hole = read_mask(files.mask, picture.size, settings, f"the mask {task.mask}")
         if not files.avoid:
             return picture, hole, None
-        plain = replace(settings, mask_reading=MaskOptions())
+        plain = replace(settings, mask_reading=MaskOptions(force=True))
         return picture, hole, read_mask(files.avoid, picture.size, plain, f"what to avoid {task.avoid}")
 
     def fill(
@@ -283,7 +283,8 @@ def read_mask(data: bytes, size: tuple[int, int], settings: BulkOptions, name: s
         (H, W), True = missing.
     """
     options = settings.mask_reading
-    reading: dict[str, Any] = {"invert": options.invert_mask, "channel": options.mask_channel, "name": name}
+    reading: dict[str, Any] = {"invert": options.invert_mask, "channel": options.mask_channel}
+    reading |= {"force": options.force, "name": name}
     if not settings.resize_mask:
         return images.to_mask(io.BytesIO(data), size, max_pixels=settings.max_pixels, **reading)
     picture = images.open_picture(io.BytesIO(data), settings.max_pixels, name)

@@ -97,10 +97,13 @@ def _fill_picture(options: InpaintOptions, image: Path, mask: Path, output: Path
         picture.size,
         invert=options.mask_reading.invert_mask,
         channel=options.mask_reading.mask_channel,
+        force=options.mask_reading.force,
         max_pixels=options.max_pixels,
     )
     lines, avoid = (
-        None if name is None else images.to_mask(name, picture.size, max_pixels=options.max_pixels, name=what)
+        None
+        if name is None
+        else images.to_mask(name, picture.size, max_pixels=options.max_pixels, force=True, name=what)
         for name, what in ((options.sketch, "the sketch"), (options.avoid, "what to avoid,"))
     )
     start = time.monotonic()

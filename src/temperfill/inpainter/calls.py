@@ -34,6 +34,7 @@ class CallKeywords(FillKeywords, total=False):
     avoid: Planes | None
     invert_mask: bool
     mask_channel: MaskChannel
+    force: bool
     on_progress: OnProgress | None
     max_pixels: int
 
@@ -111,6 +112,7 @@ class Calls(ABC):
         avoid: Planes | None = None,
         invert_mask: bool = False,
         mask_channel: MaskChannel = "luminance",
+        force: bool = False,
         on_progress: OnProgress | None = None,
         output_type: OutputType = "auto",
         max_pixels: int = MAX_PIXELS,
@@ -130,6 +132,7 @@ class Calls(ABC):
                 parts.
             invert_mask: black = fill.
             mask_channel: alpha takes the mask from its opacity.
+            force: take a mask that looks like a photograph, or whose strokes are too weak to mark anything, as it is.
             on_progress: called with the steps done and their number; what it raises ends the work.
             output_type: pil gives a Pillow image in the mode of the input, with 8 bits where Pillow has no more, np an
                 array in its mode and depth. pt gives a tensor: for a tensor one of its shape and type, on its device,
@@ -158,9 +161,12 @@ class Calls(ABC):
             picture = images.open_picture(array_of(source) if isinstance(source, Tensor) else source, max_pixels)
             if output_type == "pil" or (output_type == "auto" and not isinstance(source, Tensor)):
                 _warn_of_bytes(picture)
-            hole = images.to_mask(white, picture.size, invert=invert_mask, channel=mask_channel, max_pixels=max_pixels)
+            reading: Any = {"invert": invert_mask, "channel": mask_channel, "force": force}
+            hole = images.to_mask(white, picture.size, max_pixels=max_pixels, **reading)
             sketched, avoided = (
-                None if drawn is None else images.to_mask(drawn, picture.size, max_pixels=max_pixels, name=name)
+                None
+                if drawn is None
+                else images.to_mask(drawn, picture.size, max_pixels=max_pixels, force=True, name=name)
                 for drawn, name in ((lines, "the sketch"), (shun, "what to avoid"))
             )
             filled, _ = self.trace(picture, hole, sketched, asked, on_progress, avoided)

@@ -252,7 +252,7 @@ def _pictures(form: Form, max_pixels: int) -> tuple[images.Picture, Hole, Hole |
         picture = images.open_picture(form.image, max_pixels, "the image")
         hole = images.to_mask(form.mask, picture.size, max_pixels=max_pixels)
         sketch, avoid = (
-            None if file is None else images.to_mask(file, picture.size, max_pixels=max_pixels, name=name)
+            None if file is None else images.to_mask(file, picture.size, max_pixels=max_pixels, force=True, name=name)
             for file, name in ((form.sketch, "the sketch"), (form.avoid, "what to avoid"))
         )
     return picture, hole, sketch, avoid
