@@ -1,6 +1,7 @@
 """Pictures of every kind that a caller may hold: modes of Pillow, bytes of files, odd arrays."""
 
 import io
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -74,6 +75,14 @@ def test_pillow_gets_eight_bits_of_colour_with_a_warning(inpainter: Inpainter) -
     with pytest.warns(UserWarning, match=r"16 bits per colour.*output_type='np'"):
         result = inpainter(pixels, HOLE)
     assert np.array_equal(np.asarray(result)[~HOLE], np.rint(pixels / 257)[~HOLE])
+
+
+def test_deep_files_that_pillow_opened_are_cut_aloud(tmp_path: Path) -> None:
+    pixels = RNG.integers(0, 65536, (20, 24, 3), np.uint16)
+    images.save_picture(tmp_path / "deep.png", images.open_picture(pixels))
+    with Image.open(tmp_path / "deep.png") as image, pytest.warns(UserWarning, match="give the path"):
+        assert not images.open_picture(image).is_deep
+    assert np.array_equal(images.open_picture(tmp_path / "deep.png").pixels, pixels)
 
 
 def test_a_smooth_gradient_stays_smooth_in_16_bits() -> None:

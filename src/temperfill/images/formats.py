@@ -156,14 +156,14 @@ def depth(image: Image.Image) -> int:
         return image.layout.kind.itemsize * 8
     if image.format == "HEIF":
         return max(int(image.info.get("bit_depth", 8)), 8)
-    return {"I;16": 16, "I;16B": 16, "I": 32, "F": 32}.get(image.mode, 16 if _is_deep(image) else 8)
+    return {"I;16": 16, "I;16B": 16, "I": 32, "F": 32}.get(image.mode, 16 if is_deep(image) else 8)
 
 
 def is_cut(image: Image.Image) -> bool:
     """Whether the colours of a picture have more than the 8 bits with which it is read."""
     if image.format == "HEIF":
         return depth(image) > 8
-    return _is_deep(image) and not sixteen.is_read_here(image)
+    return is_deep(image) and not sixteen.is_read_here(image)
 
 
 def one_line(error: BaseException) -> str:
@@ -186,8 +186,8 @@ def _begins(kind: str, start: bytes) -> bool:
     return accept is not None and accept(start) is True
 
 
-def _is_deep(image: Image.Image) -> bool:
-    """Whether Pillow cuts the channels of a file down to 8 bits."""
+def is_deep(image: Image.Image) -> bool:
+    """Whether Pillow cuts the channels of a file down to 8 bits, when it decodes it."""
     if image.mode not in ("RGB", "RGBA", "LA", "CMYK"):
         return False
     return any(

@@ -13,6 +13,7 @@ MODES = ("1", "L", "LA", "P", "RGB", "RGBX", "RGBA", "CMYK", "YCbCr", "LAB", "HS
 """Modes of Pillow that are supported."""
 DEEP_GREY = {"I;16": "uint16", "I": "int32", "F": "float32"}
 """Modes of Pillow for grey with more than 8 bits; it has none for colours."""
+_FOR_WRITING = ("jpeg", "layout", "pages")  # of a file in the same format, and nothing that Pillow knows
 
 
 @dataclass(frozen=True)
@@ -109,7 +110,7 @@ class Picture:
         image = Image.fromarray(pixels) if self.mode in ("1", *DEEP_GREY) else Image.fromarray(pixels, self.mode)
         if self.palette is not None:
             image.putpalette(self.palette, "RGB")
-        image.info.update(self.info)
+        image.info.update({key: value for key, value in self.info.items() if key not in _FOR_WRITING})
         return image
 
 

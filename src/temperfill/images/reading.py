@@ -13,7 +13,16 @@ from PIL import ExifTags, Image, ImageOps, JpegImagePlugin, TiffImagePlugin
 
 from temperfill.images import sixteen, tiff, whole
 from temperfill.images.colours import to_rgb
-from temperfill.images.formats import DECODER_ERRORS, depth, has_frames, identify, is_cut, one_line, stored_size
+from temperfill.images.formats import (
+    DECODER_ERRORS,
+    depth,
+    has_frames,
+    identify,
+    is_cut,
+    is_deep,
+    one_line,
+    stored_size,
+)
 from temperfill.images.jpeg import read_form as read_jpeg_form
 from temperfill.images.picture import DEEP_GREY, MODES, Array, Picture, to_bytes
 from temperfill.images.tiff_pages import read_pages
@@ -65,6 +74,9 @@ def open_picture(source: Source, max_pixels: int = MAX_PIXELS, name: str = "the 
     if isinstance(source, np.ndarray):
         return _from_array(source)
     if isinstance(source, Image.Image):
+        if is_deep(source):
+            text = f"Pillow reads {depth(source)} bits per colour as 8; give the path of the picture, or an array"
+            warnings.warn(text, UserWarning, stacklevel=3)
         return _from_image(source, "the image")
     if isinstance(source, str) and "://" in source:
         raise ValueError(f"{source} is an address, and no path here: open it first, and give the open file")
