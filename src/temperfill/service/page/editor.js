@@ -145,6 +145,14 @@ export class Editor {
     }
   }
 
+  /** Closes the photo and forgets what the browser keeps of it; `then` starts over. */
+  async close(then) {
+    if (this.hasWork && !(await ask(`Close ${this.photo.name}? What is not saved will be gone.`, "Close"))) return;
+    this.photo = null; // so that nothing is kept again
+    await this.session.forget();
+    then();
+  }
+
   /** Brings back what `Session.load` found. */
   async restore({ photo, versions, shown, marks, settings }) {
     this.place(photo);

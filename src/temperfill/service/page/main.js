@@ -66,6 +66,7 @@ const ACTIONS = {
   colder: heatBy(-1),
   warmer: heatBy(1),
   fill,
+  close: () => editor.attempt(() => editor.close(() => window.location.reload())),
   cancel: () => editor.attempt(() => editor.filler.cancel()),
   tries: () => editor.attempt(() => editor.filler.tryMore()),
   "close-tries": () => editor.filler.close(),

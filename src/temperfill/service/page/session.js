@@ -24,7 +24,14 @@ export class Session {
   begin() {
     this.started = false;
     this.token = String(Math.random());
-    this.write((store) => store.clear());
+    return this.write((store) => store.clear());
+  }
+
+  /** Forgets everything. */
+  async forget() {
+    clearTimeout(this.timer);
+    this.timer = null;
+    await this.begin();
   }
 
   /** Keeps the state of an editor, once it is calm. */
