@@ -103,7 +103,8 @@ def test_known_values_and_metadata_survive(
     assert page.planarconfig == 1 + planes
     assert page.compression == (8 if compression else 1)
     tags = {tag.code: tag.value for tag in page.tags}
-    assert (tags[315], bytes(tags[700]), tags[282]) == ("someone", XMP, (3_000_000, 10_000))
+    assert (tags[315], bytes(tags[700])) == ("someone", XMP)
+    assert tags[282] == (3_000_000 if orientation < 5 else 1_500_000, 10_000)
     assert 274 not in tags
     header = images.read_header(io.BytesIO(written))
     assert (header.size, header.depth, header.is_cut) == (picture.size, np.dtype(kind).itemsize * 8, False)

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
 from temperfill.errors import InputError, printable
+from temperfill.images import metadata
 from temperfill.images.picture import DEEP_GREY, Array, Picture, full, palette_table, to_bytes
 from temperfill.images.profiles import Profile, read_profile
 
@@ -66,7 +67,7 @@ def paste(
             pixels[hole, -1] = full(pixels.dtype)
     else:
         pixels[hole] = values.reshape(len(colours), *pixels.shape[2:])
-    return replace(picture, pixels=pixels)
+    return replace(picture, pixels=pixels, info=metadata.without_covered(picture.info, hole))
 
 
 def cut_out(picture: Picture, hole: NDArray[np.bool_]) -> Picture:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from PIL import ExifTags, JpegImagePlugin
+from PIL import JpegImagePlugin
 
 _SIDE = 8  # of a block
 _TURNED = (5, 6, 7, 8)  # orientations that exchange rows and columns
@@ -43,15 +43,15 @@ class JpegForm:
         return options | {"quality": otherwise if quality is None else quality}
 
 
-def read_form(image: JpegImagePlugin.JpegImageFile) -> JpegForm:
-    """Of a decoded JPEG, for the picture that is turned upright."""
+def read_form(image: JpegImagePlugin.JpegImageFile, orientation: int) -> JpegForm:
+    """Of a decoded JPEG, for the picture that is turned upright as its orientation says."""
     found = image.quantization
     # Of each channel: name, blocks across and down, table.
     tables = [tuple(found.get(layer[3], ())) for layer in image.layer]
     usable = all(len(table) == _SIDE**2 and min(table) > 0 and max(table) <= _MOST for table in tables)
     first, *others = ((layer[1], layer[2]) for layer in image.layer)
     sampling = _SAMPLINGS.get(first, _FULL) if set(others) == {(1, 1)} else _FULL  # where Pillow writes no such thing
-    if image.getexif().get(ExifTags.Base.Orientation) in _TURNED:
+    if orientation in _TURNED:
         tables = [tuple(np.reshape(table, (_SIDE, _SIDE)).T.ravel().tolist()) for table in tables if usable]
         sampling = _FULL if sampling == _HALF_ACROSS else sampling
     is_progressive = bool(image.info.get("progressive") or image.info.get("progression"))

@@ -2,16 +2,15 @@
 
 import io
 import warnings
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
-from PIL import ExifTags, Image, ImageOps, JpegImagePlugin, TiffImagePlugin
+from PIL import Image, JpegImagePlugin, TiffImagePlugin
 
-from temperfill.images import sixteen, tiff, whole
+from temperfill.images import metadata, sixteen, tiff, whole
 from temperfill.images.colours import to_rgb
 from temperfill.images.formats import (
     DECODER_ERRORS,
@@ -24,9 +23,10 @@ from temperfill.images.formats import (
     stored_size,
 )
 from temperfill.images.jpeg import read_form as read_jpeg_form
-from temperfill.images.picture import DEEP_GREY, MODES, Array, Picture, to_bytes
+from temperfill.images.picture import MODES, Array, Picture, to_bytes
 from temperfill.images.tiff_pages import read_pages
 from temperfill.images.tiff_writing import read_form as read_tiff_form
+from temperfill.images.turning import turn, turn_deep
 
 Source = str | Path | bytes | bytearray | memoryview | BinaryIO | Image.Image | Array
 
@@ -34,27 +34,7 @@ MAX_PIXELS = 256_000_000
 """Default limit on width times height; files above it are refused before decoding."""
 MOST_ASPECT = 20
 """Long side through short side of a picture that may be enlarged by its short side."""
-# Tags of TIFF that say how pixels lie in the old file, those with a place of their own, and the orientation.
-_STRUCTURAL_TAGS = frozenset(
-    tag
-    for first, last in (
-        *((254, 259), (262, 266), (273, 274), (277, 284), (290, 293), (296, 296), (301, 301), (317, 325), (330, 332)),
-        *((338, 343), (347, 347), (512, 521), (529, 532), (700, 700), (34665, 34665), (34675, 34675), (34853, 34853)),
-    )
-    for tag in range(first, last + 1)
-)
 _RESOLUTION = 282  # across
-# What turns stored rows and columns upright, by orientation.
-_TURNS: dict[int, Callable[[Array], Array]] = {
-    2: np.fliplr,
-    3: lambda pixels: np.rot90(pixels, 2),
-    4: np.flipud,
-    5: lambda pixels: pixels.swapaxes(0, 1),
-    6: lambda pixels: np.rot90(pixels, -1),
-    7: lambda pixels: np.rot90(pixels, 2).swapaxes(0, 1),
-    8: np.rot90,
-}
-XMP_TEXT = "XML:com.adobe.xmp"
 _LIKE_SRGB = (1, 2, 5, 6, 7)  # primaries (ITU-T H.273) that are those of sRGB, nearly so, or not told
 
 
@@ -115,7 +95,8 @@ def read_small(file: BinaryIO, side: int, name: str = "the file") -> NDArray[np.
     _check_size(stored_size(image), name, MAX_PIXELS)
     try:
         image.draft("L", (side, side))
-        return np.asarray(_upright(image, name).convert("L"))
+        orientation = metadata.orientation_of(image, metadata.exif_of(image, file, name))
+        return np.asarray(turn(image, orientation).convert("L"))
     except MemoryError:
         raise ValueError(f"{name} cannot be decoded: not enough memory, or its header is damaged") from None
     except (OSError, *DECODER_ERRORS) as error:
@@ -169,7 +150,7 @@ def _from_file(file: BinaryIO, name: str, max_pixels: int) -> Picture:
     except (OSError, *DECODER_ERRORS) as error:
         raise ValueError(f"{name} is damaged or truncated: {one_line(error)}") from None
     _check_size(image.size, name, max_pixels)  # again: HEIF states its size twice
-    picture = _from_image(image, name, deep)
+    picture = _from_image(image, name, deep, file)
     return _with_pages(picture, file, name) if _has_pages(image) else picture
 
 
@@ -222,42 +203,43 @@ def _warn_of_losses(image: Image.Image, name: str) -> None:
         warnings.warn(f"{name} {loss}", UserWarning, stacklevel=4)
 
 
-def _from_image(image: Image.Image, name: str, deep: tuple[str, Array] | None = None) -> Picture:
+def _from_image(
+    image: Image.Image, name: str, deep: tuple[str, Array] | None = None, file: BinaryIO | None = None
+) -> Picture:
     """Takes over the pixels of a decoded image, upright, and what is worth keeping of its metadata.
 
     Args:
         image: decoded, but where ``deep`` is given.
         name: for errors and warnings.
         deep: mode and values that Pillow does not have.
+        file: that the image comes from, if it comes from one.
     """
-    jpeg = read_jpeg_form(image) if isinstance(image, JpegImagePlugin.JpegImageFile) else None
     layout = None
     if isinstance(image, TiffImagePlugin.TiffImageFile):
         layout = read_tiff_form(image)
         if _RESOLUTION not in image.tag_v2:
             image.info.pop("dpi", None)  # which Pillow makes up
-    is_ppm = image.format == "PPM"
-    exif, texts = _read_exif(image, name), _read_texts(image)
+    exif = metadata.exif_of(image, file, name)
+    orientation = metadata.orientation_of(image, exif)
+    jpeg = read_jpeg_form(image, orientation) if isinstance(image, JpegImagePlugin.JpegImageFile) else None
     if deep is None:
-        image, (mode, pixels) = _plain(_upright(image, name), is_ppm)
+        upright, (mode, pixels) = _plain(turn(image, orientation), image.format == "PPM")
     else:
-        image, (mode, pixels) = _upright_deep(image, *deep)
+        upright, (mode, pixels) = turn_deep(image, *deep, orientation)
     if mode not in MODES:
         raise ValueError(f"{name} has mode {mode}, supported are {', '.join(MODES)}; convert it to RGB first")
     if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
         raise ValueError(f"{name} holds values that are not finite; replace them first, as with numpy.nan_to_num")
-    kept = ("icc_profile", "dpi", "xmp", "comment", *(("transparency",) if mode == "P" else ()))
-    info = {key: image.info[key] for key in kept if key in image.info}
-    info = {key: value for key, value in info.items() if key not in ("xmp", "comment") or isinstance(value, bytes)}
-    info |= {"exif": exif} if exif else {}
-    info |= {"texts": texts} if texts else {}
+    info = metadata.collect(image, file, exif, orientation, pixels.shape[:2], name)
+    if mode == "P" and "transparency" in upright.info:
+        info["transparency"] = upright.info["transparency"]
     info |= {"jpeg": jpeg} if jpeg is not None else {}
     info |= {"layout": layout} if layout is not None else {}
     palette = None
     if mode == "P":
-        table = np.array(image.getpalette("RGBA"), np.uint8).reshape(-1, 4)
+        table = np.array(upright.getpalette("RGBA"), np.uint8).reshape(-1, 4)
         palette = table[:, :3].tobytes()
-        if image.palette is not None and image.palette.mode == "RGBA":
+        if upright.palette is not None and upright.palette.mode == "RGBA":
             info["transparency"] = table[:, 3].tobytes()
     return Picture(pixels, mode, info, palette)
 
@@ -275,63 +257,6 @@ def _plain(image: Image.Image, is_ppm: bool) -> tuple[Image.Image, tuple[str, Ar
     elif mode == "I" and is_ppm:  # how Pillow reads 16 bits there
         mode, pixels = "I;16", np.clip(pixels, 0, 65535).astype(np.uint16)
     return image, (mode, pixels)
-
-
-def _upright_deep(image: Image.Image, mode: str, values: Array) -> tuple[Image.Image, tuple[str, Array]]:
-    """Turns values (H, W, C) as the orientation says; the image has what else the file said, without it."""
-    orientation = image.getexif().get(ExifTags.Base.Orientation, 1)
-    rest = Image.new("L", (1, 1))
-    rest.info = dict(image.info)
-    if orientation in _TURNS:
-        rest.getexif()[ExifTags.Base.Orientation] = orientation
-        rest = ImageOps.exif_transpose(rest)
-        values = np.ascontiguousarray(_TURNS[orientation](values))
-    key = rest.info.get("transparency")
-    if key is not None and mode in ("L", "RGB"):  # as above
-        opaque = (values != np.array(key, values.dtype)).any(-1, keepdims=True) * np.iinfo(values.dtype).max
-        mode, values = mode + "A", np.concatenate((values, opaque.astype(values.dtype)), -1)
-    if values.shape[2] == 1:
-        names = {kind: name for name, kind in DEEP_GREY.items()}
-        mode, values = names.get(values.dtype.name, mode), values[..., 0]
-    return rest, (mode, values)
-
-
-def _upright(image: Image.Image, name: str) -> Image.Image:
-    if image.format == "HEIF":  # its decoder turns; what EXIF says of it beside has no effect (ISO/IEC 23000-22)
-        return image
-    try:
-        return ImageOps.exif_transpose(image)
-    except (OSError, *DECODER_ERRORS) as error:
-        warnings.warn(f"the orientation of {name} cannot be read ({error})", UserWarning, stacklevel=4)
-        return image
-
-
-def _read_exif(image: Image.Image, name: str) -> bytes:
-    """EXIF data without the orientation, which the pixels get; empty without any."""
-    result, found = Image.Exif(), False
-    try:
-        exif = image.getexif()
-        if isinstance(image, TiffImagePlugin.TiffImageFile):
-            result.endian = exif.endian
-        for tag, value in exif.items():
-            if tag not in _STRUCTURAL_TAGS:
-                result[tag], found = value, True
-        for ifd in (ExifTags.IFD.Exif, ExifTags.IFD.GPSInfo):
-            values = exif.get_ifd(ifd)
-            if values:
-                result.get_ifd(ifd).update(values)
-                found = True
-        return result.tobytes() if found else b""
-    except (OSError, *DECODER_ERRORS) as error:
-        warnings.warn(f"the EXIF data of {name} is damaged and left out ({error})", UserWarning, stacklevel=4)
-        return b""
-
-
-def _read_texts(image: Image.Image) -> dict[str, str]:
-    """Texts of a PNG by their keywords, but for EXIF and XMP, which have places of their own."""
-    # Those of an animation can only be read together with all of its frames.
-    texts = {} if getattr(image, "is_animated", False) else getattr(image, "text", {})
-    return {key: text for key, text in texts.items() if not key.startswith(("Raw profile type", XMP_TEXT))}
 
 
 def _within_unit(values: Array) -> bool:

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from PIL import Image, PngImagePlugin
+from PIL import Image
 
 from temperfill.files import atomic_write
+from temperfill.images import fitting
 from temperfill.images.colours import cut_out
-from temperfill.images.formats import DECODER_ERRORS, FORMATS, WRITTEN
+from temperfill.images.formats import DECODER_ERRORS, FORMATS, WRITTEN, one_line
 from temperfill.images.picture import DEEP_GREY, Array, Picture
-from temperfill.images.reading import XMP_TEXT
 from temperfill.images.sixteen import encode_png, encode_ppm
 from temperfill.images.tiff_writing import Form, encode_tiff
 
@@ -35,14 +35,8 @@ _STORABLE = {
 }
 # Modes to try in turn, each of which holds all that the mode holds.
 _WIDER = {"1": ("L", "RGB"), "L": ("RGB", "RGBA"), "LA": ("RGBA",), "P": ("RGB", "RGBA")}
-_METADATA = {
-    "icc_profile": ("PNG", "JPEG", "WEBP", "AVIF", "TIFF"),
-    "exif": ("PNG", "JPEG", "WEBP", "AVIF", "TIFF"),
-    "xmp": ("JPEG", "WEBP", "AVIF", "TIFF"),
-    "dpi": ("PNG", "JPEG", "TIFF", "BMP"),
-    "comment": ("JPEG", "GIF"),
-}
-_LONGEST_COMMENT = 65_533  # bytes, of JPEG
+# Longest side, pixels, of formats whose header or encoder has a limit below that of the others.
+_LONGEST = {"WEBP": 16_383, "JPEG": 65_500, "GIF": 65_535, "AVIF": 65_535}
 _WITHOUT_ALPHA = {"RGBA": "RGB", "RGBX": "RGB", "LA": "L"}
 # Formats with more than 8 bits, and the modes that have them there.
 _DEEP = {
@@ -100,7 +94,7 @@ def check_suffix(suffix: str, name: str = "cannot write") -> None:
 
 
 def check_storable(picture: Picture, path: Path, layer: bool = False) -> None:
-    """Checks, before any work, that a format holds a picture; warns where it holds fewer bits of each colour.
+    """Checks, before any work, that a format holds a picture; warns of depth and metadata that it has no place for.
 
     Args:
         picture: to be written.
@@ -108,12 +102,21 @@ def check_storable(picture: Picture, path: Path, layer: bool = False) -> None:
         layer: only its hole is to be written.
 
     Raises:
-        ValueError: it would lose colours or alpha.
+        ValueError: it would lose colours or alpha, or is too large for the format.
     """
     if layer:
         picture = cut_out(picture, np.zeros(picture.size, np.bool_))
     kind = WRITTEN[path.suffix.lower()]
+    if max(picture.size) > (longest := _LONGEST.get(kind, max(picture.size))):
+        height, width = picture.size
+        raise ValueError(
+            f"cannot write {path}: {kind} holds at most {longest} pixels a side, the picture has {width}x{height}; "
+            "use .png or .tif"
+        )
     held = _held(picture, path)
+    for loss in fitting.fitting(held.info, kind)[1]:
+        text = f"{path.name} will not have {loss}; {kind} has no place for it"
+        warnings.warn(text, UserWarning, stacklevel=3)
     bits, kept = (8 * each.pixels.dtype.itemsize for each in (picture, held))
     if kept < bits:
         text = f"{path.name} will have {kept} bits per colour instead of {bits}; {kind} holds no more"
@@ -208,42 +211,50 @@ def encode_picture(picture: Picture, path: Path, quality: int | None = None, *, 
         ValueError: a format that cannot hold the picture, or a quality out of range.
     """
     _check_quality(quality)
-    kind, original = WRITTEN[path.suffix.lower()], picture.mode
-    picture = _held(picture, path)
-    options = _options(kind, picture, quality)
+    kind = WRITTEN[path.suffix.lower()]
+    held = _held(picture, path)
+    info, _ = fitting.fitting(held.info, kind)
+    if not held.is_deep and picture.mode in ("1", "L", "LA", *DEEP_GREY) and kind in ("WEBP", "AVIF"):
+        info.pop("icc_profile", None)  # describes grey, which the format forces into RGB
+    try:
+        return _encoded(held, path, info, quality, fast)
+    except (OSError, *DECODER_ERRORS) as error:
+        reason = one_line(error)
+    # Whatever it was, the pixels are worth more than what was said about them.
+    plain: dict[str, Any] = {key: info[key] for key in ("jpeg", "layout", "pages") if key in info}
+    try:
+        encoded = _encoded(held, path, plain, quality, fast)
+    except (OSError, *DECODER_ERRORS) as error:
+        raise ValueError(f"cannot write {path} as {kind}: {one_line(error)}") from None
+    warnings.warn(f"{path.name} is written without its metadata, which failed ({reason})", UserWarning, stacklevel=2)
+    return encoded
+
+
+def _encoded(picture: Picture, path: Path, info: dict[str, Any], quality: int | None, fast: bool) -> bytes:
+    """A file with the pixels of a picture that a format holds, and with this metadata; raises what encoders raise."""
+    kind = WRITTEN[path.suffix.lower()]
+    options = _options(kind, picture, info, quality)
+    if picture.is_deep and kind == "PPM":
+        return encode_ppm(picture.pixels)
+    if picture.is_deep and kind == "PNG":
+        return encode_png(picture.pixels, 1 if fast else 6, **options)
     if picture.is_deep:
-        return _encode_deep(picture, path, options, fast)
+        return _tiff(picture.pixels, picture.mode, info)
     image = _as_image(picture, path)
     if fast and kind == "PNG":
         options["compress_level"] = 1
-    if original in ("1", "L", "LA", *DEEP_GREY) and image.mode in ("RGB", "RGBA"):
-        options.pop("icc_profile", None)  # describes grey, which the format forced into RGB
     if kind == "TIFF":
-        return _tiff(np.asarray(image), image.mode, path, options)
+        return _tiff(np.asarray(image), image.mode, info)
     image.info = {key: value for key, value in image.info.items() if key == "transparency"}
     # Into memory: some of Pillow's writers seek, and one that fails must not leave a file.
     encoded = io.BytesIO()
-    try:
-        image.save(encoded, kind, **options)
-    except (OSError, *DECODER_ERRORS) as error:
-        raise ValueError(f"cannot write {path} as {kind}: {error}") from None
+    image.save(encoded, kind, **options)
     return encoded.getvalue()
 
 
-def _encode_deep(picture: Picture, path: Path, options: dict[str, Any], fast: bool) -> bytes:
-    kind = WRITTEN[path.suffix.lower()]
-    if kind == "PNG":
-        return encode_png(picture.pixels, 1 if fast else 6, **options)
-    if kind == "PPM":
-        return encode_ppm(picture.pixels)
-    return _tiff(picture.pixels, picture.mode, path, options)
-
-
-def _tiff(pixels: Array, mode: str, path: Path, options: dict[str, Any]) -> bytes:
-    try:
-        return encode_tiff(pixels, mode, **options)
-    except ValueError as error:
-        raise ValueError(f"cannot write {path}: {error}") from None
+def _tiff(pixels: Array, mode: str, info: dict[str, Any]) -> bytes:
+    kept = {key: info[key] for key in ("icc_profile", "xmp", "dpi", "pages") if key in info}
+    return encode_tiff(pixels, mode, info.get("layout", Form()), fitting.tiff_tags(info).encoded(), **kept)
 
 
 def _check_quality(quality: int | None) -> None:
@@ -251,17 +262,17 @@ def _check_quality(quality: int | None) -> None:
         raise ValueError(f"quality must lie in 1 to 100, got {quality}")
 
 
-def _options(kind: str, picture: Picture, quality: int | None) -> dict[str, Any]:
-    """Metadata and quality for Pillow's writer; what a format has no place for is left out."""
-    info = picture.info
-    options: dict[str, Any] = {}
-    for key, kinds in _METADATA.items():
-        if info.get(key) and kind in kinds:
-            options[key] = info[key]
-    if kind == "JPEG" and "comment" in options:
-        options["comment"] = options["comment"][:_LONGEST_COMMENT]
+def _options(kind: str, picture: Picture, info: dict[str, Any], quality: int | None) -> dict[str, Any]:
+    """Metadata and quality for Pillow's writers."""
+    options: dict[str, Any] = {key: info[key] for key in ("icc_profile", "dpi", "comment") if key in info}
+    if kind in ("JPEG", "PNG", "WEBP", "AVIF") and "exif" in info:
+        options["exif"] = info["exif"]
+    if kind in ("JPEG", "WEBP", "AVIF") and "xmp" in info:
+        options["xmp"] = info["xmp"]
     if kind == "PNG":
-        options["pnginfo"] = _texts(info)
+        options["pnginfo"] = fitting.png_info(info)
+    if kind == "JPEG" and "iptc" in info:
+        options["extra"] = fitting.iptc_segment(info["iptc"])
     if kind == "JPEG" and "jpeg" in info:
         channels = picture.pixels.shape[2] if picture.pixels.ndim == 3 else 1
         options |= info["jpeg"].options(channels, quality, QUALITY)
@@ -269,16 +280,4 @@ def _options(kind: str, picture: Picture, quality: int | None) -> dict[str, Any]
         options["quality"] = QUALITY if quality is None else quality
     if kind == "WEBP":
         options |= {"lossless": quality == 100, "exact": True}
-    if kind == "TIFF":
-        options |= {"form": info.get("layout", Form()), "pages": info.get("pages")}
     return options
-
-
-def _texts(info: dict[str, Any]) -> PngImagePlugin.PngInfo:
-    """Texts of a PNG, among which its XMP has its place."""
-    result = PngImagePlugin.PngInfo()
-    for key, text in info.get("texts", {}).items():
-        result.add_text(key, text)
-    if info.get("xmp"):
-        result.add_itxt(XMP_TEXT, info["xmp"].decode(errors="replace"))
-    return result

@@ -13,6 +13,7 @@ MOST_CHUNKS = 10_000
 MOST_PIXEL_CHUNKS = 100_000
 """Chunks of pixels and frames; of 8 kB in a file of 64 MB there are 8000."""
 _PIXELS = frozenset((b"IDAT", b"fdAT", b"fcTL"))
+_COLOURS = frozenset((b"gAMA", b"cHRM", b"sRGB", b"cICP"))
 _SUM = 4  # bytes of the checksum behind a chunk
 
 
@@ -47,4 +48,18 @@ def pixel_data(file: BinaryIO) -> Iterator[bytes]:
             return
         if head[4:] == b"IDAT":
             yield file.read(length)
+        place += 8 + length + _SUM
+
+
+def colour_chunks(file: BinaryIO) -> tuple[tuple[bytes, bytes], ...]:
+    """The chunks of a PNG that was checked which say how its colours are meant, besides a profile; each once."""
+    place, found = 8, dict[bytes, bytes]()
+    while True:
+        file.seek(place)
+        head = file.read(8)
+        length = int.from_bytes(head[:4], "big")
+        if len(head) < 8 or head[4:] in (b"IDAT", b"IEND"):
+            return tuple(found.items())
+        if head[4:] in _COLOURS and length <= 32:
+            found[head[4:]] = file.read(length)
         place += 8 + length + _SUM
