@@ -186,6 +186,31 @@ async def preview(client: httpx.AsyncClient, content: bytes) -> httpx.Response:
     return await client.post("/v1/preview", files={"image": ("a", content)})
 
 
+def test_answers_tell_their_warnings() -> None:
+    empty = encode(np.zeros_like(hole()))
+    alpha = encode(with_alpha(), "PNG")
+    exif = Image.Exif()
+    exif[ExifTags.Base.Artist] = "someone"
+    photo = encode(pixels(), "PNG", exif=exif)
+
+    async def main() -> None:
+        async with running() as (client, _):
+            told = (await client.post("/v1/inpaint", files=form(alpha, empty))).headers
+            assert json.loads(told["X-Warnings"])[0].startswith("the mask is empty")
+            assert told["X-Warnings"].isascii()
+            quiet = await client.post("/v1/inpaint", files=form(photo), data={"format": "jpeg"})
+            assert quiet.status_code == 200
+            assert "X-Warnings" not in quiet.headers
+        async with running(settings=ServiceLimits(keep_metadata=True)) as (client, _):
+            comment = encode(pixels(), "JPEG", comment=b"a remark")
+            told = (await client.post("/v1/inpaint", files=form(comment), data={"format": "png"})).headers
+            assert json.loads(told["X-Warnings"]) == [
+                "the result.png will not have the comment; PNG has no place for it"
+            ]
+
+    asyncio.run(main())
+
+
 def test_previews_are_what_the_package_reads_upright_without_metadata() -> None:
     exif = Image.Exif()
     exif[ExifTags.Base.Orientation], exif[ExifTags.Base.Artist] = 6, "a name of a person"

@@ -121,31 +121,36 @@ def _word(order: str, content: bytes) -> int:
 
 
 def _entries(file: BinaryIO, order: str, start: int, is_big: bool) -> Iterator[tuple[int, Value]]:
-    count, entry = (
-        struct.Struct(order + ("Q" if is_big else "H")),
-        struct.Struct(order + ("HHQ8s" if is_big else "HHI4s")),
-    )
-    file.seek(start)
-    raw = file.read(count.size)
+    count, word = (struct.Struct(order + kind) for kind in (("Q", "Q") if is_big else ("H", "I")))
+    entry = struct.Struct(order + ("HHQ8s" if is_big else "HHI4s"))
+    raw = _part(file, start, count.size)
     number = count.unpack(raw)[0] if len(raw) == count.size else 0
-    if number > _MOST_ENTRIES:
-        return
-    table = file.read(number * entry.size)
+    table = _part(file, start + count.size, min(number, _MOST_ENTRIES) * entry.size)
+    left = file.seek(0, io.SEEK_END)  # values that share bytes could be any number of times as long as the file
     for tag, kind, length, place in entry.iter_unpack(table[: len(table) // entry.size * entry.size]):
         size = _SIZES.get(kind, 0) * length
         if not 0 < size <= MOST_BYTES:
             continue
-        content = place[:size]
-        if size > len(place):
-            file.seek(struct.unpack(order + ("Q" if is_big else "I"), place)[0])
-            content = file.read(size)
-        kind, content = (
-            (LONG, content[:4] if order == "<" else content[4:])
-            if kind in (16, 18) and length == 1
-            else (kind, content)
-        )
-        if len(content) == _SIZES[kind] * length:
-            yield tag, Value(kind, content)
+        left -= size
+        if left < 0:
+            return
+        content = place[:size] if size <= len(place) else _part(file, word.unpack(place)[0], size)
+        if len(content) == size:
+            yield tag, _narrow(Value(kind, content), order)
+
+
+def _part(file: BinaryIO, start: int, size: int) -> bytes:
+    if start >= file.seek(0, io.SEEK_END):
+        return b""
+    file.seek(start)
+    return file.read(size)
+
+
+def _narrow(value: Value, order: str) -> Value:
+    """A place in BigTIFF as one of 32 bits, which all formats know."""
+    if value.kind not in (16, 18) or len(value.content) != 8:
+        return value
+    return Value(LONG, value.content[:4] if order == "<" else value.content[4:])
 
 
 def _write(file: bytearray, exif: Exif) -> None:

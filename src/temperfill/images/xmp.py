@@ -40,6 +40,8 @@ _TURNED = {(_EXIF, "SubjectArea"): "the area of the subject", (_EXIF, "SubjectLo
 _WIDTHS = ((_TIFF, "ImageWidth"), (_EXIF, "PixelXDimension"))
 _HEIGHTS = ((_TIFF, "ImageLength"), (_EXIF, "PixelYDimension"))
 _COVERED = 0.25
+MOST_BYTES, MOST_PARTS = 10_000_000, 100_000
+"""Bytes of a packet, and elements and properties, each of which becomes an object."""
 
 Change = Callable[[minidom.Document], bool]
 Covered = Callable[[float, float, float, float], float]
@@ -61,6 +63,8 @@ def edit(xmp: bytes, change: Change) -> bytes:
     """
     if b"<!DOCTYPE" in xmp or b"<!ENTITY" in xmp:
         raise ValueError("it declares entities")
+    if len(xmp) > MOST_BYTES or xmp.count(b"<") + xmp.count(b"=") > MOST_PARTS:
+        raise ValueError("it is longer than XMP is")
     try:
         with minidom.parseString(xmp.strip(b"\0 \r\n\t")) as document:
             if not change(document):
@@ -91,6 +95,8 @@ def current(xmp: bytes, size: tuple[int, int], orientation: int) -> tuple[bytes,
 def orientation(xmp: bytes) -> int:
     """The orientation that a packet tells, 1 where it tells none or is damaged."""
     found: list[str] = []
+    if b"Orientation" not in xmp:
+        return 1
 
     def look(document: minidom.Document) -> bool:
         found.extend(_text(node) for _, node in _properties(document) if _name(node) == (_TIFF, "Orientation"))

@@ -3,10 +3,11 @@
 import asyncio
 import contextlib
 import io
+import json
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import FastAPI, Request
 from fastapi.responses import FileResponse, JSONResponse, Response
@@ -25,6 +26,8 @@ from temperfill.service.settings import ServiceLimits
 
 if TYPE_CHECKING:  # torch is imported while the model is loaded, behind the first answers
     from temperfill.inpainter import Inpainter
+
+T = TypeVar("T")
 
 PAGE = Path(__file__).parent / "page"
 """Folder of the editor's page."""
@@ -51,6 +54,8 @@ PICTURE_TYPES = {
     "HEIF": "image/heic",
 }
 """Content type of each format of pictures."""
+MOST_WARNINGS, MOST_OF_WARNING = 10, 300
+"""Warnings that an answer tells, and characters of each."""
 SECONDS_TO_LOAD = 30.0
 """How long a question for the model waits while it is being loaded."""
 SECONDS_TO_CLOSE = 5.0
@@ -133,46 +138,54 @@ class Service:
             async with forms.read(request, fields, self.settings.max_pixels, check, parts) as form:
                 yield job, form
 
+    async def _run(
+        self, request: Request, job: Job, piece: Callable[[work.OnProgress], T], counts: bool = True
+    ) -> tuple[T, dict[str, str]]:
+        """What a piece of work gives, and what the answer says of it: seconds and warnings."""
+        (result, warned), seconds = await self.jobs.run(
+            job, lambda on_progress: work.heard(lambda: piece(on_progress)), lambda: _leaves(request), counts
+        )
+        told = {"X-Warnings": json.dumps([text[:MOST_OF_WARNING] for text in warned[:MOST_WARNINGS]])}
+        return result, {"X-Seconds": f"{seconds:.3f}"} | (told if warned else {})
+
     async def inpaint(self, request: Request) -> Response:
         """Fills the hole of a picture; the answer is a picture file."""
         max_pixels, keep = self.settings.max_pixels, self.settings.keep_metadata
         async with self._admitted(request, forms.INPAINT_FIELDS) as (job, form):
-            (content, suffix), seconds = await self.jobs.run(
+            (content, suffix), headers = await self._run(
+                request,
                 job,
                 lambda on_progress: work.fill(
                     self._ready(), form, max_pixels, on_progress, keep, self._traces, job.show
                 ),
-                lambda: _leaves(request),
             )
-        return _picture(content, suffix, seconds)
+        return _picture(content, suffix, headers)
 
     async def convert(self, request: Request) -> Response:
         """A picture in another format, with the metadata of its original."""
         max_pixels, keep = self.settings.max_pixels, self.settings.keep_metadata
         is_learned = self.inpainter is not None and self.inpainter.method.abilities.network is not None
         async with self._admitted(request, forms.CONVERT_FIELDS, forms.CONVERT_FILES) as (job, form):
-            (content, suffix), seconds = await self.jobs.run(
-                job, lambda _: work.convert(form, max_pixels, keep, is_learned), lambda: _leaves(request), counts=False
+            (content, suffix), headers = await self._run(
+                request, job, lambda _: work.convert(form, max_pixels, keep, is_learned), counts=False
             )
-        return _picture(content, suffix, seconds)
+        return _picture(content, suffix, headers)
 
     async def sources(self, request: Request) -> Response:
         """Where a place of the hole is copied from."""
         max_pixels = self.settings.max_pixels
         async with self._admitted(request, forms.SOURCES_FIELDS) as (job, form):
-            found, seconds = await self.jobs.run(
-                job, lambda _: work.sources(self._ready(), form, max_pixels, self._traces), lambda: _leaves(request)
+            found, headers = await self._run(
+                request, job, lambda _: work.sources(self._ready(), form, max_pixels, self._traces)
             )
-        return JSONResponse(found, headers={"X-Seconds": f"{seconds:.3f}"})
+        return JSONResponse(found, headers=headers)
 
     async def preview(self, request: Request) -> Response:
         """A picture as PNG, for browsers that cannot show its format."""
         max_pixels = self.settings.max_pixels
         async with self._admitted(request, {}, forms.PREVIEW_FILES) as (job, form):
-            content, seconds = await self.jobs.run(
-                job, lambda _: work.preview(form, max_pixels), lambda: _leaves(request), counts=False
-            )
-        headers = {"X-Seconds": f"{seconds:.3f}", "X-Depth": str(form.header.depth if form.header.is_cut else 8)}
+            content, headers = await self._run(request, job, lambda _: work.preview(form, max_pixels), counts=False)
+        headers["X-Depth"] = str(form.header.depth if form.header.is_cut else 8)
         return Response(content, media_type="image/png", headers=headers)
 
     async def job(self, name: str) -> dict[str, Any]:
@@ -301,9 +314,9 @@ def create_app(
     return app
 
 
-def _picture(content: bytes, suffix: str, seconds: float) -> Response:
+def _picture(content: bytes, suffix: str, headers: dict[str, str]) -> Response:
     kind = PICTURE_TYPES[images.WRITTEN[suffix]]
-    return Response(content, media_type=kind, headers={"X-Seconds": f"{seconds:.3f}"})
+    return Response(content, media_type=kind, headers=headers)
 
 
 async def _leaves(request: Request) -> None:

@@ -2,11 +2,13 @@
 
 import hashlib
 import math
+import threading
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NamedTuple
+from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +25,7 @@ if TYPE_CHECKING:  # torch is imported while the model is loaded, behind the fir
     from temperfill.inpainter.sources import Copies
 
 OnProgress = Callable[[int, int], None]
+T = TypeVar("T")
 Hole = NDArray[np.bool_]
 
 MOST_FILLS = 8
@@ -107,7 +110,8 @@ def fill(
     fields = form.fields
     with _refusals():
         picture, hole, sketch, avoid = _pictures(form, max_pixels)
-        path = _path_for(picture, fields["format"] or form.suffix, form.options.layer)  # before the work
+        shown = picture if keep_metadata else _plain(picture)
+        path = _path_for(shown, fields["format"] or form.suffix, form.options.layer)  # before the work
         show = None if on_draft is None else _drafts(on_draft)
         filled, copies = inpainter.trace(picture, hole, sketch, form.options, on_progress, avoid, show)
         if traces is not None:
@@ -144,9 +148,26 @@ def convert(form: Form, max_pixels: int, keep_metadata: bool = False, is_learned
             picture = images.mark(picture)
         if form.fields["format"] in EIGHT_BITS:
             picture = picture.rounded(np.uint8)  # as was asked for
-        path = _path_for(picture, form.fields["format"] or form.suffix)
         kept = picture if keep_metadata else _plain(picture)
+        path = _path_for(kept, form.fields["format"] or form.suffix)
         return images.encode_picture(kept, path, form.fields["quality"] or None), path.suffix
+
+
+def heard(work: Callable[[], T]) -> tuple[T, list[str]]:
+    """What a piece of work gave, and the warnings that it gave in this thread, each once; they are shown, too."""
+    texts: list[str] = []
+    thread = threading.get_ident()
+    with warnings.catch_warnings():
+        warnings.simplefilter("always", UserWarning)
+        show = warnings.showwarning
+
+        def hear(message: Warning | str, *others: Any, **named: Any) -> None:
+            if threading.get_ident() == thread:
+                texts.append(str(message))
+            show(message, *others, **named)
+
+        warnings.showwarning = hear
+        return work(), list(dict.fromkeys(texts))
 
 
 def _path_for(picture: images.Picture, suffix: str, layer: bool = False) -> Path:
