@@ -42,6 +42,7 @@ def error(found: np.ndarray, expected: np.ndarray) -> float:
         ("cpu", "bf16", 4),
         pytest.param("cuda", "fp32", 1.5, marks=pytest.mark.gpu),
         pytest.param("cuda", "bf16", 4, marks=pytest.mark.gpu),
+        pytest.param("cuda", "fp16", 4, marks=pytest.mark.gpu),
     ],
 )
 def test_pictures_are_filled_as_on_the_cpu(device: str, precision: str, bound: float) -> None:
