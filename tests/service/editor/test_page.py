@@ -118,7 +118,7 @@ def test_the_toolbar_is_one_row_on_a_desktop_also_during_a_fill(
 ) -> None:
     Image.fromarray(photo(300, 200)).save(tmp_path / "photo.png")
     server.behaviour.steps = 1
-    editor = open_editor()
+    editor = open_editor(1100)
     editor.open(tmp_path / "photo.png")
     editor.stroke([editor.centre])
     for wanted in (".primary[data-action=fill]", "[data-action=cancel]"):
