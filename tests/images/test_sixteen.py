@@ -82,6 +82,16 @@ def chunk(name: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + name + content + struct.pack(">I", zlib.crc32(name + content))
 
 
+def test_a_large_profile_is_kept() -> None:
+    """Pillow refuses texts above a megabyte."""
+    profile = RNG.bytes(2_000_000)
+    pixels = deep(3)
+    content = images.encode_picture(Picture(pixels, "RGB", {"icc_profile": profile}), Path("a.png"))
+    picture = images.open_picture(content)
+    assert np.array_equal(picture.pixels, pixels)
+    assert picture.info["icc_profile"] == profile
+
+
 def test_colour_key_becomes_opacity() -> None:
     pixels = deep(3)
     content = images.encode_picture(Picture(pixels, "RGB", {}), Path("a.png"))

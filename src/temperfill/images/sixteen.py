@@ -7,7 +7,7 @@ import io
 import struct
 import zlib
 from collections.abc import Iterator
-from typing import Any, BinaryIO
+from typing import Any, BinaryIO, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,14 +36,14 @@ def samples(image: Image.Image, file: BinaryIO) -> tuple[str, Deep]:
     """Mode and values, (H, W, C), of a picture for which ``is_read_here`` holds.
 
     Args:
-        image: its header.
+        image: its header; of a PNG that was changed for Pillow, it has the changed one.
         file: the same file.
 
     Raises:
         ValueError, OSError: damaged.
     """
     if isinstance(image, PngImagePlugin.PngImageFile):
-        return _png(_unpacking(image), file)
+        return _png(_unpacking(image), cast(BinaryIO, image.fp or file))
     height, width = image.height, image.width
     if isinstance(image, PpmImagePlugin.PpmImageFile):
         file.seek(image.tile[0].offset)
