@@ -288,6 +288,20 @@ def test_masked_keys_get_no_weight_at_any_temperature(
     assert not torch.equal(attention.attend(features, mask, given, torch.where(centre, extra, 1e20))[1], expected)
 
 
+@pytest.mark.parametrize("temperature", [1e-2, 2e-4, 1e-4, 5e-5, 1e-8, -1e-8, -1e-4])
+def test_masked_keys_get_no_weight_where_all_known_ones_are_opposite(temperature: float) -> None:
+    """The score of a known key is then -1 / T (1 / T where T is negative and all are equal): below lambda when cold."""
+    queries = torch.ones(1, 1, 3, 4)
+    known = torch.full((1, 1, 2, 4), -1.0 if temperature > 0 else 1.0)
+    keys = torch.cat([known, torch.rand(1, 1, 2, 4)], 2)
+    masked = torch.tensor([[0.0, 0, 1, 1]])
+    values = torch.tensor([1.0, 2, 1e6, 1e6]).view(1, 1, 4, 1)
+    for attend in (reference_attention, fused_attention):
+        for scaled in (False, True) if temperature > 0 else (False,):
+            got = attend(queries, keys, values, masked, torch.full((1, 1), temperature), masked_score_scaled=scaled)
+            torch.testing.assert_close(got, torch.full_like(got, 1.5))
+
+
 def test_lambda_divided_by_the_temperature_leaks_where_it_is_small() -> None:
     """Why the default is large and undivided: at T = 5 divided -10 gives keys of the hole 8 % of the weight."""
     queries, keys = torch.zeros(1, 1, 1, 3), torch.zeros(1, 1, 10, 3)

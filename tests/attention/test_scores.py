@@ -3,7 +3,15 @@
 import pytest
 import torch
 
-from temperfill.attention.scores import attention_weights, masked_constant, normalise, score_factors, weighty_keys
+from temperfill.attention.scores import (
+    COLDEST,
+    attention_weights,
+    bounded,
+    masked_constant,
+    normalise,
+    score_factors,
+    weighty_keys,
+)
 
 
 @pytest.mark.parametrize("scaled", [False, True])
@@ -38,3 +46,9 @@ def test_keys_have_weight_where_any_image_knows_them_or_one_knows_none() -> None
     assert weighty_keys(masked, -5.0, False).all()
     masked[0] = 1
     assert weighty_keys(masked, -10000.0, False).all()
+
+
+def test_temperatures_keep_their_bits_and_their_sign_but_for_those_near_zero() -> None:
+    usual = torch.tensor([[0.01, 3.7], [-0.2, 2e-4]])
+    assert torch.equal(bounded(usual), usual)
+    assert torch.equal(bounded(torch.tensor([[1e-9, -1e-9, 0.0]])), torch.tensor([[COLDEST, -COLDEST, COLDEST]]))

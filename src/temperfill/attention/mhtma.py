@@ -15,6 +15,7 @@ from temperfill.attention import lookup
 from temperfill.attention.lookup import Memory
 from temperfill.attention.scores import (
     attention_weights,
+    bounded,
     masked_constant,
     masked_softmax,
     normalise,
@@ -45,7 +46,7 @@ def reference_attention(
         keys: (B, heads, M, d), not normalised.
         values: (B, heads, M, e).
         masked: (B, M), 1 = the key touches the hole.
-        temperatures: (B, heads), positive.
+        temperatures: (B, heads), positive; one below ``COLDEST`` acts as that.
         masked_score: the constant lambda of Eq. 9.
         masked_score_scaled: divide lambda by the temperature too.
 
@@ -79,7 +80,7 @@ def fused_attention(
     dtype = torch.get_autocast_dtype(device) if torch.is_autocast_enabled(device) else values.dtype
     query_factor, key_factor = score_factors(queries, keys, masked, temperatures)
     constant = masked_constant(masked.to(queries.dtype), masked_score)[:, None, :, None]
-    scale = 1 / temperatures[:, :, None, None]
+    scale = 1 / bounded(temperatures)[:, :, None, None]
     carrier = scale if masked_score_scaled else torch.ones_like(scale)
     queries = _laid_out(queries, query_factor, carrier, width, dtype)
     keys = _laid_out(keys, key_factor, constant, width, dtype)

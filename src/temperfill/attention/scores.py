@@ -6,6 +6,15 @@ from torch import Tensor
 WEAKEST = -1000.0
 """A masked score at or below it, undivided, leaves masked keys no weight next to any other key."""
 
+COLDEST = 2e-4
+"""Least size of a temperature; colder ones act as it. The score of a known key is -1 / T at worst, and at 1e-4 it falls
+to the usual lambda of -10,000, so that masked keys would take weight."""
+
+
+def bounded(temperatures: Tensor) -> Tensor:
+    """Temperatures of either sign, none of them nearer to zero than ``COLDEST``."""
+    return torch.where(temperatures < 0, -1.0, 1.0).to(temperatures) * temperatures.abs().clamp(min=COLDEST)
+
 
 def inverse_length(patches: Tensor) -> Tensor:
     """1 / L2 length along the last axis, which is kept.
@@ -65,7 +74,7 @@ def masked_softmax(
     similarity: Tensor, masked: Tensor, temperatures: Tensor, masked_score: float, masked_score_scaled: bool
 ) -> Tensor:
     """The weights that belong to cosines (B, heads, N, M); other arguments and result as for ``attention_weights``."""
-    temperatures = temperatures[:, :, None, None]
+    temperatures = bounded(temperatures)[:, :, None, None]
     masked = masked.to(similarity.dtype)
     scores = similarity * (1 - masked[:, None, None, :]) / temperatures  # Eqs. 8, 9
     constant = masked_constant(masked, masked_score)[:, None, None, :]
@@ -85,7 +94,7 @@ def score_factors(queries: Tensor, keys: Tensor, masked: Tensor, temperatures: T
         (B, heads, N, 1), which divides by length and temperature, and (B, heads, M, 1), which divides by length and
         is 0 for masked keys.
     """
-    scale = 1 / temperatures[:, :, None, None]
+    scale = 1 / bounded(temperatures)[:, :, None, None]
     return inverse_length(queries) * scale, inverse_length(keys) * (1 - masked[:, None, :, None].to(keys.dtype))
 
 

@@ -36,7 +36,8 @@ class GeneratorConfig(RunGenerator):
     temperature_init: float = 0.1
     """Temperature that mhtma starts near."""
     temperature_floor: float = 0.01
-    """Added to softplus and exponential, so that such a temperature never falls below it."""
+    """Added to softplus and exponential, so that such a temperature never falls below it. Temperatures below 0.0002 act
+    as that."""
     temperature_end: float = 0.01
     """Last temperature of annealed."""
     temperature_steps: int = 100_000

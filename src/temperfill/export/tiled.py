@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from temperfill.attention.scores import masked_constant, score_factors, weighty_keys
+from temperfill.attention.scores import bounded, masked_constant, score_factors, weighty_keys
 
 if TYPE_CHECKING:
     import onnx
@@ -107,7 +107,7 @@ def tiled_attention(
     query_factor, key_factor = score_factors(queries, keys, masked, temperatures)
     constant = masked_constant(masked.to(queries.dtype), masked_score)[:, None, None, :]
     if masked_score_scaled:
-        constant = constant / temperatures[:, :, None, None]
+        constant = constant / bounded(temperatures)[:, :, None, None]
     kept = weighty_keys(masked, masked_score, masked_score_scaled)
     inputs = (queries * query_factor, keys * key_factor, values, constant, needed, kept)
     shape = (*queries.shape[:3], values.shape[-1])
