@@ -25,6 +25,7 @@ from temperfill.config import (
     load_json,
     to_json,
 )
+from temperfill.config.study_file import StudyFile
 
 CHANGED = TrainConfig(
     generator=GeneratorConfig(width=8, attention="atma"),
@@ -210,6 +211,7 @@ def test_every_field_has_a_docstring() -> None:
         EvaluationConfig,
         MetricsConfig,
         StudyConfig,
+        StudyFile,
     }
     own = sum(len(dataclasses.fields(cls)) for cls in classes)
     assert checked == own + len(dataclasses.fields(TrainConfig)) - 5

@@ -14,19 +14,16 @@ Changes = dict[str, Any]
 
 @dataclass(frozen=True)
 class StudyFile:
-    """What a file says of a study; all of it may be missing.
-
-    Attributes:
-        evaluation: pictures, masks and metrics.
-        study: training.
-        methods: of a comparison.
-        variants: by label; ``method`` among the changes names the system, ours without.
-    """
+    """What a file says of a study; all of it may be missing."""
 
     evaluation: EvaluationConfig = field(default_factory=lambda: EvaluationConfig(()))
+    """Pictures, masks and metrics."""
     study: StudyConfig = field(default_factory=StudyConfig)
+    """Training."""
     methods: tuple[str, ...] = ()
+    """Of a comparison."""
     variants: dict[str, Changes] = field(default_factory=dict)
+    """By label; ``method`` among the changes names the system, ours without."""
 
 
 def read_study_file(path: Path) -> StudyFile:
