@@ -1,6 +1,7 @@
 """Reads mutated files, and tells every one that was not answered as documented.
 
 python -m tests.fuzz --pictures 10000 --weights 1000 --states 500 --configs 500 --output fuzz.json
+python -m tests.fuzz --seconds 3600 --seed 7    # as many as the time allows, half of them pictures
 
 Run from the root of the checkout. Cases are numbered and follow from --seed, so that one can be repeated alone
 (--only KIND NUMBER). They run in a process of their own, which is replaced when it crashes, or when a case takes longer
@@ -11,6 +12,7 @@ file of weights or state gave other content than the undamaged one.
 import argparse
 import collections
 import json
+import math
 import selectors
 import subprocess
 import sys
@@ -20,11 +22,15 @@ from typing import Any
 
 from tests.fuzz.cases import KINDS, run_case
 
+SHARES = dict(zip(KINDS, (0.5, 0.2, 0.2, 0.1), strict=True))
+"""Of a given time for each kind."""
+
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     for kind in KINDS:
         parser.add_argument(f"--{kind}", type=int, default=0, help="number of cases")
+    parser.add_argument("--seconds", type=float, default=0.0, help="instead of numbers: the time for all kinds")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--limit", type=float, default=5.0, help="seconds that a case may take")
     parser.add_argument("--memory", type=float, default=8.0, help="GiB of address space of the process with the cases")
@@ -60,12 +66,13 @@ def work(arguments: argparse.Namespace, kind: str, start: str, stop: str) -> Non
 def watch(arguments: argparse.Namespace) -> int:
     report: dict[str, Any] = {"command": sys.argv, "seed": arguments.seed, "kinds": {}}
     failures: list[dict[str, Any]] = []
-    for kind in KINDS:
-        count = getattr(arguments, kind)
+    for kind, share in SHARES.items():
+        count = sys.maxsize if arguments.seconds else getattr(arguments, kind)
+        time_left = arguments.seconds * share or math.inf
         outcomes: collections.Counter[str] = collections.Counter()
         slowest, at = 0.0, 0
         began = time.monotonic()
-        while at < count:
+        while at < count and time.monotonic() < began + time_left:
             for number, outcome, seconds in cases(arguments, kind, at, count):
                 at = number + 1
                 slowest = max(slowest, seconds)
@@ -74,6 +81,9 @@ def watch(arguments: argparse.Namespace) -> int:
                     failures.append({"kind": kind, "number": number, "outcome": outcome})
                     if len(failures) <= 20:
                         print(f"{kind} {number}: {outcome}", file=sys.stderr)
+                if time.monotonic() > began + time_left:
+                    count = at
+                    break
         if count:
             seconds = round(time.monotonic() - began, 1)
             report["kinds"][kind] = {

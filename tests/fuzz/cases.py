@@ -35,7 +35,7 @@ def run_case(kind: str, seed: int, number: int, dry: bool = False) -> str:
         Exception: whatever else the reading raises; AssertionError for a damaged file with other content.
     """
     rng = np.random.default_rng((seed, _STREAM[kind], number))
-    names, check = {"pictures": _pictures, "weights": _weights, "states": _states, "configs": _configs}[kind]()
+    names, check = {"pictures": whole_pictures, "weights": _weights, "states": _states, "configs": _configs}[kind]()
     whole = names[int(rng.integers(len(names)))]
     change = mutate_json if kind == "configs" and rng.random() < 0.5 else mutate
     content = whole if dry else change(whole, rng, names)
@@ -106,7 +106,8 @@ def mutate_json(content: bytes, rng: np.random.Generator, others: list[bytes]) -
 
 
 @functools.cache
-def _pictures() -> tuple[list[bytes], Callable[[bytes, bytes], None]]:
+def whole_pictures() -> tuple[list[bytes], Callable[[bytes, bytes], None]]:
+    """Files of every format and mode, and what reading one must come to."""
     from PIL import Image
 
     from temperfill import images
