@@ -297,7 +297,7 @@ def test_tiff_keeps_its_tags_with_their_types_and_loses_layers_aloud() -> None:
     assert (found[33723].content, found[700].content) == (IPTC, xmp(CREATOR))
     assert not {34377, 37724} & set(found)
     assert np.array_equal(np.asarray(Image.open(io.BytesIO(written))), PIXELS)
-    with pytest.warns(UserWarning, match="will not have the tags 33550 of TIFF"):
+    with pytest.warns(UserWarning, match="will not have the tags 33550, which only TIFF has"):
         images.check_storable(picture, Path("a.jpg"))
     assert 33550 not in read(open_quietly(images.encode_picture(picture, Path("a.jpg"))).info["exif"]).main
 

@@ -205,7 +205,7 @@ def test_answers_tell_their_warnings() -> None:
             comment = encode(pixels(), "JPEG", comment=b"a remark")
             told = (await client.post("/v1/inpaint", files=form(comment), data={"format": "png"})).headers
             assert json.loads(told["X-Warnings"]) == [
-                "the result.png will not have the comment; PNG has no place for it"
+                "the result.png will not have the comment, for which PNG has no place"
             ]
 
     asyncio.run(main())

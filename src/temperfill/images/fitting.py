@@ -52,12 +52,12 @@ def fitting(info: dict[str, Any], kind: str) -> tuple[dict[str, Any], list[str]]
         if info.get(key) and kind not in kinds:
             del fitted[key]
             if key in _CALLED and not (key == "chunks" and _is_srgb(info[key])):
-                losses.append(_CALLED[key])
+                losses.append(f"{_CALLED[key]}, for which {kind} has no place")
     if "exif" in fitted and kind != "TIFF":
         exif = read(fitted["exif"])
         others = [tag for tag in exif.main if tag >= _ABOVE and tag not in _EXIF_TAGS]
         if others:
-            losses.append(f"the tags {', '.join(map(str, others))} of TIFF")
+            losses.append(f"the tags {', '.join(map(str, others))}, which only TIFF has")
             main = {tag: value for tag, value in exif.main.items() if tag not in others}
             fitted["exif"] = replace(exif, main=main).encoded()
     if kind == "JPEG":

@@ -115,8 +115,7 @@ def check_storable(picture: Picture, path: Path, layer: bool = False) -> None:
         )
     held = _held(picture, path)
     for loss in fitting.fitting(held.info, kind)[1]:
-        text = f"{path.name} will not have {loss}; {kind} has no place for it"
-        warnings.warn(text, UserWarning, stacklevel=3)
+        warnings.warn(f"{path.name} will not have {loss}", UserWarning, stacklevel=3)
     bits, kept = (8 * each.pixels.dtype.itemsize for each in (picture, held))
     if kept < bits:
         text = f"{path.name} will have {kept} bits per colour instead of {bits}; {kind} holds no more"
