@@ -162,3 +162,9 @@ def test_given_temperatures_are_constant_or_fall_by_the_same_factor_in_each_step
     again = GivenTemperature(2, 0.5, 0.1, 7)
     again.load_state_dict(falling.state_dict())
     assert torch.equal(again(features), falling(features))
+
+
+def test_given_temperatures_leave_the_number_of_pictures_free_in_an_exported_network() -> None:
+    features = {"features": {0: torch.export.Dim("batch")}}
+    program = torch.export.export(GivenTemperature(2, 0.1), (torch.zeros(3, 4, 8, 8),), dynamic_shapes=features)
+    assert program.module()(torch.zeros(5, 4, 8, 8)).shape == (5, 2)
