@@ -23,17 +23,18 @@ def main() -> None:
     torch.set_num_threads(1)
     image, mask = torch.rand(1, 3, 256, 256), torch.zeros(1, 1, 256, 256)
     mask[:, :, 64:192, 64:192] = 1
-    for name in arguments.weights:
-        path = find_weights(name)
-        generator = load_generator(path)
-        seconds = []
-        with torch.inference_mode():
-            for _ in range(arguments.passes + 1):  # the first warms up
+    paths = [find_weights(name) for name in arguments.weights]
+    generators = [load_generator(path) for path in paths]
+    seconds: list[list[float]] = [[] for _ in paths]
+    with torch.inference_mode():
+        for _ in range(arguments.passes + 1):  # in turns, as the machine may be busy for a while
+            for generator, found in zip(generators, seconds, strict=True):
                 start = time.process_time()
                 generator(image, mask)
-                seconds.append(time.process_time() - start)
+                found.append(time.process_time() - start)
+    for name, path, generator, found in zip(arguments.weights, paths, generators, seconds, strict=True):
         millions = sum(parameter.numel() for parameter in generator.parameters()) / 1e6
-        print(f"{name}: {millions:.2f} M parameters, {min(seconds[1:]):.3f} s, {path.stat().st_size / 1e6:.1f} MB")
+        print(f"{name}: {millions:.2f} M parameters, {min(found[1:]):.3f} s, {path.stat().st_size / 1e6:.1f} MB")
 
 
 if __name__ == "__main__":
