@@ -140,6 +140,9 @@ def test_report_says_what_it_is(folders: list[Path], stored: Path, weights: Path
     ]
     assert "vgg" not in data["results"]["telea"]["faces"]["paper-0"]
     text = (out / "report.md").read_text()
+    assert text.count("Not measured: weights missing") == 1
+    assert text.count("github.com/DeepCognition/keras-squeezenet") == 1
+    assert "- SqueezeNet distance, SqueezeNet kernel distance: give --squeezenet" in text
     for part in (
         "cannot be compared",
         "temperfill evaluate x",

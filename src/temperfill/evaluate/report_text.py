@@ -121,7 +121,7 @@ def markdown(data: dict[str, Any], tables: Sequence[report.Table] = ()) -> str:
         for name, source in method["runs"].items():
             lines.append(f"- {label}{f', {name}' if name else ''}: {source['source']}, {source['identity']}")
     if data["missing"]:
-        lines += ["", "## Not measured: weights missing", "", *(f"- {text}" for text in data["missing"])]
+        lines += ["", "## Not measured: weights missing", "", *_missing(data["missing"])]
     lines += ["", "## Made with", ""]
     settings = {name: value for name, value in data["settings"].items() if name != "judge"}
     for part, values in (("settings", settings), ("versions", data["versions"]), ("machine", data["machine"])):
@@ -133,6 +133,15 @@ def markdown(data: dict[str, Any], tables: Sequence[report.Table] = ()) -> str:
     if data["weights"]:
         lines.append("- weights: " + ", ".join(path for paths in data["weights"].values() for path in paths))
     return "\n".join([*lines, *([f"- command: `{data['command']}`"] if data["command"] else []), ""])
+
+
+def _missing(found: Sequence[str]) -> list[str]:
+    """Lines of what was not measured; figures that need the same weights share one."""
+    headings: dict[str, list[str]] = {}
+    for text in found:
+        heading, _, remedy = text.partition(": ")
+        headings.setdefault(remedy, []).append(heading)
+    return [f"- {', '.join(names)}: {remedy}" for remedy, names in headings.items()]
 
 
 def _plain(value: Any) -> str:
