@@ -32,7 +32,7 @@ Source = str | Path | bytes | bytearray | memoryview | BinaryIO | Image.Image | 
 
 MAX_PIXELS = 256_000_000
 """Default limit on width times height; files above it are refused before decoding."""
-MOST_ASPECT = 20
+MOST_ASPECT = 50
 """Long side through short side of a picture that may be enlarged by its short side."""
 _RESOLUTION = 282  # across
 _LIKE_SRGB = (1, 2, 5, 6, 7)  # primaries (ITU-T H.273) that are those of sRGB, nearly so, or not told
