@@ -7,8 +7,9 @@ from typing import Any
 
 from temperfill.config import EvaluationConfig, differences, to_json
 
-_SAME = ("pictures", "masks", "groups", "mask_kind", "seed", "limit", "size", "squash")
-"""Settings that say what was measured; with others, figures and composites are of something else."""
+_SAME = ("pictures", "masks", "groups", "mask_kind", "seed", "size", "squash")
+"""Settings that say what was measured; with others, figures and composites are of something else. More or fewer of the
+same pictures have the same masks."""
 
 
 def refuse_other_report(config: EvaluationConfig, output: Path) -> None:
