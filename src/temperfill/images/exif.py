@@ -95,9 +95,7 @@ def read(source: bytes | BinaryIO) -> Exif:
         source: with or without the beginning that JPEG has, or a TIFF open for reading.
     """
     if isinstance(source, bytes):
-        while source.startswith(PREFIX):
-            source = source[len(PREFIX) :]
-        source = io.BytesIO(source)
+        source = io.BytesIO(source[prefixes(source) :])
     source.seek(0)
     head = source.read(8)
     order = {b"II": "<", b"MM": ">"}.get(head[:2])
@@ -113,6 +111,14 @@ def read(source: bytes | BinaryIO) -> Exif:
         for tag in _BELOW:
             directory.pop(tag, None)
     return Exif(order, **found)
+
+
+def prefixes(exif: bytes) -> int:
+    """Bytes of the beginnings that JPEG has before EXIF data; some programs write several."""
+    at = 0
+    while exif.startswith(PREFIX, at):
+        at += len(PREFIX)
+    return at
 
 
 def _word(order: str, content: bytes) -> int:

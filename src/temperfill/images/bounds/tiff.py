@@ -69,9 +69,10 @@ def check(file: BinaryIO) -> None:
 
 def check_exif(exif: bytes) -> None:
     """Raises ValueError for EXIF data with too many values."""
-    while exif.startswith(b"Exif\0\0"):
-        exif = exif[6:]
-    _Walk(io.BytesIO(exif))
+    start = 0
+    while exif.startswith(b"Exif\0\0", start):
+        start += 6
+    _Walk(io.BytesIO(exif[start:]))
 
 
 class _Walk:
