@@ -13,7 +13,7 @@ from PIL import Image, JpegImagePlugin
 
 from images import bombs
 from temperfill import images
-from temperfill.images import bounds, formats
+from temperfill.images import bounds, formats, picture
 
 READ = (bombs.gif_frames, bombs.tiff_pages)
 """Files of which no more than the first picture is looked at."""
@@ -125,3 +125,16 @@ def test_preview_images_behind_a_photograph_do_not_matter() -> None:
     header = images.read_header(stream)
     assert (header.kind, header.size, header.animated) == ("JPEG", (300, 300), False)
     assert images.open_picture(stream).size == (300, 300)
+
+
+@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "I;16", "F"])
+def test_large_pictures_are_copied_in_parts(mode: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    base = drawn(37)
+    image = (
+        Image.fromarray(np.arange(37 * 37, dtype=np.uint16).reshape(37, 37)) if mode == "I;16" else base.convert(mode)
+    )
+    monkeypatch.setattr(picture, "_AT_ONCE", 100)
+    copied = picture.pixels_of(image)
+    assert copied.dtype == np.asarray(image).dtype
+    assert (copied == np.asarray(image)).all()
+    assert len(list(picture.bands(image))) == 19

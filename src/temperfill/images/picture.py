@@ -1,5 +1,6 @@
 """A decoded picture in its own mode and depth."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -14,6 +15,7 @@ MODES = ("1", "L", "LA", "P", "RGB", "RGBX", "RGBA", "CMYK", "YCbCr", "LAB", "HS
 DEEP_GREY = {"I;16": "uint16", "I": "int32", "F": "float32"}
 """Modes of Pillow for grey with more than 8 bits; it has none for colours."""
 _FOR_WRITING = ("jpeg", "layout", "pages")  # of a file in the same format, and nothing that Pillow knows
+_AT_ONCE = 4_000_000  # pixels that are copied at once
 
 
 @dataclass(frozen=True)
@@ -117,6 +119,26 @@ class Picture:
 def full(kind: np.dtype[Any]) -> float:
     """The value of full opacity, and of white where ``span`` does not say otherwise: 1 for floats, else the largest."""
     return 1.0 if kind.kind == "f" else float(np.iinfo(kind).max)
+
+
+def bands(image: Image.Image) -> Iterator[Array]:
+    """Pixels of an image from top to bottom; of a large one in parts, as Pillow copies twice what it hands out."""
+    rows = image.height if image.width * image.height <= _AT_ONCE else max(_AT_ONCE // image.width, 1)
+    for top in range(0, image.height, rows):
+        whole = rows == image.height
+        yield np.asarray(image if whole else image.crop((0, top, image.width, min(top + rows, image.height))))
+
+
+def pixels_of(image: Image.Image) -> Array:
+    """Pixels of an image, as ``np.asarray`` gives them."""
+    result, top = None, 0
+    for band in bands(image):
+        if len(band) == image.height:
+            return band
+        result = np.empty((image.height, *band.shape[1:]), band.dtype) if result is None else result
+        result[top : top + len(band)] = band
+        top += len(band)
+    return np.asarray(image) if result is None else result
 
 
 def to_bytes(values: NDArray[np.floating[Any]]) -> NDArray[np.uint8]:

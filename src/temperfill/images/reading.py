@@ -23,7 +23,7 @@ from temperfill.images.formats import (
     stored_size,
 )
 from temperfill.images.jpeg import read_form as read_jpeg_form
-from temperfill.images.picture import MODES, Array, Picture, to_bytes
+from temperfill.images.picture import MODES, Array, Picture, pixels_of, to_bytes
 from temperfill.images.tiff_pages import read_pages
 from temperfill.images.tiff_writing import read_form as read_tiff_form
 from temperfill.images.turning import turn, turn_deep
@@ -251,7 +251,7 @@ def _plain(image: Image.Image, is_ppm: bool) -> tuple[Image.Image, tuple[str, Ar
     if "transparency" in image.info and image.mode in ("1", "L", "RGB"):
         # One colour is declared transparent: as a channel of its own it cannot clash with filled pixels.
         image = image.convert("RGBA" if image.mode == "RGB" else "LA")
-    mode, pixels = image.mode, np.asarray(image)
+    mode, pixels = image.mode, pixels_of(image)
     if mode.startswith("I;16"):
         mode, pixels = "I;16", pixels.astype(np.uint16)
     elif mode == "I" and is_ppm:  # how Pillow reads 16 bits there
