@@ -4,8 +4,8 @@ python benchmarks/grain.py PICTURES --limit 24
 
 Grain is added to centre squares of --size, and a round hole in the middle is filled with the bundled model, with grain
 continued and without. Power is measured in blocks of 16 pixels in and around the hole that are plain in the picture
-without grain, so it is that of the grain, and pooled over pictures. Prints, for each band, the hole's power against
-that of what is around it, in dB.
+without grain, so it is that of the grain, and pooled over the pictures in which grain was found. Prints their number
+and, for each band, the hole's power against that of what is around it, in dB.
 """
 
 import argparse
@@ -27,7 +27,7 @@ LIMITS = (1 / 8, 2 / 8, 3 / 8, 1.0)
 """Cycles per pixel between which bands lie."""
 PLAIN = 1.0
 """Deviation of detail, levels, up to which a block of the picture without grain counts as plain."""
-GRAINS = {"white, 5 levels": (5.0, 0.0, 3), "soft, 8 levels": (8.0, 0.7, 3), "soft and grey, 8 levels": (8.0, 0.7, 1)}
+GRAINS = {"white, 5 levels": (5.0, 0.0, 3), "soft and grey, 8 levels": (8.0, 0.7, 1)}
 """Deviation in levels, that of the blur in pixels, and channels."""
 
 
@@ -43,23 +43,29 @@ def main() -> None:
     paths = paths[:: -(-len(paths) // arguments.limit)]
     rows, columns = np.mgrid[: arguments.size, : arguments.size] - arguments.size / 2
     hole = np.hypot(rows, columns) < 0.2 * arguments.size
-    print("| grain | filled | " + " | ".join(f"{a:.3f} to {b:.3f}" for a, b in bands()) + " |")
-    print("|---|---|" + "---:|" * len(bands()))
+    print("| grain | found in | filled | " + " | ".join(f"{a:.3f} to {b:.3f}" for a, b in bands()) + " |")
+    print("|---|---:|---|" + "---:|" * len(bands()))
     for kind, (deviation, soft, channels) in GRAINS.items():
-        for name in ("grain continued", "as drawn"):
-            texture.continue_noise = add if name == "grain continued" else lambda *_: None
-            powers: dict[bool, list[Any]] = {False: [], True: []}
-            for number, path in enumerate(paths):
-                truth = square(path, arguments.size)
-                grainy = truth + grain(truth.shape, deviation, soft, channels, number)
-                grainy = grainy.clip(0, 255).round().astype(np.uint8)
-                filled = inpainter(grainy, hole, output_type="np")
-                for inside in powers:
-                    powers[inside] += list(measured(truth, filled, hole, inside))
-            hole_power, rim_power = (np.mean(powers[inside], 0) for inside in (True, False))
-            print(
-                f"| {kind} | {name} | " + " | ".join(f"{x:+.1f}" for x in 10 * np.log10(hole_power / rim_power)) + " |"
-            )
+        powers: dict[tuple[str, bool], list[Any]] = {}
+        found = 0
+        for number, path in enumerate(paths):
+            truth = square(path, arguments.size)
+            grainy = truth + grain(truth.shape, deviation, soft, channels, number)
+            grainy = grainy.clip(0, 255).round().astype(np.uint8)
+            results = {}
+            for name, way in (("as drawn", lambda *_: None), ("grain continued", add)):
+                texture.continue_noise = way
+                results[name] = inpainter(grainy, hole, output_type="np")
+            if np.array_equal(results["as drawn"], results["grain continued"]):
+                continue
+            found += 1
+            for name, filled in results.items():
+                for inside in (False, True):
+                    powers.setdefault((name, inside), []).extend(measured(truth, filled, hole, inside))
+        for name in ("as drawn", "grain continued"):
+            hole_power, rim_power = (np.mean(powers[name, inside], 0) for inside in (True, False))
+            apart = " | ".join(f"{x:+.1f}" for x in 10 * np.log10(hole_power / rim_power))
+            print(f"| {kind} | {found} of {len(paths)} | {name} | {apart} |", flush=True)
 
 
 def bands() -> list[tuple[float, float]]:

@@ -19,11 +19,11 @@ BANDS = (0.0, 0.125, 0.25, 0.375)
 """Lower limits, cycles per pixel, of the bands in which noise is compared; the lowest holds structure, too."""
 CLEAN = 0.8 / 255
 """Deviation of noise below which a picture counts as clean; that of rounding to bytes is 0.29 / 255."""
-LOUD = 20 / 255
+LOUD = 13 / 255
 """Deviation above which it is texture and no noise."""
 ALIKE = 1.5
 """How much more fine power than the quietest twentieth a block may have that counts as noise alone."""
-LEAST = 0.25
+LEAST = 0.18
 """Share of the blocks that must be noise alone; where texture is everywhere, it hides any noise."""
 FEWEST = 8
 """Blocks without which nothing is measured."""
