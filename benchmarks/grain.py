@@ -3,9 +3,9 @@
 python benchmarks/grain.py PICTURES --limit 24
 
 Grain is added to centre squares of --size, and a round hole in the middle is filled with the bundled model, with grain
-continued and without. Power is measured in blocks of 16 pixels in and around the hole that are plain in the picture
-without grain, so it is that of the grain, and pooled over the pictures in which grain was found. Prints their number
-and, for each band, the hole's power against that of what is around it, in dB.
+continued and without. Power is measured in blocks of 16 pixels of the hole that are plain where no grain was continued,
+so it is that of the grain, and pooled over the pictures in which grain was found. Prints their number and, for each
+band, the hole's power against that of the grain that was added to what is around it, in dB.
 """
 
 import argparse
@@ -25,8 +25,8 @@ from temperfill.inpainter import Inpainter, texture
 SIDE = 16
 LIMITS = (1 / 8, 2 / 8, 3 / 8, 1.0)
 """Cycles per pixel between which bands lie."""
-PLAIN = 1.0
-"""Deviation of detail, levels, up to which a block of the picture without grain counts as plain."""
+PLAIN = 0.4
+"""Deviation of detail, as a share of that of the grain, up to which a block counts as plain."""
 GRAINS = {"white, 5 levels": (5.0, 0.0, 3), "soft and grey, 8 levels": (8.0, 0.7, 1)}
 """Deviation in levels, that of the blur in pixels, and channels."""
 
@@ -46,7 +46,7 @@ def main() -> None:
     print("| grain | found in | filled | " + " | ".join(f"{a:.3f} to {b:.3f}" for a, b in bands()) + " |")
     print("|---|---:|---|" + "---:|" * len(bands()))
     for kind, (deviation, soft, channels) in GRAINS.items():
-        powers: dict[tuple[str, bool], list[Any]] = {}
+        powers: dict[str, list[Any]] = {}
         found = 0
         for number, path in enumerate(paths):
             truth = square(path, arguments.size)
@@ -59,13 +59,13 @@ def main() -> None:
             if np.array_equal(results["as drawn"], results["grain continued"]):
                 continue
             found += 1
+            plain = results["as drawn"]
             for name, filled in results.items():
-                for inside in (False, True):
-                    powers.setdefault((name, inside), []).extend(measured(truth, filled, hole, inside))
+                powers.setdefault(name, []).extend(measured(filled, plain, hole, deviation * PLAIN))
+            powers.setdefault("around", []).extend(measured(grainy.astype(float) - truth, plain, ~hole, np.inf))
         for name in ("as drawn", "grain continued"):
-            hole_power, rim_power = (np.mean(powers[name, inside], 0) for inside in (True, False))
-            apart = " | ".join(f"{x:+.1f}" for x in 10 * np.log10(hole_power / rim_power))
-            print(f"| {kind} | {found} of {len(paths)} | {name} | {apart} |", flush=True)
+            apart = 10 * np.log10(np.mean(powers[name], 0) / np.mean(powers["around"], 0))
+            print(f"| {kind} | {found} of {len(paths)} | {name} | " + " | ".join(f"{x:+.1f}" for x in apart) + " |")
 
 
 def bands() -> list[tuple[float, float]]:
@@ -82,19 +82,17 @@ def grain(shape: tuple[int, ...], deviation: float, soft: float, channels: int, 
     return noise[0].expand(3, -1, -1).permute(1, 2, 0).numpy()
 
 
-def measured(truth: Any, filled: Any, hole: Any, inside: bool) -> Iterator[Any]:
-    """Powers in bands of plain blocks that lie wholly in the hole, or wholly around it."""
+def measured(image: Any, drawn: Any, where: Any, most: float) -> Iterator[Any]:
+    """Powers in bands of blocks of an image that lie wholly in a place, and have little detail as they were drawn."""
     window = np.hanning(SIDE + 1)[:-1]
     window = window[:, None] * window
     row = np.fft.fftfreq(SIDE)
     radius = np.hypot(row[:, None], row)
-    for top in range(0, hole.shape[0] - SIDE + 1, SIDE // 2):
-        for left in range(0, hole.shape[1] - SIDE + 1, SIDE // 2):
+    for top in range(0, where.shape[0] - SIDE + 1, SIDE // 2):
+        for left in range(0, where.shape[1] - SIDE + 1, SIDE // 2):
             block = np.s_[top : top + SIDE, left : left + SIDE]
-            if (hole[block] != inside).any():
-                continue
-            clean, shown = (power(image[block], window) for image in (truth, filled))
-            if clean[radius >= LIMITS[0]].mean() < PLAIN**2:
+            if where[block].all() and power(drawn[block], window)[radius >= LIMITS[0]].mean() < most**2:
+                shown = power(image[block], window)
                 yield [shown[(radius >= low) & (radius < high)].mean() for low, high in bands()]
 
 

@@ -105,7 +105,8 @@ def _lacking(part: Tensor, hole: Tensor, noise: Noise, generator: torch.Generato
     covered = F.conv2d(inside, (weight / weight.sum())[None, None], stride=_HALF)[0, 0]
     usual = _in_bands(noise.power.mean(0))
     shares = [_in_bands(_spectra(blocks).abs().square().mean(2)) / usual for blocks in _rows_of_blocks(shown)]
-    lacking = torch.cat([covered[None], 1 - torch.cat(shares).permute(2, 0, 1)])
+    # As much may be too much by chance; more is texture, which is no reason to take noise away from its neighbours.
+    lacking = torch.cat([covered[None], (1 - torch.cat(shares).permute(2, 0, 1)).clamp_min(-0.2)])
     # A single block tells its own noise badly; what is around the hole lacks nothing.
     covered, lacking = F.avg_pool2d(lacking, 3, 1, 1, count_include_pad=False).split((1, len(BANDS)))
     gain = (lacking / covered.clamp_min(1e-3)).clamp(0, 1).sqrt()
