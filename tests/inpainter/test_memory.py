@@ -89,5 +89,5 @@ def test_the_message_names_part_and_remedy() -> None:
     device = torch.device("cpu")
     with pytest.raises(MemoryShortage, match="on cpu for a part of 300x300 pixels; use strategy auto, close other"):
         memory.smaller(Filler(), window(300, 1), Scale(1), FillOptions(strategy="full"), device)
-    with pytest.raises(MemoryShortage, match="on cpu for a part of 100x100 pixels; close other programs$"):
+    with pytest.raises(MemoryShortage, match=r"on cpu for a part of 100x100 pixels; close other programs$"):
         memory.smaller(Filler(), window(100, 1), Scale(1), FillOptions(), device)
