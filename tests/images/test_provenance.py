@@ -52,19 +52,35 @@ def said(xmp: bytes) -> list[str]:
     return found + [str(node.text) for node in root.iter(NAME)]
 
 
-@pytest.mark.parametrize("suffix", [".png", ".jpg", ".webp", ".avif", ".tif"])
-@pytest.mark.parametrize("before", ["", RATED, CAPTURED])
+NAMED = RATED.replace('rdf:about=""', 'rdf:about="uuid:1"')
+LINKED = CAPTURED.replace(">http", ' rdf:resource="http').replace(
+    "digitalCapture</i:DigitalSourceType>", 'digitalCapture"/>'
+)
+OTHER = CAPTURED.replace("http://cv.iptc.org/newscodes/digitalsourcetype/digitalCapture", "a camera").replace(
+    'xmp:Rating="5"', 'xmp:Rating="5" xmlns:j="http://iptc.org/std/Iptc4xmpExt/2008-02-29/" j:DigitalSourceType="none"'
+)
+
+
+@pytest.mark.parametrize(
+    ("suffix", "kind"),
+    [
+        (".png", np.uint8), (".jpg", np.uint8), (".webp", np.uint8), (".avif", np.uint8), (".tif", np.uint8),
+        (".tif", np.uint16),
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("before", ["", RATED, CAPTURED, LINKED, OTHER, NAMED])
 def test_a_filled_file_says_so_and_keeps_what_it_said(
-    inpainter: Inpainter, before: str, suffix: str, tmp_path: Path
+    inpainter: Inpainter, before: str, suffix: str, kind: Any, tmp_path: Path
 ) -> None:
     path = tmp_path / f"result{suffix}"
-    picture = photo(before, np.uint16 if suffix == ".tif" else np.uint8)
+    picture = photo(before, kind)
     images.save_picture(path, inpainter.complete(picture, hole()))
     with Image.open(path) as file:
         file.load()
         xmp = file.info["xmp"] if "xmp" in file.info else file.info["XML:com.adobe.xmp"].encode()
     assert said(xmp) == [VALUE]
     assert (b'xmp:Rating="5"' in xmp) == bool(before)
+    assert xmp.count(b'rdf:about="uuid:1"') == (2 if before == NAMED else 0)  # all of a packet describe the same
     again = images.open_picture(path)
     assert images.is_marked(again)
     assert images.mark(again).info["xmp"] == again.info["xmp"]  # once is enough
@@ -81,10 +97,20 @@ def test_nothing_is_said_where_nothing_was_made_or_the_caller_wants_it_so(inpain
     assert images.is_marked(images.open_picture(inpainter(photo().pixels, hole())))
 
 
-@pytest.mark.parametrize("xmp", [b"no XMP", RATED.encode("utf-16"), RATED.encode() + b" " * 65_000])
+@pytest.mark.parametrize("xmp", [b"no XMP", b"<a/>", RATED.replace("5", "5" * 65_000).encode()])
 def test_xmp_that_cannot_be_added_to_stays(xmp: bytes) -> None:
     picture = images.Picture(photo().pixels, "RGB", {"xmp": xmp})
     assert images.mark(picture).info["xmp"] == xmp
+
+
+def test_what_a_part_of_the_picture_is_stays() -> None:
+    part = CAPTURED.removeprefix(HEAD).removesuffix(TAIL)
+    inside = (
+        f'<m:Pantry xmlns:m="http://ns.adobe.com/xap/1.0/mm/"><rdf:Bag><rdf:li>{part}</rdf:li></rdf:Bag></m:Pantry>'
+    )
+    packet = f'{HEAD}<rdf:Description rdf:about="">{inside}</rdf:Description>{TAIL}'
+    marked = images.mark(photo(packet)).info["xmp"]
+    assert sorted(said(marked)) == [VALUE, VALUE.replace("compositeWithTrainedAlgorithmicMedia", "digitalCapture")]
 
 
 def test_a_service_that_keeps_no_metadata_keeps_the_note() -> None:

@@ -40,6 +40,12 @@ _TURNED = {(_EXIF, "SubjectArea"): "the area of the subject", (_EXIF, "SubjectLo
 _WIDTHS = ((_TIFF, "ImageWidth"), (_EXIF, "PixelXDimension"))
 _HEIGHTS = ((_TIFF, "ImageLength"), (_EXIF, "PixelYDimension"))
 _COVERED = 0.25
+_RDF, _XMLNS = "http://www.w3.org/1999/02/22-rdf-syntax-ns#", "http://www.w3.org/2000/xmlns/"
+EMPTY = (
+    '<?xpacket begin="\ufeff" id="W5M0MpCehiHzreSzNTczkc9d"?><x:xmpmeta xmlns:x="adobe:ns:meta/">'
+    f'<rdf:RDF xmlns:rdf="{_RDF}"/></x:xmpmeta><?xpacket end="w"?>'
+).encode()
+"""A packet that says nothing."""
 MOST_BYTES, MOST_PARTS = 10_000_000, 100_000
 """Bytes of a packet, and elements and properties, each of which becomes an object."""
 
@@ -122,6 +128,49 @@ def without_covered(xmp: bytes, covered: Covered) -> bytes:
         return bool(found)
 
     return edit(xmp, change)
+
+
+def say(xmp: bytes, space: str, name: str, value: str) -> bytes:
+    """A packet that gives a property of the picture this value, once, whatever it was before.
+
+    Args:
+        xmp: a packet; one without RDF stays as it is.
+        space: address of the property's namespace.
+        name: of the property, with the usual prefix.
+        value: a text.
+
+    Raises:
+        ValueError: as ``edit``.
+    """
+
+    def change(document: minidom.Document) -> bool:
+        roots = document.getElementsByTagNameNS(_RDF, "RDF")
+        if not roots:
+            return False
+        descriptions = [node for node in roots[-1].childNodes if isinstance(node, minidom.Element)]
+        wanted, owners = (space, name.rpartition(":")[2]), set(descriptions)  # what parts say of themselves stays
+        found = [(owner, node) for owner, node in _properties(document) if owner in owners and _name(node) == wanted]
+        if [_text(node) for _, node in found] == [value]:
+            return False
+        for owner, node in found:
+            _take(owner, node)
+        roots[-1].appendChild(_description(document, descriptions, space, name, value))
+        return True
+
+    return edit(xmp, change)
+
+
+def _description(
+    document: minidom.Document, others: list[minidom.Element], space: str, name: str, value: str
+) -> minidom.Element:
+    """A description of what the others describe, as all of a packet describe the same (XMP, part 1, section 7.4)."""
+    about = others[0].getAttributeNS(_RDF, "about") if others else ""
+    new = document.createElementNS(_RDF, "rdf:Description")
+    new.setAttributeNS(_XMLNS, "xmlns:rdf", _RDF)
+    new.setAttributeNS(_RDF, "rdf:about", about)
+    new.setAttributeNS(_XMLNS, f"xmlns:{name.partition(':')[0]}", space)
+    new.setAttributeNS(space, name, value)
+    return new
 
 
 def _make_current(document: minidom.Document, size: tuple[int, int], orientation: int, losses: list[str]) -> bool:
