@@ -324,10 +324,76 @@ def test_previews_in_notes_of_the_camera_are_left_out() -> None:
     assert b"\xff\xd8" not in picture.info["exif"]
 
 
-def test_preview_directories_are_left_out() -> None:
-    exif = Image.Exif()
-    exif[ExifTags.Base.Artist] = "someone"
-    ifd1 = exif.get_ifd(ExifTags.IFD.IFD1)
-    ifd1[513] = jpeg()
-    picture = open_quietly(jpeg(exif=full_exif().encoded()[:-4] + b"\0\0\0\0"))
-    assert b"\xff\xd8" not in picture.info["exif"]
+def directory_with(preview: bytes, order: str, start: int) -> bytes:
+    """A directory of EXIF at a place, with a preview in JPEG behind it."""
+    entries = struct.pack(order + 2 * "HHII", 513, 4, 1, start + 30, 514, 4, 1, len(preview))
+    return struct.pack(order + "H", 2) + entries + bytes(4) + preview
+
+
+@pytest.mark.parametrize("where", ["IFD1", "SubIFDs"])
+@pytest.mark.parametrize("order", ["<", ">"])
+def test_preview_directories_are_left_out(order: str, where: str) -> None:
+    exif, old = full_exif(order=order), jpeg()
+    if where == "SubIFDs":  # of four bytes, which stand in the entry itself
+        exif = Exif(order, exif.main | {330: Value(4, b"HERE")}, exif.exif)
+    file = bytearray(exif.encoded().removeprefix(PREFIX))
+    link = len(file) - 4 if where == "IFD1" else file.index(b"HERE")
+    file[link : link + 4] = struct.pack(order + "I", len(file))
+    content = jpeg(exif=PREFIX + bytes(file + directory_with(old, order, len(file))))
+    if where == "IFD1":  # as Pillow sees it
+        seen = Image.open(io.BytesIO(content)).getexif().get_ifd(ExifTags.IFD.IFD1)
+        assert (seen[513], seen[514]) == (len(file) + 30, len(old))
+    assert content.count(old) == 1
+    picture = open_quietly(content)
+    for suffix in WITH_EXIF:
+        written = images.encode_picture(picture, Path(f"a{suffix}"))
+        again = Image.open(io.BytesIO(written)).getexif()
+        assert again[ExifTags.Base.Artist] == "someone"
+        assert not again.get_ifd(ExifTags.IFD.IFD1)
+        assert 330 not in again
+        assert old not in written
+
+
+@pytest.mark.parametrize(
+    ("space", "name", "said"),
+    [
+        ("http://ns.google.com/photos/1.0/depthmap/", "Data", "a map of depths"),
+        ("http://ns.google.com/photos/dd/1.0/device/", "Profiles", "a map of depths"),
+        ("http://ns.google.com/photos/1.0/audio/", "Data", "sound"),
+        ("http://ns.google.com/photos/1.0/image/", "Data", "the original picture"),
+        ("http://ns.google.com/photos/1.0/container/", "Directory", "further pictures or a video"),
+        ("http://ns.google.com/photos/1.0/container/item/", "Semantic", "further pictures or a video"),
+        ("http://ns.google.com/photos/1.0/camera/", "MicroVideoOffset", "a video"),
+        ("http://ns.apple.com/HDRGainMap/1.0/", "HDRGainMapVersion", "the part for HDR screens"),
+        ("http://ns.microsoft.com/photo/1.2/", "RegionInfo", "regions with people"),
+        ("http://ns.acdsee.com/regions/", "Regions", "regions with people"),
+        ("http://iptc.org/std/Iptc4xmpExt/2008-02-29/", "ImageRegion", "regions with people"),
+        ("http://ns.adobe.com/xmp/note/", "HasExtendedXMP", ""),
+        ("http://purl.org/dc/terms/", "provenance", ""),
+    ],
+)
+@pytest.mark.parametrize("form", ["attribute", "element", "list"])
+def test_what_xmp_says_of_old_pixels_is_left_out(space: str, name: str, said: str, form: str) -> None:
+    inside, attributes = {
+        "attribute": ("", f'xmlns:old="{space}" old:{name}="OLD"'),
+        "element": (f'<old:{name} xmlns:old="{space}">OLD</old:{name}>', ""),
+        "list": (f'<old:{name} xmlns:old="{space}"><rdf:Bag><rdf:li>OLD</rdf:li></rdf:Bag></old:{name}>', ""),
+    }[form]
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        picture = images.open_picture(io.BytesIO(jpeg(xmp=xmp(CREATOR + inside, attributes))))
+    assert [str(each.message).rpartition(": ")[2] for each in told] == ([said] if said else [])
+    for suffix in (".jpg", ".png"):
+        packet = images.open_picture(io.BytesIO(images.encode_picture(picture, Path(f"a{suffix}")))).info["xmp"]
+        assert "Zoë".encode() in packet
+        assert not [old for old in (b"OLD", f":{name}".encode()) if old in packet]
+
+
+def test_further_pictures_of_a_file_are_left_out_aloud() -> None:
+    file = io.BytesIO()
+    first, second = Image.fromarray(PIXELS), Image.fromarray(PIXELS[::-1].copy())
+    first.save(file, "MPO", save_all=True, append_images=[second])
+    with pytest.warns(UserWarning, match="further pictures, such as the part for HDR screens"):
+        picture = images.open_picture(io.BytesIO(file.getvalue()))
+    written = images.encode_picture(picture, Path("a.jpg"))
+    assert [content.count(b"\xff\xd8\xff") for content in (file.getvalue(), written)] == [2, 1]
