@@ -444,7 +444,7 @@ class TestStops:
             return pred.mean() * (math.nan if len(calls) == 6 else 1.0)
 
         monkeypatch.setattr(losses, "reconstruction", wrong)
-        with pytest.raises(ValueError, match="the refined loss became nan at step 3; the last good state is kept"):
+        with pytest.raises(ValueError, match="the refined loss became nan at step 3; the last saved state is kept"):
             train(config, tmp_path)
         state = load_state(tmp_path / "state.pt")
         assert state["progress"]["step"] == 2

@@ -7,7 +7,6 @@ from numpy.typing import NDArray
 
 from temperfill.errors import InputError
 from temperfill.images.picture import Picture
-from temperfill.tensors import Box
 
 MIRRORED = 256
 """Pixels of the picture that stand mirrored behind its new part, as far as it has so many."""
@@ -24,13 +23,13 @@ class Canvas:
         picture: (H, W), black and opaque where it is new.
         hole: (H, W), True = new.
         mirrored: (H, W), True = mirrored, and of no use but to be seen.
-        box: of what was asked for.
+        box: of what was asked for: top, bottom, left, right.
     """
 
     picture: Picture
     hole: NDArray[np.bool_]
     mirrored: NDArray[np.bool_]
-    box: Box
+    box: tuple[int, int, int, int]
 
     def cut(self, filled: Picture) -> Picture:
         """What was asked for, of the filled picture."""
