@@ -50,6 +50,7 @@ class Behaviour:
     lossless: str = "png"  # what it takes for a lossless format
     copy: dict[str, Any] | None = None  # the pixel that was copied, as sources tell it
     keeps_metadata: bool = True
+    warnings: list[str] = field(default_factory=list)  # of fills and of files that are saved
     draft: tuple[str, bytes] | None = None  # box and picture that a job shows
     steps: int = 0  # of a slow fill
     step_seconds: float = 0.05
@@ -183,7 +184,7 @@ class Handler(BaseHTTPRequestHandler):
             self.send_failure(*failures[behaviour.answer])
         else:
             content, kind = fill(upload, behaviour)
-            self.send(200, kind, content, {"X-Seconds": "1.25"})
+            self.send(200, kind, content, {"X-Seconds": "1.25"} | self.warnings)
 
     def convert(self, upload: Upload) -> None:
         if self.server.behaviour.answer == "gone":
@@ -194,7 +195,13 @@ class Handler(BaseHTTPRequestHandler):
         kind = (upload.fields.get("format") or own).upper()
         buffer = io.BytesIO()
         Image.open(io.BytesIO(upload.files["image"])).save(buffer, kind, quality=int(upload.fields.get("quality", 95)))
-        self.send(200, f"image/{kind.lower()}", buffer.getvalue())
+        self.send(200, f"image/{kind.lower()}", buffer.getvalue(), self.warnings)
+
+    @property
+    def warnings(self) -> dict[str, str]:
+        """The header that the service has where it warns."""
+        told = self.server.behaviour.warnings
+        return {"X-Warnings": json.dumps(told)} if told else {}
 
     def show(self, upload: Upload) -> None:
         """The picture as PNG, as the service gives it without the extra for HEIC."""

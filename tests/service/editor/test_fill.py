@@ -94,6 +94,24 @@ def test_a_result_is_encoded_once_in_the_format_that_is_chosen_when_it_is_saved(
     editor.wait_for_status("The server does not answer, so it is written without loss instead")
 
 
+def test_warnings_of_the_server_are_shown_as_text_and_once_for_a_photo(
+    open_editor: OpenEditor, server: FakeServer, picture: Path, tmp_path: Path
+) -> None:
+    editor = open_editor()
+    editor.open(picture)
+    mark(editor)
+    lost = "the result.png will not have IPTC data, for which PNG has no place"
+    server.behaviour.warnings = ["the hole of Zoë is <b>large</b>", lost]
+    editor.fill()
+    notice = editor.page.locator("#notice:not([hidden]) p")
+    assert notice.inner_text() == "The hole of Zoë is <b>large</b>."  # what a file between loses is no news
+    editor.page.click("[data-notice=close]")
+    editor.fill()
+    assert notice.count() == 0
+    editor.save(tmp_path, "png")
+    editor.wait_for_notice("^The result.png will not have IPTC data, for which PNG has no place.$")
+
+
 def hand_over(editor: EditorPage, path: Path, event: str) -> None:
     """Drops or pastes a file."""
     content = base64.b64encode(path.read_bytes()).decode()

@@ -5,7 +5,7 @@ import { Brush } from "./brush.js";
 import { Filler } from "./filler.js";
 import { History } from "./history.js";
 import { Marks } from "./marks.js";
-import { ask, complain, hush, say } from "./notices.js";
+import { ask, complain, hush, say, warn } from "./notices.js";
 import { BadInput, readPicture, stem, withExtension } from "./picture.js";
 import { encodeLayer } from "./png.js";
 import { details, Results, sameBytes } from "./results.js";
@@ -291,10 +291,11 @@ export class Editor {
     const version = this.results.shown;
     const [photo] = this.results.versions;
     let { blob } = version;
-    let words = "";
+    let [words, warnings] = ["", []];
     say("Writing the file.");
     try {
-      blob = await convert({ image: blob, original: photo.blob, name: photo.name }, { format, quality }, this.limits);
+      const work = { image: blob, original: photo.blob, name: photo.name };
+      ({ blob, warnings } = await convert(work, { format, quality }, this.limits));
     } catch (error) {
       if (!(error instanceof ServerError) || error.code !== "unreachable") throw error;
       words = " The server does not answer, so it is written without loss instead.";
@@ -305,6 +306,7 @@ export class Editor {
     version.saved = true;
     this.session.update(version);
     say(`Saved as ${name}.${words}`);
+    warn(this.photo, warnings);
   }
 
   async compare(on) {

@@ -3,7 +3,7 @@
 
 import { Draft } from "./draft.js";
 import { Fill } from "./fill.js";
-import { hush, say, showProgress } from "./notices.js";
+import { hush, say, showProgress, warn } from "./notices.js";
 import { BadInput, megabytes } from "./picture.js";
 import { details, readAnswer, sameBytes, thumbnail } from "./results.js";
 import { ServerError } from "./server.js";
@@ -18,6 +18,7 @@ export class Filler {
     this.panel = panel;
     this.list = panel.querySelector("ol");
     this.current = null; // the Fill under way
+    this.warnings = []; // of the server, about it
     this.draft = new Draft(editor.stage);
   }
 
@@ -63,9 +64,11 @@ export class Filler {
     hush();
     say("Filling.");
     this.current = new Fill(showProgress, this.draft);
+    this.warnings = [];
     this.editor.onChange();
     try {
       await work();
+      if (marks === this.editor.marks) warn(this.editor.photo, this.warnings); // after receive(), which hushes
     } catch (error) {
       // What becomes of a fill whose photo is gone, which opening another one cancels, is no news.
       if (marks === this.editor.marks || !(error instanceof ServerError)) throw error;
@@ -109,7 +112,7 @@ export class Filler {
     const fields = { ...options, format: "lossless" };
     this.current.again();
     const sent = { image: parent.blob, name: parent.name, mask, sketch, avoid, options: fields };
-    const { blob, seconds } = await this.current.run(sent);
+    const { blob, seconds, warnings } = await this.current.run(sent);
     if (marks !== editor.marks) return null; // another photo was opened meanwhile
     const { shown, raster } = await readAnswer(blob);
     const gone = marks !== editor.marks;
@@ -127,6 +130,8 @@ export class Filler {
     const version = results.add({ blob, shown, name: parent.name, parent, work, options, box, seconds }, raster);
     version.crop = thumbnail(raster, box, TRY);
     editor.session.add(version);
+    // What this file has no place for is not lost: what is saved has the metadata of the photo.
+    this.warnings.push(...warnings.filter((text) => !text.startsWith("The result.")));
     return version;
   }
 

@@ -22,6 +22,16 @@ export function complain(text, action = null) {
   notice.hidden = false;
 }
 
+const told = new WeakMap(); // photo: the warnings that were shown of it
+
+/** What the server warns of; each text once for a photo, as further fills and files of it have the same. */
+export function warn(photo, texts) {
+  const before = told.get(photo) ?? new Set();
+  const news = texts.filter((text) => !before.has(text));
+  told.set(photo, new Set([...before, ...news]));
+  if (news.length) complain(news.join(" "));
+}
+
 /** Takes the message away. */
 export function hush() {
   const notice = find("#notice");

@@ -114,13 +114,19 @@ function asForm({ image, name, mask, sketch, avoid, options }) {
   return form;
 }
 
-/** Fills; `work` as for `asForm`. @returns {Promise<{blob: Blob, seconds: number?}>} */
+/** What the server says of its answer, in sentences; see X-Warnings in docs/use/service.md. */
+function warnings(response) {
+  return JSON.parse(response.headers.get("X-Warnings") ?? "[]").map(sentence);
+}
+
+/** Fills; `work` as for `asForm`. @returns {Promise<{blob: Blob, seconds: number?, warnings: string[]}>} */
 export async function inpaint(work, job, signal) {
   const init = { method: "POST", body: asForm(work), headers: { "X-Job": job }, signal };
   const response = await request("v1/inpaint", init);
   const blob = await body(response, "blob");
   if (!blob.type.startsWith("image/")) throw new ServerError("The server's answer is not a picture.", "failed");
-  return { blob, seconds: Number.parseFloat(response.headers.get("X-Seconds") ?? "") || null };
+  const seconds = Number.parseFloat(response.headers.get("X-Seconds") ?? "") || null;
+  return { blob, seconds, warnings: warnings(response) };
 }
 
 /**
@@ -145,7 +151,7 @@ export async function preview(image, name, signal) {
 /**
  * A result as a file in the format that is asked for, with the metadata of the original.
  * @param {{format: string, quality: string}} options empty for those of the original
- * @returns {Promise<Blob>}
+ * @returns {Promise<{blob: Blob, warnings: string[]}>}
  */
 export async function convert({ image, original, name }, { format, quality }, limits) {
   const form = new FormData();
@@ -153,7 +159,8 @@ export async function convert({ image, original, name }, { format, quality }, li
   if (image.size + original.size < limits.max_bytes) form.append("original", original, name);
   if (format) form.append("format", format);
   if (quality) form.append("quality", quality);
-  return body(await request("v1/convert", { method: "POST", body: form }), "blob");
+  const response = await request("v1/convert", { method: "POST", body: form });
+  return { blob: await body(response, "blob"), warnings: warnings(response) };
 }
 
 /** What a job shows before it is done. @returns {Promise<{blob: Blob, box: number[]}>} top, left, bottom, right */
