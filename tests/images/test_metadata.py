@@ -397,3 +397,19 @@ def test_further_pictures_of_a_file_are_left_out_aloud() -> None:
         picture = images.open_picture(io.BytesIO(file.getvalue()))
     written = images.encode_picture(picture, Path("a.jpg"))
     assert [content.count(b"\xff\xd8\xff") for content in (file.getvalue(), written)] == [2, 1]
+
+
+@pytest.mark.parametrize(("length", "is_kept"), [(10, True), (66_000, False)])
+def test_long_xmp_loses_its_padding_before_it_is_dropped_from_jpeg(length: int, is_kept: bool) -> None:
+    packet = xmp(f"{CREATOR}<dc:title>{'x' * length}</dc:title>")
+    packet = packet.replace(b"<?xpacket end", (b" " * 99 + b"\n") * 660 + b"<?xpacket end")
+    picture = images.Picture(PIXELS, "RGB", {"xmp": packet})
+    with warnings.catch_warnings(record=True) as told:
+        warnings.simplefilter("always")
+        images.check_storable(picture, Path("a.jpg"))
+    assert [str(each.message) for each in told] == ["a.jpg will not have XMP data, longer than JPEG allows"] * (
+        not is_kept
+    )
+    again = open_quietly(images.encode_picture(picture, Path("a.jpg"))).info
+    assert ("Zoë".encode() in again.get("xmp", b"")) == is_kept
+    assert open_quietly(images.encode_picture(picture, Path("a.png"))).info["xmp"] == packet  # which has room

@@ -2,7 +2,7 @@
 
 import pytest
 
-from temperfill.images.xmp import current, edit, orientation
+from temperfill.images.xmp import current, edit, orientation, trimmed
 
 HEAD = b'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:RDF xmlns:rdf="http://www.w3.org/1999/02/22-rdf-syntax-ns#">'
 TAIL = b"</rdf:RDF></x:xmpmeta>"
@@ -23,6 +23,12 @@ def test_orientation_as_attribute_and_as_element() -> None:
     other = packet(b"<rdf:Description " + TIFF + b"><tiff:Orientation>8</tiff:Orientation></rdf:Description>")
     assert (orientation(one), orientation(other), orientation(packet(b""))) == (6, 8, 1)
     assert b"Orientation" not in current(one, (3, 4), 1)[0] + current(other, (3, 4), 1)[0]
+
+
+def test_padding_can_be_left_out() -> None:
+    ends = b"<?xpacket begin='' id='W5M0MpCehiHzreSzNTczkc9d'?>", b"<?xpacket end='w'?>"
+    inside = packet(b"<!-- a remark -->")
+    assert trimmed((b" " * 99 + b"\n").join((ends[0], inside, ends[1]))) == ends[0] + inside + ends[1]
 
 
 def test_other_prefixes_mean_the_same() -> None:

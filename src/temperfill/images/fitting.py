@@ -1,11 +1,13 @@
 """Metadata in the formats that are written: what each has a place for, and how it stands there."""
 
 import struct
+from contextlib import suppress
 from dataclasses import replace
 from typing import Any
 
 from PIL import PngImagePlugin
 
+from temperfill.images import xmp
 from temperfill.images.exif import UNDEFINED, Exif, Value, read
 from temperfill.images.metadata import IPTC, IPTC_RESOURCE, XMP_TEXT
 
@@ -77,6 +79,9 @@ def _fit_segments(fitted: dict[str, Any]) -> list[str]:
     if len(fitted.get("exif", b"")) > _SEGMENT:
         fitted["exif"], tags = _shortened(read(fitted["exif"]), _SEGMENT)
         losses.append(f"the longest EXIF tags ({', '.join(map(str, tags))})")
+    if len(fitted.get("xmp", b"")) > _MOST["xmp"]:
+        with suppress(ValueError):
+            fitted["xmp"] = xmp.trimmed(fitted["xmp"])
     for key, most in _MOST.items():
         if len(fitted.get(key, b"")) > most:
             del fitted[key]

@@ -160,6 +160,15 @@ def say(xmp: bytes, space: str, name: str, value: str) -> bytes:
     return edit(xmp, change)
 
 
+def trimmed(xmp: bytes) -> bytes:
+    """A packet without the padding that leaves room for later edits, often several kilobytes (XMP, part 1, 7.3.2).
+
+    Raises:
+        ValueError: as ``edit``.
+    """
+    return edit(xmp, lambda document: True)  # of white space outside the root nothing is read
+
+
 def _description(
     document: minidom.Document, others: list[minidom.Element], space: str, name: str, value: str
 ) -> minidom.Element:
