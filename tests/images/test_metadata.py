@@ -413,3 +413,28 @@ def test_long_xmp_loses_its_padding_before_it_is_dropped_from_jpeg(length: int, 
     again = open_quietly(images.encode_picture(picture, Path("a.jpg"))).info
     assert ("Zoë".encode() in again.get("xmp", b"")) == is_kept
     assert open_quietly(images.encode_picture(picture, Path("a.png"))).info["xmp"] == packet  # which has room
+
+
+@pytest.mark.parametrize("depth", [np.uint8, np.uint16])
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_resolution_per_centimetre_keeps_its_unit_in_tiff(depth: Any, orientation: int) -> None:
+    tags = {282: 118.11, 283: 59.0, 296: 3, 274: orientation}
+    file = io.BytesIO()
+    image = Image.fromarray(PIXELS) if depth == np.uint8 else Image.fromarray(PIXELS[..., 0].astype(depth))
+    image.save(file, "TIFF", tiffinfo=tags)
+    picture = open_quietly(file.getvalue())
+    found = Image.open(io.BytesIO(images.encode_picture(picture, Path("a.tif")))).tag_v2
+    sides = (118.11, 59.0) if orientation == 1 else (59.0, 118.11)
+    assert (found[282], found[283], found[296]) == (*sides, 3)
+    inches = Image.open(io.BytesIO(images.encode_picture(picture, Path("a.png")))).info["dpi"]  # which has metres
+    assert inches == pytest.approx([side * 2.54 for side in sides], abs=0.1)
+
+
+@pytest.mark.parametrize(("unit", "seen"), [(1, (118, 2)), (2, (118, 3))])
+def test_the_unit_of_jfif_is_kept_in_tiff(unit: int, seen: tuple[int, int]) -> None:
+    content = bytearray(jpeg())
+    at = content.index(b"JFIF\0") + 7
+    content[at : at + 5] = struct.pack(">BHH", unit, 118, 118)
+    written = images.encode_picture(open_quietly(bytes(content)), Path("a.tif"))
+    found = Image.open(io.BytesIO(written)).tag_v2
+    assert (found[282], found[296]) == seen

@@ -91,7 +91,8 @@ def cut_out(picture: Picture, hole: NDArray[np.bool_]) -> Picture:
     pixels = np.zeros((*picture.size, 4), colours.dtype)
     pixels[hole, :3] = colours[hole]
     pixels[hole, 3] = full(colours.dtype)
-    kept = ("dpi", "layout") if picture.mode in ("1", "L", "LA", *DEEP_GREY) else ("dpi", "layout", "icc_profile")
+    is_grey = picture.mode in ("1", "L", "LA", *DEEP_GREY)
+    kept = ("dpi", "per_cm", "layout") + (() if is_grey else ("icc_profile",))
     return Picture(pixels, "RGBA", {key: picture.info[key] for key in kept if key in picture.info})
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, BinaryIO
 
 ORIENTATION, SUBJECT_AREA, SUBJECT_LOCATION, MAKER_NOTE, WIDTH, HEIGHT = 274, 37396, 41492, 37500, 40962, 40963
+RESOLUTION_UNIT = 296
 SHORT, LONG, UNDEFINED = 3, 4, 7
 MOST_BYTES = 64_000_000
 """Of one value."""

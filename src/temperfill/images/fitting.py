@@ -19,6 +19,7 @@ _PLACES = {
     "xmp": ("PNG", "JPEG", "WEBP", "AVIF", "TIFF"),
     "iptc": ("JPEG", "TIFF"),
     "dpi": ("PNG", "JPEG", "TIFF", "BMP"),
+    "per_cm": ("TIFF",),
     "comment": ("JPEG", "GIF"),
     "texts": ("PNG",),
     "chunks": ("PNG",),

@@ -22,6 +22,7 @@ from temperfill.images.exif import (
     LONG,
     MAKER_NOTE,
     ORIENTATION,
+    RESOLUTION_UNIT,
     SHORT,
     SUBJECT_AREA,
     SUBJECT_LOCATION,
@@ -99,7 +100,8 @@ def collect(
     losses: list[str] = []
     iptc, packet = _iptc(image, exif), _packet(image, exif)
     kept = {key: image.info[key] for key in ("icc_profile", "comment") if isinstance(image.info.get(key), bytes)}
-    kept |= {"dpi": dpi} if (dpi := _dpi(image, orientation)) else {}
+    if dpi := _dpi(image, orientation):
+        kept |= {"dpi": dpi} | ({"per_cm": True} if _is_per_cm(image, exif) else {})
     if _LAYERS in exif.main:
         losses.append("layers of Photoshop")
     if "mp" in image.info:
@@ -140,6 +142,12 @@ def _dpi(image: Image.Image, orientation: int) -> tuple[float, float] | None:
     if not all(math.isfinite(each) and low <= each <= high for each in (across, down)):
         return None
     return (down, across) if orientation >= 5 else (across, down)
+
+
+def _is_per_cm(image: Image.Image, exif: Exif) -> bool:
+    """Whether a file gives its resolution per centimetre; JFIF has precedence, as for Pillow."""
+    unit = image.info.get("jfif_unit")
+    return unit == 2 if unit in (1, 2) else exif.numbers(exif.main, RESOLUTION_UNIT) == (3,)
 
 
 def _packet(image: Image.Image, exif: Exif) -> bytes:

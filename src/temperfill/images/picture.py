@@ -14,7 +14,7 @@ MODES = ("1", "L", "LA", "P", "RGB", "RGBX", "RGBA", "CMYK", "YCbCr", "LAB", "HS
 """Modes of Pillow that are supported."""
 DEEP_GREY = {"I;16": "uint16", "I": "int32", "F": "float32"}
 """Modes of Pillow for grey with more than 8 bits; it has none for colours."""
-_FOR_WRITING = ("jpeg", "layout", "pages")  # of a file in the same format, and nothing that Pillow knows
+_FOR_WRITING = ("jpeg", "layout", "pages", "per_cm")  # of a file in the same format, and nothing that Pillow knows
 _AT_ONCE = 4_000_000  # pixels that are copied at once
 
 

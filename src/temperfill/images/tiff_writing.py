@@ -60,6 +60,7 @@ def encode_tiff(
     icc_profile: bytes = b"",
     xmp: bytes = b"",
     dpi: tuple[float, float] | None = None,
+    per_cm: bool = False,
     pages: Pages | None = None,
 ) -> bytes:
     """A TIFF in the depth of its pixels.
@@ -71,7 +72,8 @@ def encode_tiff(
         exif: EXIF data, whose order of bytes the file takes over if there are any.
         icc_profile: colour profile.
         xmp: XMP data.
-        dpi: resolution across and down.
+        dpi: resolution across and down, per inch.
+        per_cm: whether it is written per centimetre.
         pages: that follow, if the order of their bytes is that of the file.
 
     Raises:
@@ -113,7 +115,8 @@ def encode_tiff(
     if mode in ("LA", "RGBA"):
         tags[338] = (_SHORT, [2])
     if dpi is not None and all(0 < value < _MOST_DPI for value in dpi):  # as NaN is not
-        tags |= {282: (_RATIONAL, [dpi[0]]), 283: (_RATIONAL, [dpi[1]]), 296: (_SHORT, [2])}
+        across, down = (value / 2.54 if per_cm else value for value in dpi)
+        tags |= {282: (_RATIONAL, [across]), 283: (_RATIONAL, [down]), 296: (_SHORT, [3 if per_cm else 2])}
     tags |= {34675: (_UNDEFINED, icc_profile)} if icc_profile else {}
     tags |= {700: (_BYTES, xmp)} if xmp else {}
     _append_directory(file, order, tags)

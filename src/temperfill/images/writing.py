@@ -252,7 +252,7 @@ def _encoded(picture: Picture, path: Path, info: dict[str, Any], quality: int | 
 
 
 def _tiff(pixels: Array, mode: str, info: dict[str, Any]) -> bytes:
-    kept = {key: info[key] for key in ("icc_profile", "xmp", "dpi", "pages") if key in info}
+    kept = {key: info[key] for key in ("icc_profile", "xmp", "dpi", "per_cm", "pages") if key in info}
     return encode_tiff(pixels, mode, info.get("layout", Form()), fitting.tiff_tags(info).encoded(), **kept)
 
 
