@@ -11,7 +11,7 @@ BLURRED = (0.6, 0.9)
 """Share of the copies' gradients up to which a guide counts as blurred, and from which on as sharp."""
 PLAIN = 0.01
 """Root mean square difference of neighbours below which a place is plain: a copy is smoother there than any drawing."""
-APART = 0.1
+APART = 0.2
 """Difference of colours at which a copy is trusted by a third."""
 
 

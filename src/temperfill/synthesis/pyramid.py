@@ -22,7 +22,7 @@ ACROSS = 32
 """About the largest circle in the hole, pixels across, at the size at which cells are labelled."""
 CELLS = 4000
 """Cells that are labelled at most."""
-SCREENING = 0.01
+SCREENING = 0.003
 """Weight of the guide against the gradients of the copies, at full size."""
 LEAST = 0.001
 """Share of the screening that a plain place keeps."""
