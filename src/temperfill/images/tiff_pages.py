@@ -147,6 +147,17 @@ def _part(file: BinaryIO, start: int, length: int) -> bytes:
     return found
 
 
+def append_entry(file: bytearray, order: str, tag: int, kind: int, number: int, content: bytes) -> bytes:
+    """The 12 bytes of a directory's entry; content of more than four bytes is written behind the file."""
+    if len(content) > 4:
+        file += bytes(len(file) % 2)
+        place = struct.pack(order + "I", len(file))
+        file += content
+    else:
+        place = content.ljust(4, b"\0")
+    return struct.pack(order + "HHI", tag, kind, number) + place
+
+
 def _append(file: bytearray, order: Order, page: Page) -> tuple[int, int]:
     """Writes a page; where it begins, and where the place of the next one is said."""
     values = dict(page.values)
@@ -161,13 +172,7 @@ def _append(file: bytearray, order: Order, page: Page) -> tuple[int, int]:
     entries = b""
     for tag in sorted(values):
         kind, number, content = values[tag]
-        if len(content) > 4:
-            file += bytes(len(file) % 2)
-            place = struct.pack(order + "I", len(file))
-            file += content
-        else:
-            place = content.ljust(4, b"\0")
-        entries += struct.pack(order + "HHI", tag, kind, number) + place
+        entries += append_entry(file, order, tag, kind, number, content)
     file += bytes(len(file) % 2)
     start = len(file)
     file += struct.pack(order + "H", len(values)) + entries + bytes(4)

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image, TiffImagePlugin
 
 from temperfill.images.tiff import DEFLATE, LZW, NONE
-from temperfill.images.tiff_pages import Pages, append_pages
+from temperfill.images.tiff_pages import Pages, append_entry, append_pages
 
 Array = NDArray[Any]
 
@@ -156,13 +156,7 @@ def _append_directory(file: bytearray, order: str, tags: dict[int, tuple[int, An
     entries = {tag: entry for tag, entry in _old_entries(file, order) if tag not in tags}
     for tag, (kind, values) in tags.items():
         content = values if kind in (_BYTES, _UNDEFINED) else b"".join(_number(order, kind, value) for value in values)
-        if len(content) > 4:
-            file += bytes(len(file) % 2)
-            place = struct.pack(order + "I", len(file))
-            file += content
-        else:
-            place = content.ljust(4, b"\0")
-        entries[tag] = struct.pack(order + "HHI", tag, kind, len(content) // _SIZES[kind]) + place
+        entries[tag] = append_entry(file, order, tag, kind, len(content) // _SIZES[kind], content)
     file += bytes(len(file) % 2)
     start = len(file)
     file += struct.pack(order + "H", len(entries)) + b"".join(entries[tag] for tag in sorted(entries)) + bytes(4)

@@ -6,6 +6,8 @@ colours around are continued into the hole, from its rim inwards, by weighted me
 method (2004) without its gradients. What a network drew elsewhere is kept within the colours around it.
 """
 
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
@@ -116,13 +118,26 @@ def bound(filled: Array, hole: Hole, known: Hole) -> None:
         hole: (H, W), True = was drawn.
         known: (H, W), True = to be compared with.
     """
+    for drawn, part, colours in parts_and_colours(filled, hole, known):
+        # Where none are near, other parts of the hole lie between.
+        compared = colours if len(colours) else filled[known]
+        if len(compared):
+            drawn[part] = drawn[part].clip(compared.min(0), compared.max(0))
+
+
+def parts_and_colours(filled: Array, hole: Hole, known: Hole) -> Iterator[tuple[Array, Hole, Array]]:
+    """Each part of a hole with the known colours around it.
+
+    Args:
+        filled: (H, W, 3).
+        hole: (H, W), True = was drawn.
+        known: (H, W), True = to be compared with.
+
+    Yields:
+        The view of ``filled`` (h, w, 3) that holds the part; (h, w), True = the part; (N, 3), the colours.
+    """
     for top, left, part in regions.connected(hole):
-        height, width = part.shape
-        around = regions.grow((top, left, top + height, left + width), max(AROUND, max(part.shape) // 4), hole.shape)
+        box = (top, left, top + part.shape[0], left + part.shape[1])
+        around = regions.grow(box, max(AROUND, max(part.shape) // 4), hole.shape)
         ring = np.s_[around[0] : around[2], around[1] : around[3]]
-        colours = filled[ring][known[ring]]
-        if not len(colours):  # other parts of the hole lie between
-            colours = filled[known]
-        if len(colours):
-            drawn = filled[top : top + height, left : left + width]
-            drawn[part] = drawn[part].clip(colours.min(0), colours.max(0))
+        yield filled[box[0] : box[2], box[1] : box[3]], part, filled[ring][known[ring]]

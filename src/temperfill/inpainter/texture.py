@@ -13,7 +13,7 @@ import torch
 from temperfill import regions
 from temperfill.inpainter.planes import Array, Hole
 from temperfill.inpainter.progress import FillProgress
-from temperfill.inpainter.surroundings import bound
+from temperfill.inpainter.surroundings import bound, parts_and_colours
 from temperfill.synthesis import Synthesis, synthesise
 from temperfill.synthesis.grain import continue_grain
 from temperfill.tensors import Box
@@ -26,8 +26,6 @@ FAR = 640
 """The same at most: what is farther away is rarely of one kind with the hole, and takes time and memory."""
 NOISE = 96
 """Pixels around a hole in which noise is measured."""
-AROUND = 64
-"""Pixels around a hole whose colours bound what was drawn in it."""
 RARE = 0.005
 """Share of these colours, at either end, that does not count."""
 ASKED = 300_000
@@ -105,16 +103,11 @@ def _bound(shown: Array, hole: Hole, known: Hole) -> None:
 
     A network now and then invents a light in a dark corner.
     """
-    for top, left, part in regions.connected(hole):
-        box = (top, left, top + part.shape[0], left + part.shape[1])
-        around = regions.grow(box, max(AROUND, max(part.shape) // 4), hole.shape)
-        ring = np.s_[around[0] : around[2], around[1] : around[3]]
-        colours = shown[ring][known[ring]]
+    for drawn, part, colours in parts_and_colours(shown, hole, known):
         if len(colours):
-            colours = colours[:: -(-len(colours) // ASKED)]
-            low, high = np.quantile(colours, (RARE, 1 - RARE), axis=0)
-            inside = np.s_[box[0] : box[2], box[1] : box[3]]
-            shown[inside][part] = shown[inside][part].clip(low - BEYOND, high + BEYOND)
+            asked = colours[:: -(-len(colours) // ASKED)]
+            low, high = np.quantile(asked, (RARE, 1 - RARE), axis=0)
+            drawn[part] = drawn[part].clip(low - BEYOND, high + BEYOND)
 
 
 @contextlib.contextmanager
