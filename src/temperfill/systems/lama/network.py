@@ -68,17 +68,20 @@ class LocalLayer(nn.Module):
         return F.relu(self.norm_local(self.local_to_local(x)))
 
 
-class SplitLayer(LocalLayer):
+class SplitLayer(nn.Module):
     """The last halving: from local features to both parts."""
 
     def __init__(self, in_channels: int, local: int, globally: int) -> None:
-        super().__init__(in_channels, local, 3, 2)
+        super().__init__()
+        self.local_to_local = _convolution(in_channels, local, 3, 2)
+        self.norm_local = nn.BatchNorm2d(local)
         self.local_to_global = _convolution(in_channels, globally, 3, 2)
         self.norm_global = nn.BatchNorm2d(globally)
 
-    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:  # type: ignore[override]
+    def forward(self, x: Tensor) -> tuple[Tensor, Tensor]:
         """(B, in_channels, H, W) to both parts at half the size."""
-        return super().forward(x), F.relu(self.norm_global(self.local_to_global(x)))
+        locally, globally = self.local_to_local(x), self.local_to_global(x)
+        return F.relu(self.norm_local(locally)), F.relu(self.norm_global(globally))
 
 
 class FourierConvolution(nn.Module):
