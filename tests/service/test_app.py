@@ -26,8 +26,9 @@ from temperfill.inpainter.sources import Copies
 from temperfill.methods.finding import Found
 from temperfill.options import FillOptions
 from temperfill.service import work
-from temperfill.service.app import PAGE, PAGE_TYPES, create_app
+from temperfill.service.app import create_app
 from temperfill.service.forms import FILES, INPAINT_FIELDS, PREVIEW_FILES, SOURCES_FIELDS, SOURCES_OPTIONS
+from temperfill.service.pages import PAGE, PAGE_TYPES
 from temperfill.service.settings import ServiceLimits
 
 ROOT = Path(__file__).parents[2]

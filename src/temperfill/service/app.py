@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import io
 import json
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
@@ -10,8 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fastapi import FastAPI, Request
-from fastapi.responses import FileResponse, JSONResponse, Response
-from starlette.concurrency import run_in_threadpool
+from fastapi.responses import JSONResponse, Response
 from starlette.exceptions import HTTPException
 from starlette.requests import ClientDisconnect
 
@@ -21,6 +19,7 @@ from temperfill.methods.finding import Found
 from temperfill.service import forms, openapi, work
 from temperfill.service.jobs import Job, Jobs
 from temperfill.service.limits import SECURITY_HEADERS, BodyLimit, Gate, SecurityHeaders, Uploads
+from temperfill.service.pages import PAGE, PICTURE_TYPES, Pages
 from temperfill.service.refusals import Refusal, internal
 from temperfill.service.settings import ServiceLimits
 
@@ -29,31 +28,6 @@ if TYPE_CHECKING:  # torch is imported while the model is loaded, behind the fir
 
 T = TypeVar("T")
 
-PAGE = Path(__file__).parent / "page"
-"""Folder of the editor's page."""
-PAGE_TYPES = {
-    ".html": "text/html",
-    ".css": "text/css",
-    ".js": "text/javascript",
-    ".json": "application/json",
-    ".svg": "image/svg+xml",
-    ".png": "image/png",
-    ".webp": "image/webp",
-    ".woff2": "font/woff2",
-}
-"""Content types of the page's files, whatever the system thinks of their suffixes; no other file is served."""
-PICTURE_TYPES = {
-    "PNG": "image/png",
-    "JPEG": "image/jpeg",
-    "WEBP": "image/webp",
-    "AVIF": "image/avif",
-    "TIFF": "image/tiff",
-    "BMP": "image/bmp",
-    "GIF": "image/gif",
-    "PPM": "image/x-portable-anymap",
-    "HEIF": "image/heic",
-}
-"""Content type of each format of pictures."""
 MOST_WARNINGS, MOST_OF_WARNING = 10, 300
 """Warnings that an answer tells, and characters of each."""
 SECONDS_TO_LOAD = 30.0
@@ -69,23 +43,12 @@ class Service:
         load: gives the inpainter; called once, in the thread of the jobs.
         model: what is loaded; clients learn its label, not its path.
         settings: limits.
-        start_image: picture that the editor opens at its start.
-        page: folder of the editor's page.
     """
 
-    def __init__(
-        self,
-        load: "Callable[[], Inpainter]",
-        model: Found,
-        settings: ServiceLimits,
-        start_image: Path | None,
-        page: Path,
-    ) -> None:
+    def __init__(self, load: "Callable[[], Inpainter]", model: Found, settings: ServiceLimits) -> None:
         self.load = load
         self.model = model
         self.settings = settings
-        self.start_image = start_image
-        self.page_folder = page
         self.jobs = Jobs(settings.queue, settings.timeout)
         self.uploads = Uploads()
         self.is_closed = False  # whether all work came to its end
@@ -231,33 +194,6 @@ class Service:
         body = {"status": status, "model": self.model.label, "device": device}
         return JSONResponse(body, 200 if status == "ok" else 503, {} if status == "ok" else {"Retry-After": "2"})
 
-    async def start(self) -> dict[str, Any]:
-        """What the page needs to know at its start."""
-        image = None if self.start_image is None else {"name": self.start_image.name}
-        limits = {"max_pixels": self.settings.max_pixels, "max_bytes": self.settings.max_bytes}
-        keeps = self.settings.keep_metadata
-        return {"image": image, **limits, "keeps_metadata": keeps, "version": temperfill.__version__}
-
-    async def start_picture(self) -> Response:
-        """The picture that the editor was started with."""
-        path = self.start_image
-        if path is None or not path.is_file():
-            raise Refusal(404, "not_found", "the editor was started without a picture")
-        content = await run_in_threadpool(path.read_bytes)
-        return Response(content, media_type=PICTURE_TYPES[images.read_header(io.BytesIO(content)).kind])
-
-    async def index(self) -> FileResponse:
-        """The editor's page."""
-        return await self.page("index.html")
-
-    async def page(self, name: str) -> FileResponse:
-        """A file of the editor's page."""
-        folder = self.page_folder.resolve()
-        path = (folder / name).resolve() if "\0" not in name else folder
-        if not path.is_relative_to(folder) or path.suffix not in PAGE_TYPES or not path.is_file():
-            raise Refusal(404, "not_found", "there is no such page")
-        return FileResponse(path, media_type=PAGE_TYPES[path.suffix], headers={"Cache-Control": "no-cache"})
-
 
 def create_app(
     load: "Callable[[], Inpainter]",
@@ -277,7 +213,7 @@ def create_app(
         page: folder of the editor's page.
     """
     settings = settings or ServiceLimits()
-    service = Service(load, model, settings, start_image, page)
+    service, pages = Service(load, model, settings), Pages(page, settings, start_image)
     app = FastAPI(
         title="temperfill",
         version=temperfill.__version__,
@@ -297,10 +233,10 @@ def create_app(
     app.add_api_route("/v1/jobs/{name}", service.cancel, methods=["DELETE"], status_code=204)
     app.add_api_route("/v1/models", service.models, methods=["GET"])
     app.add_api_route("/healthz", service.health, methods=["GET"])
-    app.add_api_route("/start", service.start, methods=["GET"], include_in_schema=False)
-    app.add_api_route("/start/image", service.start_picture, methods=["GET"], include_in_schema=False)
-    app.add_api_route("/", service.index, methods=["GET"], include_in_schema=False)
-    app.add_api_route("/page/{name:path}", service.page, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/start", pages.start, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/start/image", pages.start_picture, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/", pages.index, methods=["GET"], include_in_schema=False)
+    app.add_api_route("/page/{name:path}", pages.page, methods=["GET"], include_in_schema=False)
     app.add_exception_handler(Refusal, _refuse)
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(ClientDisconnect, _refuse)
