@@ -555,4 +555,4 @@ def test_page_of_the_documentation_names_every_code_part_and_option() -> None:
     }
     assert {name for name in names | options if name not in page} == set()
     assert "/#token=TOKEN" in page
-    assert "/#token=TOKEN" in (PAGE / "server.js").read_text(encoding="utf-8")
+    assert "/#token=TOKEN" in (PAGE / "engine.js").read_text(encoding="utf-8")

@@ -46,6 +46,12 @@ def test_a_module_says_what_it_hides_and_asks_no_other_place(path: Path) -> None
     assert not re.search(r"https?://", text)
 
 
+def test_only_the_engine_asks_the_server() -> None:
+    """So that the page runs on another engine where this one file is exchanged."""
+    askers = {path.name for path in MODULES if re.search(r"\bfetch\(|XMLHttpRequest|\bv1/", path.read_text("utf-8"))}
+    assert askers == {"engine.js"}
+
+
 def colours(scheme: int) -> dict[str, tuple[float, ...]]:
     """The named colours of the style sheet, 0 = light and 1 = dark, as RGB from 0 to 1."""
     result = {}

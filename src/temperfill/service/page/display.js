@@ -1,6 +1,7 @@
 // Hides: what of the editor's state the page's elements show: which buttons can be pressed, what they are called, the
 // sliders' values, zoom, facts, and the divider of the comparison.
 
+import { WORDS } from "./engine.js";
 import { tooltip } from "./keys.js";
 import { details } from "./results.js";
 
@@ -45,7 +46,7 @@ export function labelButtons() {
   }
   name(find("[data-action=close-help]"), "Close");
   name(find("[data-action=close-sources]"), "Close");
-  find("#origin").textContent = window.location.host;
+  find("#place").textContent = WORDS.place;
 }
 
 /** Brings everything up to date. */
@@ -111,7 +112,7 @@ function displaySettings({ settings }) {
 }
 
 /** What the choice of a format says for a photo. */
-export function displayFormats({ results, saveNote }) {
+export function displayFormats({ results, limits }) {
   const own = results.versions[0].blob.type;
   const chosen = find("#format").value;
   find("#format option").textContent = FORMATS[own] ?? "same as the photo";
@@ -119,7 +120,7 @@ export function displayFormats({ results, saveNote }) {
   find("#quality").closest("label").hidden = !isLossy;
   find("#quality option").textContent = own === "image/jpeg" && (!chosen || chosen === "jpeg") ? "as the photo" : "usual (95)";
   const kept = isLossy ? "The picture was without loss until now; it is encoded once." : "Every pixel outside the mask stays exactly.";
-  find("#save-note").textContent = `${kept} ${saveNote}`;
+  find("#save-note").textContent = `${kept} ${limits.loss}`;
 }
 
 function displayVersion({ results, comparing }, stage) {

@@ -1,4 +1,4 @@
-// Hides: what the server shows of a thick hole before it is finished, drawn over the photo.
+// Hides: what the engine shows of a thick hole before it is finished, drawn over the photo.
 
 export class Draft {
   constructor(stage) {

@@ -2,6 +2,8 @@
 // nothing of buttons and keys: it calls `onChange` after every change of state.
 
 import { Brush } from "./brush.js";
+import * as engine from "./engine.js";
+import { EngineError } from "./failure.js";
 import { Filler } from "./filler.js";
 import { History } from "./history.js";
 import { Marks } from "./marks.js";
@@ -9,12 +11,11 @@ import { ask, complain, hush, say, warn } from "./notices.js";
 import { BadInput, readPicture, stem, withExtension } from "./picture.js";
 import { encodeLayer } from "./png.js";
 import { details, Results, sameBytes } from "./results.js";
-import { askModel, convert, ServerError, start, startImage } from "./server.js";
 import { Session } from "./session.js";
 import { Sources } from "./sources.js";
 
 const NAMES = { mask: "Mask", sketch: "Lines", avoid: "Protection" };
-const LOADING = 1500; // ms between two questions to a server that still loads its model
+const LOADING = 1500; // ms between two questions to an engine that still loads its model
 const MUCH = 0.95; // share of the photo above which a mask is probably inverted
 const SETTINGS = { temperature: 1, mask_dilate: 0, feather: 0, texture: "auto" };
 
@@ -28,8 +29,8 @@ export class Editor {
     this.filler = new Filler(this, triesPanel);
     this.history = new History();
     this.session = new Session();
-    this.limits = { max_bytes: Infinity, max_pixels: Infinity };
-    this.model = null; // {name, takes_sketch, ...} of the server, null while it is not known
+    this.limits = { max_bytes: Infinity, max_pixels: Infinity, loss: "" };
+    this.model = null; // {name, takes_sketch, ...} of the engine, null while it is not known
     this.marks = null; // of the photo, once there is one
     this.settings = { ...SETTINGS };
     this.marksOn = true;
@@ -53,7 +54,7 @@ export class Editor {
     try {
       await command();
     } catch (error) {
-      if (!(error instanceof BadInput || error instanceof ServerError)) throw error;
+      if (!(error instanceof BadInput || error instanceof EngineError)) throw error;
       if (error.code === "cancelled") say("Cancelled.");
       else {
         say("");
@@ -69,24 +70,24 @@ export class Editor {
     if (this.photo) this.session.keep(this);
   }
 
-  /** Asks the server for its limits and its model; opens the picture that it was started with, or earlier work. */
+  /** Asks the engine for its limits and its model; opens the picture that it was started with, or earlier work. */
   async begin() {
-    this.limits = await start();
+    this.limits = await engine.start();
     this.learnModel();
     const { image } = this.limits;
     const kept = await this.session.load();
-    const file = image ? await startImage(image.name) : null;
+    const file = image ? await engine.startImage(image.name) : null;
     if (kept && (!file || (await sameBytes(file, kept.versions[0].blob)))) await this.restore(kept);
     else if (file) await this.open(file);
   }
 
-  /** Asks for the model until the server has loaded it; other failures show themselves with the next fill. */
+  /** Asks for the model until the engine has loaded it; other failures show themselves with the next fill. */
   async learnModel() {
     while (!this.model) {
       try {
-        this.model = await askModel();
+        this.model = await engine.askModel();
       } catch (error) {
-        if (!(error instanceof ServerError)) throw error;
+        if (!(error instanceof EngineError)) throw error;
         if (error.code !== "loading") return;
         await new Promise((resolve) => setTimeout(resolve, LOADING));
       }
@@ -94,10 +95,12 @@ export class Editor {
     this.onChange();
   }
 
-  /** Why the model cannot use something, "takes_sketch", "has_sources" and so on; null where it can. */
+  /** Why engine or model cannot use something, "takes_sketch", "has_sources" and so on; null where they can. */
   lack(ability) {
+    const reason = engine.lack(ability);
+    if (reason) return reason;
     const assumed = !["takes_sketch", "takes_avoid"].includes(ability);
-    if (!this.model) return assumed ? null : "The server's model is not known yet.";
+    if (!this.model) return assumed ? null : engine.WORDS.unknown;
     if (this.model[ability] ?? assumed) return null;
     const words = {
       takes_sketch: "takes no lines, only a mask",
@@ -281,11 +284,6 @@ export class Editor {
 
   // Versions ---------------------------------------------------------------------------------------------------------
 
-  /** What saving leaves out or changes, in a sentence; empty for nothing. */
-  get saveNote() {
-    return this.limits.keeps_metadata === false ? "This server leaves out what the camera noted (EXIF)." : "";
-  }
-
   /** Writes the version on show. @param {{format: string, quality: string}} wanted empty for the photo's own */
   async save({ format, quality }) {
     const version = this.results.shown;
@@ -295,9 +293,9 @@ export class Editor {
     say("Writing the file.");
     try {
       const work = { image: blob, original: photo.blob, name: photo.name };
-      ({ blob, warnings } = await convert(work, { format, quality }, this.limits));
+      ({ blob, warnings } = await engine.convert(work, { format, quality }, this.limits));
     } catch (error) {
-      if (!(error instanceof ServerError) || error.code !== "unreachable") throw error;
+      if (!(error instanceof EngineError) || error.code !== "unreachable") throw error;
       words = " The server does not answer, so it is written without loss instead.";
     }
     const named = withExtension(this.photo.name, blob.type);

@@ -2,11 +2,11 @@
 // and the panel in which several tries of one fill stand side by side.
 
 import { Draft } from "./draft.js";
-import { Fill } from "./fill.js";
+import * as engine from "./engine.js";
+import { EngineError } from "./failure.js";
 import { hush, say, showProgress, warn } from "./notices.js";
 import { BadInput, megabytes } from "./picture.js";
 import { details, readAnswer, sameBytes, thumbnail } from "./results.js";
-import { ServerError } from "./server.js";
 
 const FORM = 2000; // bytes that a request has beside its files
 const TRIES = 4; // that stand side by side
@@ -17,8 +17,8 @@ export class Filler {
     this.editor = editor;
     this.panel = panel;
     this.list = panel.querySelector("ol");
-    this.current = null; // the Fill under way
-    this.warnings = []; // of the server, about it
+    this.current = null; // {task, cancelled} while fills are under way, one after the other
+    this.warnings = []; // of the engine, about them
     this.draft = new Draft(editor.stage);
   }
 
@@ -63,7 +63,7 @@ export class Filler {
     const { marks } = this.editor;
     hush();
     say("Filling.");
-    this.current = new Fill(showProgress, this.draft);
+    this.current = { task: null, cancelled: false };
     this.warnings = [];
     this.editor.onChange();
     try {
@@ -71,7 +71,7 @@ export class Filler {
       if (marks === this.editor.marks) warn(this.editor.photo, this.warnings); // after receive(), which hushes
     } catch (error) {
       // What becomes of a fill whose photo is gone, which opening another one cancels, is no news.
-      if (marks === this.editor.marks || !(error instanceof ServerError)) throw error;
+      if (marks === this.editor.marks || !(error instanceof EngineError)) throw error;
     } finally {
       this.current = null;
       this.draft.clear();
@@ -92,8 +92,8 @@ export class Filler {
       : [shown, await editor.marks.encode("mask"), await lines()];
     const bytes = [parent.blob, mask, sketch, avoid].reduce((sum, blob) => sum + (blob?.size ?? 0), FORM);
     if (bytes > editor.limits.max_bytes) {
-      const sizes = `${megabytes(bytes)}, more than the ${megabytes(editor.limits.max_bytes)} that this server takes`;
-      throw new BadInput(`Photo and mask together have ${sizes}. Start the server with a higher limit.`);
+      const most = `more than the ${megabytes(editor.limits.max_bytes)} that ${engine.WORDS.taker} takes`;
+      throw new BadInput(`Photo and mask together have ${megabytes(bytes)}, ${most}. Make it smaller, or ${engine.WORDS.remedy}.`);
     }
     return editor.results.workOf({ parent, mask, sketch, avoid });
   }
@@ -110,16 +110,15 @@ export class Filler {
     if (editor.lack("takes_temperature")) options.temperature = 1;
     const { parent, mask, sketch, avoid } = work;
     const fields = { ...options, format: "lossless" };
-    this.current.again();
     const sent = { image: parent.blob, name: parent.name, mask, sketch, avoid, options: fields };
-    const { blob, seconds, warnings } = await this.current.run(sent);
+    const { blob, seconds, warnings } = await this.run(sent);
     if (marks !== editor.marks) return null; // another photo was opened meanwhile
     const { shown, raster } = await readAnswer(blob);
     const gone = marks !== editor.marks;
     if (gone || raster.width !== editor.photo.width || raster.height !== editor.photo.height) {
       raster.close();
       if (gone) return null;
-      throw new BadInput("The server's answer has another size than the photo. The photo and your strokes are kept.");
+      throw new BadInput(`${engine.WORDS.answer} has another size than the photo. The photo and your strokes are kept.`);
     }
     for (const same of before) {
       if (!(await sameBytes(same.blob, blob))) continue;
@@ -133,6 +132,14 @@ export class Filler {
     // What this file has no place for is not lost: what is saved has the metadata of the photo.
     this.warnings.push(...warnings.filter((text) => !text.startsWith("The result.")));
     return version;
+  }
+
+  async run(work) {
+    const { current, draft } = this;
+    if (current.cancelled) throw new EngineError("Cancelled.", "cancelled");
+    draft.clear();
+    current.task = engine.fill(work, { onProgress: showProgress, onDraft: (part) => draft.show(part) });
+    return current.task.result;
   }
 
   /** Puts a result on show; the marks that were sent have done their work. */
@@ -150,7 +157,8 @@ export class Filler {
   async cancel() {
     if (!this.current) return;
     say("Cancelling.");
-    await this.current.cancel();
+    this.current.cancelled = true;
+    await this.current.task?.cancel();
   }
 
   /** Brings the panel of tries up to date; it closes with the last version that they belong to. */

@@ -12,6 +12,7 @@ import {
   TOOL_NEEDS,
 } from "./display.js";
 import { Editor } from "./editor.js";
+import { WORDS } from "./engine.js";
 import { listen } from "./gestures.js";
 import { receiveFiles } from "./incoming.js";
 import { actionOf, listKeys } from "./keys.js";
@@ -111,7 +112,7 @@ function save() {
 function setTool(tool) {
   const lack = TOOL_NEEDS[tool] && editor.lack(TOOL_NEEDS[tool]);
   if (lack) {
-    complain(editor.model ? `${lack} Start the server with a model that does.` : lack);
+    complain(editor.model ? `${lack} ${WORDS.another}` : lack);
     return;
   }
   brush.end();

@@ -24,7 +24,7 @@ export function complain(text, action = null) {
 
 const told = new WeakMap(); // photo: the warnings that were shown of it
 
-/** What the server warns of; each text once for a photo, as further fills and files of it have the same. */
+/** What the engine warns of; each text once for a photo, as further fills and files of it have the same. */
 export function warn(photo, texts) {
   const before = told.get(photo) ?? new Set();
   const news = texts.filter((text) => !before.has(text));
@@ -56,7 +56,7 @@ const progress = { state: null, since: 0, shown: 0, timer: null };
 const TICK = 150; // ms between two looks of the bar
 const PATIENCE = 15; // seconds in which the bar goes two thirds of the way to the middle of what is left
 
-/** Shows a fill under way: `state` as the server tells it, or null to hide. */
+/** Shows a fill under way: `state` as the engine tells it, or null to hide. */
 export function showProgress(state) {
   const panel = find("#progress");
   panel.hidden = state === null;
@@ -69,7 +69,7 @@ export function showProgress(state) {
   drawProgress(panel);
 }
 
-/** Between two steps that the server tells, the bar goes on ever more slowly; it never goes back. */
+/** Between two steps that the engine tells, the bar goes on ever more slowly; it never goes back. */
 function drawProgress(panel) {
   const { state, since } = progress;
   const bar = panel.querySelector("progress");

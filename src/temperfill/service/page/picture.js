@@ -1,7 +1,8 @@
 // Hides: what picture files are: how their kind and size are told from the first bytes, how they are decoded upright, and
-// that the server has to make PNG of those that browsers cannot show.
+// that the engine has to make PNG of those that browsers cannot show.
 
-import { preview, ServerError } from "./server.js";
+import { preview, WORDS } from "./engine.js";
+import { EngineError } from "./failure.js";
 
 const FORMATS = {
   jpeg: "JPEG",
@@ -15,7 +16,7 @@ const FORMATS = {
   heic: "HEIC",
 };
 const UNSHOWN = new Set(["image/tiff", "image/x-portable-anymap", "image/heic"]);
-/** What the server calls it when the fault is the picture's. */
+/** What the engine calls it when the fault is the picture's. */
 const FAULTS = new Set(["unsupported_picture", "invalid", "animated", "too_large", "out_of_memory"]);
 const REFUSED = {
   pdf: "is a PDF document, not a picture",
@@ -72,7 +73,7 @@ export async function decode(blob, name) {
 }
 
 /**
- * What browsers can show of a picture file: itself, or a PNG from the server.
+ * What browsers can show of a picture file: itself, or a PNG from the engine.
  * @returns {Promise<{shown: Blob, depth: number}>} depth: bits of each colour, where they are more than the 8 of PNG
  */
 export async function visible(blob, name, signal) {
@@ -80,14 +81,14 @@ export async function visible(blob, name, signal) {
   try {
     return await preview(blob, name, signal);
   } catch (error) {
-    if (!(error instanceof ServerError && FAULTS.has(error.code))) throw error;
+    if (!(error instanceof EngineError && FAULTS.has(error.code))) throw error;
     throw new BadInput(`${name} cannot be opened. ${error.message}`);
   }
 }
 
 /**
  * Reads a file that the user gave.
- * @param {{max_bytes: number, max_pixels: number}} limits of the server
+ * @param {{max_bytes: number, max_pixels: number}} limits of the engine
  * @param {AbortSignal?} signal ends the conversion of a file that browsers cannot show
  * @returns {Promise<{blob: Blob, shown: Blob, depth: number, name: string, raster: Raster}>} the file's own bytes, held
  *     in memory, and what is drawn of it
@@ -96,8 +97,8 @@ export async function readPicture(file, limits, signal) {
   const name = file.name || "The picture";
   if (!file.size) throw new BadInput(`${name} is empty (0 bytes). Choose a picture file.`);
   if (file.size > limits.max_bytes) {
-    const sizes = `has ${megabytes(file.size)}, more than the ${megabytes(limits.max_bytes)} that this server takes`;
-    throw new BadInput(`${name} ${sizes}. Save it smaller, or start the server with a higher limit.`);
+    const sizes = `has ${megabytes(file.size)}, more than the ${megabytes(limits.max_bytes)} that ${WORDS.taker} takes`;
+    throw new BadInput(`${name} ${sizes}. Save it smaller, or ${WORDS.remedy}.`);
   }
   const bytes = await file.arrayBuffer().catch(() => {
     throw new BadInput(`${name} cannot be read. Is it a folder, or was it moved?`);
@@ -119,8 +120,8 @@ export async function readPicture(file, limits, signal) {
 function checkPixels(name, width, height, limits) {
   if (width * height <= limits.max_pixels) return;
   const count = `${width} × ${height} pixels, ${millions(width * height)} million`;
-  const most = `more than the ${millions(limits.max_pixels)} million that this server takes`;
-  throw new BadInput(`${name} has ${count}, ${most}. Make it smaller, or start the server with a higher limit.`);
+  const most = `more than the ${millions(limits.max_pixels)} million that ${WORDS.taker} takes`;
+  throw new BadInput(`${name} has ${count}, ${most}. Make it smaller, or ${WORDS.remedy}.`);
 }
 
 const millions = (pixels) => (pixels < 1e7 ? (pixels / 1e6).toFixed(2) : Math.round(pixels / 1e6));

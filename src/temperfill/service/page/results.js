@@ -1,6 +1,7 @@
 // Hides: how the photo and its results are kept (results without loss, beside them what browsers can show of them; only
 // what is on show is decoded) and the strip of thumbnails to switch between them.
 
+import { WORDS } from "./engine.js";
 import { decode, visible } from "./picture.js";
 
 const THUMBNAIL = 56; // CSS pixels of the longer side
@@ -175,8 +176,8 @@ function around({ width, height }, box) {
 
 /** @returns {Promise<{shown: Blob, raster: Raster}>} what is drawn of the answer to a fill */
 export async function readAnswer(blob) {
-  const { shown } = await visible(blob, "The server's answer");
-  return { shown, raster: await decode(shown, "The server's answer") };
+  const { shown } = await visible(blob, WORDS.answer);
+  return { shown, raster: await decode(shown, WORDS.answer) };
 }
 
 export async function sameBytes(one, other) {

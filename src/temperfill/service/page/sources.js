@@ -1,7 +1,8 @@
-// Hides: the answer to "where did it come from": asking the server about one filled pixel, the very pixel that was
+// Hides: the answer to "where did it come from": asking the engine about one filled pixel, the very pixel that was
 // copied, the list of attention heads, and what is drawn of them over the photo.
 
-import { ServerError, sources } from "./server.js";
+import { sources } from "./engine.js";
+import { EngineError } from "./failure.js";
 
 // Told apart with any colour vision (Okabe and Ito), and by the number of the head beside.
 const COLOURS = ["#e69f00", "#56b4e9", "#009e73", "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#ffffff"];
@@ -35,7 +36,7 @@ export class Sources {
   clear(hint = "") {
     this.controller?.abort();
     this.point = null; // [column, row] of the pixel asked about
-    this.heads = []; // as the server tells them, with `on`: whether their boxes are shown
+    this.heads = []; // as the engine tells them, with `on`: whether their boxes are shown
     this.copy = null; // {row, column, share} of the pixel that was copied, if it was
     this.lit = -1; // the head pointed at in the list
     this.button.hidden = true;
@@ -44,7 +45,7 @@ export class Sources {
     this.stage.redraw("overlay");
   }
 
-  /** Asks about a pixel of a result; throws ServerError. */
+  /** Asks about a pixel of a result; throws EngineError. */
   async ask(version, column, row) {
     this.clear("Looking…");
     this.point = [column, row];
@@ -63,7 +64,7 @@ export class Sources {
       this.button.hidden = !this.places().length;
       this.describe();
     } catch (error) {
-      if (error instanceof ServerError && error.code === "cancelled") return;
+      if (error instanceof EngineError && error.code === "cancelled") return;
       this.clear("Click a filled place.");
       throw error;
     } finally {

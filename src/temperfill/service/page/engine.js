@@ -1,6 +1,10 @@
-// Hides: the HTTP interface. Every address is below the page's own, every failure is a ServerError with a sentence
-// for the user.
+// Hides: who does the work, here a server by its HTTP interface. This file is all that knows of it: another with the same
+// names makes the page run on another engine. Every address is below the page's own, every failure is an EngineError.
 
+import { EngineError } from "./failure.js";
+
+const POLL = 400; // ms between two questions about progress
+const PATIENCE = 3000; // ms that the server has to confirm a cancellation before the connection is closed
 const TURNS = 20; // of asking a busy server for a preview
 const PAUSE = 1500; // ms between two of them
 const UNREACHABLE =
@@ -14,15 +18,6 @@ const SLOW = {
   "v1/preview": ["Making the picture visible", "Make it smaller"],
 };
 
-export class ServerError extends Error {
-  /** @param {string} code "unreachable", "cancelled", or what the server calls it */
-  constructor(message, code, status = 0) {
-    super(message);
-    this.code = code;
-    this.status = status;
-  }
-}
-
 // Servers that want a token get it from the page's own address, .../#token=TOKEN, which browsers send nowhere.
 const TOKEN = new URLSearchParams(window.location.hash.slice(1)).get("token");
 
@@ -32,8 +27,8 @@ async function request(path, options = {}) {
   try {
     response = await fetch(new URL(path, document.baseURI), { cache: "no-store", ...options, headers });
   } catch (error) {
-    if (error.name === "AbortError") throw new ServerError("Cancelled.", "cancelled");
-    throw new ServerError(UNREACHABLE, "unreachable");
+    if (error.name === "AbortError") throw new EngineError("Cancelled.", "cancelled");
+    throw new EngineError(UNREACHABLE, "unreachable");
   }
   if (response.ok) return response;
   throw await failure(response, path);
@@ -44,8 +39,8 @@ async function body(response, kind) {
   try {
     return await response[kind]();
   } catch (error) {
-    if (error.name === "AbortError") throw new ServerError("Cancelled.", "cancelled");
-    throw new ServerError(UNREACHABLE, "unreachable");
+    if (error.name === "AbortError") throw new EngineError("Cancelled.", "cancelled");
+    throw new EngineError(UNREACHABLE, "unreachable");
   }
 }
 
@@ -54,21 +49,21 @@ async function failure(response, path) {
   const said = error?.message ? sentence(error.message) : `The server answered with status ${response.status}.`;
   const { status } = response;
   if (status === 401) {
-    return new ServerError("This server wants its token: open the page as …/#token=TOKEN.", "unauthorized", status);
+    return new EngineError("This server wants its token: open the page as …/#token=TOKEN.", "unauthorized", status);
   }
   if (status === 503 && (error?.code ?? "busy") === "busy") {
     const seconds = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
     const wait = seconds > 0 ? `in ${seconds} seconds` : "a little later";
     const text = `The server is busy with other pictures. Try again ${wait}; nothing is lost.`;
-    return new ServerError(text, "busy", status);
+    return new EngineError(text, "busy", status);
   }
   if (status === 504) {
     const [work, remedy] = SLOW[path] ?? ["This", "Try again"];
     const text = `${work} took longer than the server allows. ${remedy}, or start the server with a longer time limit.`;
-    return new ServerError(text, "timeout", status);
+    return new EngineError(text, "timeout", status);
   }
-  if (status === 409) return new ServerError("Cancelled.", "cancelled", status);
-  return new ServerError(said, error?.code ?? "failed", status);
+  if (status === 409) return new EngineError("Cancelled.", "cancelled", status);
+  return new EngineError(said, error?.code ?? "failed", status);
 }
 
 function sentence(text) {
@@ -80,22 +75,43 @@ async function json(path, options) {
   return body(await request(path, options), "json");
 }
 
-/** Limits of the server and the name of the picture that it was started with: {max_bytes, max_pixels, image}. */
-export const start = () => json("start");
+/** What the page says of its engine. */
+export const WORDS = {
+  place: `Pictures go to this server only: ${window.location.host}.`,
+  taker: "this server",
+  answer: "The server's answer",
+  remedy: "start the server with a higher limit",
+  another: "Start the server with a model that does.",
+  unknown: "The server's model is not known yet.",
+};
 
-/** The model that answers: {name, takes_sketch, takes_temperature, has_sources}; a loading one has error "loading". */
+/**
+ * Limits of the engine, what saving leaves out in a sentence, and the picture to begin with.
+ * @returns {Promise<{max_bytes: number, max_pixels: number, loss: string, image: {name: string}?}>}
+ */
+export async function start() {
+  const { max_bytes, max_pixels, keeps_metadata, image } = await json("start");
+  const loss = keeps_metadata === false ? "This server leaves out what the camera noted (EXIF)." : "";
+  return { max_bytes, max_pixels, loss, image };
+}
+
+/** Why this engine cannot do something, whatever its model; null where it can. */
+export const lack = () => null;
+
+/** The model that answers: {name, takes_sketch, takes_temperature, has_sources}; a loading one has code "loading". */
 export async function askModel() {
   const { models, current } = await json("v1/models");
   return models.find(({ name }) => name === current) ?? { name: current };
 }
 
+/** The picture to begin with. @returns {Promise<File>} */
 export async function startImage(name) {
   const blob = await body(await request("start/image"), "blob");
   return new File([blob], name, { type: blob.type });
 }
 
 /** A name for a job. Random enough to be unique; works on pages without TLS, unlike crypto.randomUUID. */
-export function newJob() {
+function newJob() {
   const bytes = crypto.getRandomValues(new Uint8Array(16));
   return Array.from(bytes, (byte) => byte.toString(16).padStart(2, "0")).join("");
 }
@@ -119,14 +135,72 @@ function warnings(response) {
   return JSON.parse(response.headers.get("X-Warnings") ?? "[]").map(sentence);
 }
 
-/** Fills; `work` as for `asForm`. @returns {Promise<{blob: Blob, seconds: number?, warnings: string[]}>} */
-export async function inpaint(work, job, signal) {
+/**
+ * Fills. @param {Object} work see `asForm`
+ * @param {function} onProgress receives {state, ahead, done, total}, first with the state "sending"
+ * @param {function} onDraft receives what is shown before the result, {blob, box: [top, left, bottom, right]}
+ * @returns {{result: Promise<{blob: Blob, seconds: number?, warnings: string[]}>, cancel: function}} after `cancel` the
+ *     result fails with the code "cancelled"
+ */
+export function fill(work, { onProgress, onDraft }) {
+  const job = newJob();
+  const connection = new AbortController();
+  onProgress({ state: "sending", ahead: 0, done: 0, total: 0 });
+  let ended = false;
+  const result = inpaint(work, job, connection.signal).finally(() => {
+    ended = true;
+  });
+  follow(job, () => ended, { onProgress, onDraft });
+  return { result, cancel: () => cancelJob(job, connection) };
+}
+
+async function inpaint(work, job, signal) {
   const init = { method: "POST", body: asForm(work), headers: { "X-Job": job }, signal };
   const response = await request("v1/inpaint", init);
   const blob = await body(response, "blob");
-  if (!blob.type.startsWith("image/")) throw new ServerError("The server's answer is not a picture.", "failed");
+  if (!blob.type.startsWith("image/")) throw new EngineError("The server's answer is not a picture.", "failed");
   const seconds = Number.parseFloat(response.headers.get("X-Seconds") ?? "") || null;
   return { blob, seconds, warnings: warnings(response) };
+}
+
+/** Asks for progress and drafts until the fill has ended. */
+async function follow(job, hasEnded, { onProgress, onDraft }) {
+  let drafts = 0;
+  while (!hasEnded()) {
+    await new Promise((resolve) => setTimeout(resolve, POLL));
+    if (hasEnded()) return;
+    try {
+      const state = await json(`v1/jobs/${job}`);
+      if (hasEnded()) return;
+      if (state.state === "queued" || state.state === "running") onProgress(state);
+      if (state.drafts > drafts) {
+        drafts = state.drafts;
+        const part = await draft(job);
+        if (!hasEnded()) await onDraft(part);
+      }
+    } catch (error) {
+      // Not known yet while the photo is on its way; a server that is gone shows itself in the request proper.
+      if (!(error instanceof EngineError)) throw error;
+    }
+  }
+}
+
+async function draft(job) {
+  const response = await request(`v1/jobs/${job}/draft`);
+  const box = response.headers.get("X-Box").split(",").map(Number);
+  return { blob: await body(response, "blob"), box };
+}
+
+/** Asks the server to stop; where it does not answer in time, closing the connection does the same. */
+async function cancelJob(job, connection) {
+  const close = setTimeout(() => connection.abort(), PATIENCE);
+  try {
+    await request(`v1/jobs/${job}`, { method: "DELETE" });
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
+    clearTimeout(close);
+    connection.abort();
+  }
 }
 
 /**
@@ -162,17 +236,6 @@ export async function convert({ image, original, name }, { format, quality }, li
   const response = await request("v1/convert", { method: "POST", body: form });
   return { blob: await body(response, "blob"), warnings: warnings(response) };
 }
-
-/** What a job shows before it is done. @returns {Promise<{blob: Blob, box: number[]}>} top, left, bottom, right */
-export async function draft(job) {
-  const response = await request(`v1/jobs/${job}/draft`);
-  const box = response.headers.get("X-Box").split(",").map(Number);
-  return { blob: await body(response, "blob"), box };
-}
-
-export const jobState = (job) => json(`v1/jobs/${job}`);
-
-export const cancelJob = (job) => request(`v1/jobs/${job}`, { method: "DELETE" });
 
 /** Where the pixel at the options row and column came from: {copy: {row, column, share}?, heads: [{temperature, ...}]}. */
 export async function sources(work, signal) {
