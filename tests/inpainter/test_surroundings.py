@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from temperfill.inpainter import Inpainter
+from temperfill.inpainter import Inpainter, surroundings
 from temperfill.inpainter.surroundings import GREY, bound, continue_colours, rims
 from temperfill.methods.contract import Abilities, Method, Plain, PlainMethod
 
@@ -120,6 +120,15 @@ def test_without_anything_known_all_is_grey() -> None:
     rgb, hole = np.zeros((3, 4, 3), np.float32), np.ones((3, 4), bool)
     continue_colours(rgb, hole, hole)
     assert (rgb == GREY).all()
+
+
+def test_no_distances_are_measured_where_nothing_is_to_be_continued(monkeypatch: pytest.MonkeyPatch) -> None:
+    """They took nine tenths of the time before the first progress of a large picture."""
+    monkeypatch.setattr(surroundings, "ndimage", None)
+    rgb, hole = np.full((30, 40, 3), 0.5, np.float32), np.zeros((30, 40), bool)
+    hole[10:20, 10:20] = True
+    continue_colours(rgb, hole, np.zeros_like(hole))
+    assert (rgb == 0.5).all()
 
 
 def test_what_was_drawn_stays_within_the_colours_around_its_part() -> None:

@@ -39,6 +39,8 @@ def continue_colours(rgb: Array, hole: Hole, target: Hole) -> None:
         hole: (H, W), True = missing; what it holds is not looked at.
         target: (H, W), True = to be filled; a part of the hole.
     """
+    if not target.any():  # the usual case, and distances in a large picture take seconds
+        return
     if hole.all():
         rgb[target] = GREY
         return
@@ -46,7 +48,7 @@ def continue_colours(rgb: Array, hole: Hole, target: Hole) -> None:
     depth = np.ceil(distance).astype(np.int64)
     rgb[target] = rgb[nearest[0][target], nearest[1][target]]
     seen = ~hole
-    for layer in range(1, min(int(depth[target].max(initial=0)), _LAYERS) + 1):
+    for layer in range(1, min(int(depth[target].max()), _LAYERS) + 1):
         rows, columns = np.nonzero(target & (depth == layer))
         total, weight = _near(rgb, seen, rows, columns)
         found = weight > 0  # not where other missing pixels lie between: there the nearest colour stays
