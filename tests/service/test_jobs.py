@@ -142,14 +142,14 @@ def test_work_beyond_the_time_limit_is_ended_and_waiting_does_not_count() -> Non
 
 
 def test_limit_and_cancelling_hold_from_the_first_look_at_a_picture(monkeypatch: pytest.MonkeyPatch) -> None:
-    look, began, let_go = forms._check_pictures, threading.Event(), threading.Event()
+    look, began, let_go = forms.check_pictures, threading.Event(), threading.Event()
 
     def slow(*arguments: Any) -> Any:
         began.set()
         let_go.wait(20)
         return look(*arguments)
 
-    monkeypatch.setattr(forms, "_check_pictures", slow)
+    monkeypatch.setattr(forms, "check_pictures", slow)
 
     async def main() -> None:
         async with running(tiny, ServiceLimits(timeout=0.3)) as (client, service):

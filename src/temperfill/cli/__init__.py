@@ -58,6 +58,7 @@ _EXTRAS = {
     "starlette": "service",
     "uvicorn": "service",
     "python_multipart": "service",
+    "prometheus_client": "service",
     "tensorboard": "tensorboard",
     "onnx": "onnx",
     "onnxruntime": "onnx",

@@ -41,6 +41,12 @@ class ServeOptions:
     machine cannot see."""
     allowed_hosts: tuple[str, ...] = ()
     """Further host names of the service, such as that of a proxy, whose pages may use it; * for any host."""
+    root_path: str = ""
+    """Path below which a proxy shows the service, such as /fill; the proxy may take it off the addresses, or not."""
+    iopaint: bool = False
+    """Answer POST /api/v1/inpaint, too, for programs that were written for IOPaint."""
+    metrics: bool = False
+    """Show measures for Prometheus at /metrics."""
     access_log: bool = False
     """Print a line for each request."""
     debug: bool = False
@@ -61,6 +67,9 @@ def run(words: list[str]) -> None:
         timeout=options.timeout,
         upload_timeout=options.upload_timeout,
         token=token,
+        root_path=options.root_path,
+        iopaint=options.iopaint,
+        metrics=options.metrics,
         origins=options.allowed_hosts,
         hosts=(*options.allowed_hosts, "addresses" if is_open else options.host),
     )
@@ -75,6 +84,6 @@ def run(words: list[str]) -> None:
     if not is_local(listener) and not token:
         say(f"warning: other machines can use this service without a token; set {TOKEN_VARIABLE}")
     app = create_app(load, model, settings)
-    say(f"serving {options.model} on {address_of(listener)}; Ctrl-C stops")
+    say(f"serving {options.model} on {address_of(listener)}{options.root_path}; Ctrl-C stops")
     serve(app, listener, options.grace, options.access_log)
     say("stopped")

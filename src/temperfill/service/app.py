@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import json
+import math
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -16,7 +17,8 @@ from starlette.requests import ClientDisconnect
 import temperfill
 from temperfill import images
 from temperfill.methods.finding import Found
-from temperfill.service import forms, openapi, work
+from temperfill.service import forms, iopaint, openapi, work
+from temperfill.service.addresses import Methods, Prefix
 from temperfill.service.jobs import Job, Jobs
 from temperfill.service.limits import SECURITY_HEADERS, BodyLimit, Gate, SecurityHeaders, Uploads
 from temperfill.service.pages import PAGE, PICTURE_TYPES, Pages
@@ -25,6 +27,7 @@ from temperfill.service.settings import ServiceLimits
 
 if TYPE_CHECKING:  # torch is imported while the model is loaded, behind the first answers
     from temperfill.inpainter import Inpainter
+    from temperfill.service.metrics import Metrics
 
 T = TypeVar("T")
 
@@ -52,6 +55,7 @@ class Service:
         self.jobs = Jobs(settings.queue, settings.timeout)
         self.uploads = Uploads()
         self.is_closed = False  # whether all work came to its end
+        self.metrics: Metrics | None = None
         self._traces = work.Traces()
         self._loading: Future[Inpainter] | None = None
 
@@ -82,45 +86,70 @@ class Service:
         ready = loading is not None and loading.done() and not loading.cancelled() and loading.exception() is None
         return loading.result() if ready and loading is not None else None
 
-    def _ready(self) -> "Inpainter":
+    def ready(self) -> "Inpainter":
+        """The model; a refusal (503) while there is none."""
         if self.inpainter is None:
             text = "the model could not be loaded" if self.failure else "the model is being loaded"
             raise Refusal(503, "loading", text, {"Retry-After": "2"})
         return self.inpainter
 
+    def admitted(self, request: Request) -> contextlib.AbstractAsyncContextManager[Job]:
+        """A place in the queue for a request."""
+        return self.jobs.admit(request.headers.get("x-job"))
+
+    async def check(self, request: Request, job: Job, piece: Callable[[], T]) -> T:
+        """Looks at what a request brought, in a thread, as long as the client is there."""
+        return await self.jobs.check(job, piece, lambda: _leaves(request))
+
     @contextlib.asynccontextmanager
-    async def _admitted(
+    async def _form(
         self, request: Request, fields: dict[str, tuple[forms.Parser, Any]], parts: tuple[str, ...] = forms.FILES
     ) -> AsyncIterator[tuple[Job, forms.Form]]:
         """A place in the queue, and the form of the request that has it."""
-        async with self.jobs.admit(request.headers.get("x-job")) as job:
+        async with self.admitted(request) as job:
 
-            async def check(work: Callable[[], images.Header]) -> images.Header:
-                return await self.jobs.check(job, work, lambda: _leaves(request))
+            async def check(look: Callable[[], images.Header]) -> images.Header:
+                return await self.check(request, job, look)
 
             async with forms.read(request, fields, self.settings.max_pixels, check, parts) as form:
                 yield job, form
 
-    async def _run(
-        self, request: Request, job: Job, piece: Callable[[work.OnProgress], T], counts: bool = True
+    async def run(
+        self,
+        request: Request,
+        job: Job,
+        piece: Callable[[work.OnProgress], T],
+        filled: forms.Form | None = None,
+        counts: bool = True,
     ) -> tuple[T, dict[str, str]]:
-        """What a piece of work gives, and what the answer says of it: seconds and warnings."""
+        """What a piece of work gives, and what the answer says of it: seconds and warnings.
+
+        Args:
+            request: whose client waits.
+            job: of the request.
+            piece: of work.
+            filled: form whose picture it fills, for the measures.
+            counts: as for ``Jobs.run``.
+        """
         (result, warned), seconds = await self.jobs.run(
             job, lambda on_progress: work.heard(lambda: piece(on_progress)), lambda: _leaves(request), counts
         )
+        if self.metrics is not None and filled is not None:
+            self.metrics.worked(seconds, math.prod(filled.header.size))
         told = {"X-Warnings": json.dumps([text[:MOST_OF_WARNING] for text in warned[:MOST_WARNINGS]])}
         return result, {"X-Seconds": f"{seconds:.3f}"} | (told if warned else {})
 
     async def inpaint(self, request: Request) -> Response:
         """Fills the hole of a picture; the answer is a picture file."""
         max_pixels, keep = self.settings.max_pixels, self.settings.keep_metadata
-        async with self._admitted(request, forms.INPAINT_FIELDS) as (job, form):
-            (content, suffix), headers = await self._run(
+        async with self._form(request, forms.INPAINT_FIELDS) as (job, form):
+            (content, suffix), headers = await self.run(
                 request,
                 job,
                 lambda on_progress: work.fill(
-                    self._ready(), form, max_pixels, on_progress, keep, self._traces, job.show
+                    self.ready(), form, max_pixels, on_progress, keep, self._traces, job.show
                 ),
+                form,
             )
         return _picture(content, suffix, headers)
 
@@ -128,8 +157,8 @@ class Service:
         """A picture in another format, with the metadata of its original."""
         max_pixels, keep = self.settings.max_pixels, self.settings.keep_metadata
         is_learned = self.inpainter is not None and self.inpainter.method.abilities.network is not None
-        async with self._admitted(request, forms.CONVERT_FIELDS, forms.CONVERT_FILES) as (job, form):
-            (content, suffix), headers = await self._run(
+        async with self._form(request, forms.CONVERT_FIELDS, forms.CONVERT_FILES) as (job, form):
+            (content, suffix), headers = await self.run(
                 request, job, lambda _: work.convert(form, max_pixels, keep, is_learned), counts=False
             )
         return _picture(content, suffix, headers)
@@ -137,17 +166,17 @@ class Service:
     async def sources(self, request: Request) -> Response:
         """Where a place of the hole is copied from."""
         max_pixels = self.settings.max_pixels
-        async with self._admitted(request, forms.SOURCES_FIELDS) as (job, form):
-            found, headers = await self._run(
-                request, job, lambda _: work.sources(self._ready(), form, max_pixels, self._traces)
+        async with self._form(request, forms.SOURCES_FIELDS) as (job, form):
+            found, headers = await self.run(
+                request, job, lambda _: work.sources(self.ready(), form, max_pixels, self._traces)
             )
         return JSONResponse(found, headers=headers)
 
     async def preview(self, request: Request) -> Response:
         """A picture as PNG, for browsers that cannot show its format."""
         max_pixels = self.settings.max_pixels
-        async with self._admitted(request, {}, forms.PREVIEW_FILES) as (job, form):
-            content, headers = await self._run(request, job, lambda _: work.preview(form, max_pixels), counts=False)
+        async with self._form(request, {}, forms.PREVIEW_FILES) as (job, form):
+            content, headers = await self.run(request, job, lambda _: work.preview(form, max_pixels), counts=False)
         headers["X-Depth"] = str(form.header.depth if form.header.is_cut else 8)
         return Response(content, media_type="image/png", headers=headers)
 
@@ -176,7 +205,7 @@ class Service:
             await asyncio.wait({loading}, timeout=SECONDS_TO_LOAD)
             if loading.done() and not loading.cancelled():
                 loading.exception()  # looked at, so that asyncio does not report it as forgotten
-        abilities = self._ready().method.abilities
+        abilities = self.ready().method.abilities
         entry = {
             "name": self.model.label,
             "takes_sketch": abilities.sketch,
@@ -219,6 +248,7 @@ def create_app(
         version=temperfill.__version__,
         docs_url=None,  # their pages load scripts from elsewhere
         redoc_url=None,
+        servers=[{"url": settings.root_path}] if settings.root_path else None,
         lifespan=service.lifespan,
         responses=openapi.ERRORS,
     )
@@ -237,17 +267,33 @@ def create_app(
     app.add_api_route("/start/image", pages.start_picture, methods=["GET"], include_in_schema=False)
     app.add_api_route("/", pages.index, methods=["GET"], include_in_schema=False)
     app.add_api_route("/page/{name:path}", pages.page, methods=["GET"], include_in_schema=False)
+    if settings.iopaint:
+        app.add_api_route(iopaint.PATH, iopaint.route(service), **post, **openapi.IOPAINT)
     app.add_exception_handler(Refusal, _refuse)
     app.add_exception_handler(HTTPException, _refuse)
     app.add_exception_handler(ClientDisconnect, _refuse)
     app.add_exception_handler(Exception, _fail)
     # The last one added meets a request first.
+    app.add_middleware(Methods, routes=app.routes)
     app.add_middleware(
         BodyLimit, max_bytes=settings.max_bytes, seconds=settings.upload_timeout, uploads=service.uploads
     )
     app.add_middleware(Gate, hosts=settings.hosts, origins=settings.origins, token=settings.token)
+    if settings.metrics:
+        _measure(app, service)
+    app.add_middleware(Prefix, prefix=settings.root_path)
     app.add_middleware(SecurityHeaders)
     return app
+
+
+def _measure(app: FastAPI, service: Service) -> None:
+    """Adds measures for Prometheus."""
+    from temperfill.service.metrics import PATH, Measured, Metrics
+
+    jobs = service.jobs
+    service.metrics = Metrics(lambda: jobs.num_waiting, lambda: jobs.num_working)
+    app.add_api_route(PATH, service.metrics.show, methods=["GET"], include_in_schema=False)
+    app.add_middleware(Measured, metrics=service.metrics, routes=app.routes)
 
 
 def _picture(content: bytes, suffix: str, headers: dict[str, str]) -> Response:
@@ -265,10 +311,7 @@ async def _refuse(_: Request, error: Exception) -> Response:
     if isinstance(error, Refusal):
         return error.response()
     if isinstance(error, HTTPException):  # of the routes
-        codes = {
-            404: ("not_found", "there is nothing at this address"),
-            405: ("bad_method", "this method has no use here"),
-        }
+        codes = {404: ("not_found", "there is nothing at this address")}
         code, text = codes.get(error.status_code, ("bad_request", "the request cannot be served"))
         return Refusal(error.status_code, code, text, error.headers).response()
     return Refusal(400, "gone", "the client left").response()

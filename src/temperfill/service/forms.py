@@ -43,11 +43,13 @@ class Form:
         files: by the names of their parts.
         header: of the image, or of the original where there is one.
         fields: name to value, checked, with defaults.
+        takes_any_mask: a mask that looks as if it was not meant is taken as it is.
     """
 
     files: Mapping[str, BinaryIO]
     header: images.Header
     fields: Mapping[str, Any]
+    takes_any_mask: bool = False
 
     @property
     def image(self) -> BinaryIO:
@@ -195,7 +197,7 @@ async def read(
                 raise _bad_form(f"part {name} is given twice")
         values = _values(data, fields)
         files = _files(data, parts)
-        header = await check(lambda: _check_pictures(files, max_pixels))
+        header = await check(lambda: check_pictures(files, max_pixels))
         yield Form(files, header, values)
     finally:
         await data.close()
@@ -226,8 +228,12 @@ def _files(data: FormData, parts: tuple[str, ...]) -> dict[str, BinaryIO]:
     return files
 
 
-def _check_pictures(files: dict[str, BinaryIO], max_pixels: int) -> images.Header:
-    """Checks what the headers of pictures say; gives the one of the original or the image."""
+def check_pictures(files: Mapping[str, BinaryIO], max_pixels: int) -> images.Header:
+    """Checks what the headers of pictures say; gives the one of the original or the image.
+
+    Raises:
+        Refusal: as ``read``.
+    """
     headers = {}
     for name, file in files.items():
         try:

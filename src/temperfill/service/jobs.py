@@ -91,6 +91,16 @@ class Jobs:
         self._is_stopping = False
         self._mean_seconds = 5.0
 
+    @property
+    def num_waiting(self) -> int:
+        """Jobs that have a place and are not worked on."""
+        return sum(job.state == "queued" for job in self._places)
+
+    @property
+    def num_working(self) -> int:
+        """Jobs that are worked on."""
+        return sum(job.state == "running" for job in self._places)
+
     def prepare(self, work: Callable[[], T]) -> "Future[T]":
         """Has the thread do something before the first job."""
         future = self._thread.submit(work)

@@ -24,7 +24,7 @@ SECURITY_HEADERS = {
     "Cross-Origin-Resource-Policy": "same-origin",
 }
 """Headers of every answer."""
-PROTECTED = ("/v1/", "/start", "/openapi.json")
+PROTECTED = ("/v1/", "/api/", "/start", "/openapi.json", "/metrics")
 """Beginnings of paths that need the token, if there is one."""
 _BRIEFLY = 0.5  # seconds, likewise, at the end of the service
 LINGER = 30.0

@@ -120,6 +120,31 @@ PREVIEW: dict[str, Any] = {
     },
 }
 """Of the route that makes pictures visible."""
+_PICTURE_TEXT = {"type": "string", "description": "A picture file as data URL or base64."}
+IOPAINT: dict[str, Any] = {
+    "summary": "Fill the hole of a picture, as IOPaint's route of this name; its other settings are passed over.",
+    "openapi_extra": {
+        "parameters": [_JOB],
+        "requestBody": {
+            "required": True,
+            "content": {
+                "application/json": {
+                    "schema": {
+                        "type": "object",
+                        "required": ["image", "mask"],
+                        "properties": {
+                            "image": _PICTURE_TEXT,
+                            "mask": _PICTURE_TEXT,
+                            "sd_seed": {"type": "integer", "default": 0, "description": "-1 for any."},
+                        },
+                    }
+                }
+            },
+        },
+    },
+    "responses": {200: {"description": "The filled picture.", "content": {"image/png": {"schema": _FILE}}}},
+}
+"""Of IOPaint's route."""
 SOURCES: dict[str, Any] = {
     "summary": "Where a place of the hole is copied from.",
     "openapi_extra": {

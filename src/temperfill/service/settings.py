@@ -1,6 +1,7 @@
 """What a service allows, as data."""
 
 import math
+import re
 from dataclasses import dataclass
 
 
@@ -19,6 +20,9 @@ class ServiceLimits:
             that nobody but the pictures' owner uses.
         origins: names of hosts whose pages may use it, as behind a proxy that asks for it under another name.
         hosts: names under which the service is asked for, besides those of this machine alone; "*" for any.
+        root_path: path below which a proxy shows the service, such as /fill; empty for none.
+        iopaint: whether there is IOPaint's route, too.
+        metrics: whether there are measures for Prometheus.
     """
 
     max_bytes: int = 64_000_000
@@ -30,6 +34,9 @@ class ServiceLimits:
     keep_metadata: bool = False
     hosts: tuple[str, ...] = ()
     origins: tuple[str, ...] = ()
+    root_path: str = ""
+    iopaint: bool = False
+    metrics: bool = False
 
     def __post_init__(self) -> None:
         """Raises ValueError for a value out of range."""
@@ -41,3 +48,5 @@ class ServiceLimits:
             raise ValueError(f"queue must be 0 or more, got {self.queue!r}")
         if not all("!" <= character <= "~" for character in self.token):
             raise ValueError("token must consist of printable ASCII characters without spaces")
+        if not re.fullmatch(r"(/[A-Za-z0-9._~-]+)*", self.root_path):
+            raise ValueError(f"root_path must look like /fill, with no slash at its end, got {self.root_path!r}")

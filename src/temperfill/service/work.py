@@ -271,7 +271,7 @@ def _plain(picture: images.Picture) -> images.Picture:
 def _pictures(form: Form, max_pixels: int) -> tuple[images.Picture, Hole, Hole | None, Hole | None]:
     with _invalid_input():
         picture = images.open_picture(form.image, max_pixels, "the image")
-        hole = images.to_mask(form.mask, picture.size, max_pixels=max_pixels)
+        hole = images.to_mask(form.mask, picture.size, max_pixels=max_pixels, force=form.takes_any_mask)
         sketch, avoid = (
             None if file is None else images.to_mask(file, picture.size, max_pixels=max_pixels, force=True, name=name)
             for file, name in ((form.sketch, "the sketch"), (form.avoid, "what to avoid"))

@@ -1,7 +1,8 @@
 // Hides: that work survives a reload or a crash: photo, versions and marks are kept in the browser (IndexedDB) as they
 // change, and forgotten when another photo is opened. Where the browser keeps nothing, the editor works without it.
 
-const DATABASE = "temperfill";
+// Several services can stand below one name, each at a path of its own.
+const DATABASE = `temperfill ${new URL(".", document.baseURI).pathname}`;
 const STORE = "work";
 const CALM = 300; // ms without a change before the marks are written
 
