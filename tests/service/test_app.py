@@ -429,6 +429,7 @@ def test_models_health_and_start_tell_what_is_served(tmp_path: Path) -> None:
                 "max_pixels": service.settings.max_pixels,
                 "max_bytes": service.settings.max_bytes,
                 "keeps_metadata": False,
+                "saves": False,
                 "version": temperfill.__version__,
             }
             picture = await client.get("/start/image")

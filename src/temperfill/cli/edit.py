@@ -19,6 +19,9 @@ class EditOptions:
 
     image: Annotated[Positional[Path | None], arg(metavar="[IMAGE]")] = None
     """Picture to open at the start."""
+    output: Path | None = None
+    """Folder, or file, that Ctrl+S writes the result to; "Done" ends the command with status 0. A file may be IMAGE
+    itself. In a folder the result has the name of IMAGE, or NAME-filled beside it."""
     model: str = "base"
     """Name of a model or method (see temperfill models), a weights file, or the folder of a run."""
     device: str = "auto"
@@ -54,21 +57,27 @@ def run(words: list[str]) -> None:
     )
     from temperfill.methods.finding import find
     from temperfill.service.app import create_app
+    from temperfill.service.output import Output
     from temperfill.service.server import address_of, listen, serve
     from temperfill.service.work import loader
 
+    output = None
     if options.image is not None:
         _check(options.image, options.max_pixels)
+        output = None if options.output is None else Output(options.output, options.image)
+    require(options.output is None or output is not None, "--output needs an IMAGE, whose results it takes")
     model = find(options.model)
     load = loader(options.model, options.device, options.precision)
     listener = listen("127.0.0.1", options.port)
-    app = create_app(load, model, settings, start_image=options.image)
+    app = create_app(load, model, settings, start_image=options.image, output=output)
     address = f"{address_of(listener)}/#token={token}"
     say(f"the editor is at {address}; Ctrl-C stops")
     if options.browser:
         # The socket takes connections already. Some browsers return when they are closed.
         threading.Thread(target=webbrowser.open, args=(address,), daemon=True).start()
     serve(app, listener, grace=0)
+    for path in [] if output is None else output.saved:
+        say(f"wrote {path}")
     say("stopped")
 
 

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import json
 import math
+import threading
 from collections.abc import AsyncIterator, Callable
 from concurrent.futures import Future
 from pathlib import Path
@@ -21,6 +22,7 @@ from temperfill.service import forms, iopaint, openapi, work
 from temperfill.service.addresses import Methods, Prefix
 from temperfill.service.jobs import Job, Jobs
 from temperfill.service.limits import SECURITY_HEADERS, BodyLimit, Gate, SecurityHeaders, Uploads
+from temperfill.service.output import Output, OutputRoutes
 from temperfill.service.pages import PAGE, PICTURE_TYPES, Pages
 from temperfill.service.refusals import Refusal, internal
 from temperfill.service.settings import ServiceLimits
@@ -54,6 +56,7 @@ class Service:
         self.settings = settings
         self.jobs = Jobs(settings.queue, settings.timeout)
         self.uploads = Uploads()
+        self.is_done = threading.Event()  # set where the user has finished
         self.is_closed = False  # whether all work came to its end
         self.metrics: Metrics | None = None
         self._traces = work.Traces()
@@ -86,6 +89,11 @@ class Service:
         ready = loading is not None and loading.done() and not loading.cancelled() and loading.exception() is None
         return loading.result() if ready and loading is not None else None
 
+    @property
+    def is_learned(self) -> bool:
+        """Whether a trained model fills; what it filled says so."""
+        return self.inpainter is not None and self.inpainter.method.abilities.network is not None
+
     def ready(self) -> "Inpainter":
         """The model; a refusal (503) while there is none."""
         if self.inpainter is None:
@@ -102,7 +110,7 @@ class Service:
         return await self.jobs.check(job, piece, lambda: _leaves(request))
 
     @contextlib.asynccontextmanager
-    async def _form(
+    async def form(
         self, request: Request, fields: dict[str, tuple[forms.Parser, Any]], parts: tuple[str, ...] = forms.FILES
     ) -> AsyncIterator[tuple[Job, forms.Form]]:
         """A place in the queue, and the form of the request that has it."""
@@ -142,7 +150,7 @@ class Service:
     async def inpaint(self, request: Request) -> Response:
         """Fills the hole of a picture; the answer is a picture file."""
         max_pixels, keep = self.settings.max_pixels, self.settings.keep_metadata
-        async with self._form(request, forms.INPAINT_FIELDS) as (job, form):
+        async with self.form(request, forms.INPAINT_FIELDS) as (job, form):
             (content, suffix), headers = await self.run(
                 request,
                 job,
@@ -156,17 +164,16 @@ class Service:
     async def convert(self, request: Request) -> Response:
         """A picture in another format, with the metadata of its original."""
         max_pixels, keep = self.settings.max_pixels, self.settings.keep_metadata
-        is_learned = self.inpainter is not None and self.inpainter.method.abilities.network is not None
-        async with self._form(request, forms.CONVERT_FIELDS, forms.CONVERT_FILES) as (job, form):
+        async with self.form(request, forms.CONVERT_FIELDS, forms.CONVERT_FILES) as (job, form):
             (content, suffix), headers = await self.run(
-                request, job, lambda _: work.convert(form, max_pixels, keep, is_learned), counts=False
+                request, job, lambda _: work.convert(form, max_pixels, keep, self.is_learned), counts=False
             )
         return _picture(content, suffix, headers)
 
     async def sources(self, request: Request) -> Response:
         """Where a place of the hole is copied from."""
         max_pixels = self.settings.max_pixels
-        async with self._form(request, forms.SOURCES_FIELDS) as (job, form):
+        async with self.form(request, forms.SOURCES_FIELDS) as (job, form):
             found, headers = await self.run(
                 request, job, lambda _: work.sources(self.ready(), form, max_pixels, self._traces)
             )
@@ -175,7 +182,7 @@ class Service:
     async def preview(self, request: Request) -> Response:
         """A picture as PNG, for browsers that cannot show its format."""
         max_pixels = self.settings.max_pixels
-        async with self._form(request, {}, forms.PREVIEW_FILES) as (job, form):
+        async with self.form(request, {}, forms.PREVIEW_FILES) as (job, form):
             content, headers = await self.run(request, job, lambda _: work.preview(form, max_pixels), counts=False)
         headers["X-Depth"] = str(form.header.depth if form.header.is_cut else 8)
         return Response(content, media_type="image/png", headers=headers)
@@ -230,6 +237,7 @@ def create_app(
     settings: ServiceLimits | None = None,
     *,
     start_image: Path | None = None,
+    output: Output | None = None,
     page: Path = PAGE,
 ) -> FastAPI:
     """The ASGI application; its ``state.service`` is the ``Service``.
@@ -239,10 +247,11 @@ def create_app(
         model: what is loaded; clients learn its label, not its path.
         settings: limits; None for the defaults.
         start_image: picture that the editor opens at its start.
+        output: place to which the editor saves it, instead of the browser's.
         page: folder of the editor's page.
     """
     settings = settings or ServiceLimits()
-    service, pages = Service(load, model, settings), Pages(page, settings, start_image)
+    service, pages = Service(load, model, settings), Pages(page, settings, start_image, output)
     app = FastAPI(
         title="temperfill",
         version=temperfill.__version__,
@@ -267,6 +276,11 @@ def create_app(
     app.add_api_route("/start/image", pages.start_picture, methods=["GET"], include_in_schema=False)
     app.add_api_route("/", pages.index, methods=["GET"], include_in_schema=False)
     app.add_api_route("/page/{name:path}", pages.page, methods=["GET"], include_in_schema=False)
+    if output is not None:
+        routes = OutputRoutes(service, output)
+        app.add_api_route("/v1/output", routes.save, **post, include_in_schema=False)
+        app.add_api_route("/v1/output/done", routes.done, **post, include_in_schema=False)
+        service.is_done = output.is_done
     if settings.iopaint:
         app.add_api_route(iopaint.PATH, iopaint.route(service), **post, **openapi.IOPAINT)
     app.add_exception_handler(Refusal, _refuse)

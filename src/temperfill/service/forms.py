@@ -4,7 +4,7 @@ import contextlib
 import math
 import re
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, BinaryIO
 
 import python_multipart  # noqa: F401 - Starlette would miss it at the first form only
@@ -75,6 +75,10 @@ class Form:
     def original(self) -> BinaryIO | None:
         """File whose metadata a picture gets, if there is one."""
         return self.files.get("original")
+
+    def with_fields(self, **fields: Any) -> "Form":
+        """The form with other values of some fields."""
+        return replace(self, fields={**self.fields, **fields})
 
     @property
     def options(self) -> FillOptions:

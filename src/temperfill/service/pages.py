@@ -9,6 +9,7 @@ from starlette.concurrency import run_in_threadpool
 
 import temperfill
 from temperfill import images
+from temperfill.service.output import Output
 from temperfill.service.refusals import Refusal
 from temperfill.service.settings import ServiceLimits
 
@@ -46,26 +47,30 @@ class Pages:
         folder: of its files.
         settings: limits that it is told.
         start_image: picture that it opens at its start.
+        output: place to which it saves that picture.
     """
 
-    def __init__(self, folder: Path, settings: ServiceLimits, start_image: Path | None) -> None:
+    def __init__(
+        self, folder: Path, settings: ServiceLimits, start_image: Path | None, output: Output | None = None
+    ) -> None:
         self.folder = folder
         self.settings = settings
         self.start_image = start_image
+        self.output = output
 
     async def start(self) -> dict[str, Any]:
         """What the page needs to know at its start."""
         image = None if self.start_image is None else {"name": self.start_image.name}
         limits = {"max_pixels": self.settings.max_pixels, "max_bytes": self.settings.max_bytes}
-        keeps = self.settings.keep_metadata
-        return {"image": image, **limits, "keeps_metadata": keeps, "version": temperfill.__version__}
+        keeps, saves = self.settings.keep_metadata, self.output is not None
+        return {"image": image, **limits, "keeps_metadata": keeps, "saves": saves, "version": temperfill.__version__}
 
     async def start_picture(self) -> Response:
         """The picture that the editor was started with."""
         path = self.start_image
         if path is None or not path.is_file():
             raise Refusal(404, "not_found", "the editor was started without a picture")
-        content = await run_in_threadpool(path.read_bytes)
+        content = await run_in_threadpool(path.read_bytes if self.output is None else self.output.original)
         return Response(content, media_type=PICTURE_TYPES[images.read_header(io.BytesIO(content)).kind])
 
     async def index(self) -> FileResponse:

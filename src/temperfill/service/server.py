@@ -123,7 +123,7 @@ def _ignore(signum: int, frame: FrameType | None) -> None:
 
 
 class _Server(uvicorn.Server):
-    """A server that ends when the model cannot be loaded, and tells the jobs of its end before it waits for them."""
+    """A server that ends when the model cannot be loaded or the user has finished, and tells the jobs of it first."""
 
     def __init__(self, config: uvicorn.Config, service: Service, grace: float) -> None:
         super().__init__(config)
@@ -145,7 +145,8 @@ class _Server(uvicorn.Server):
             logging.getLogger("uvicorn.error").error("connections wait: %s (ulimit -n)", error.strerror)
 
     async def on_tick(self, counter: int) -> bool:
-        return self._service.failure is not None or await super().on_tick(counter)
+        is_over = self._service.failure is not None or self._service.is_done.is_set()
+        return is_over or await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         self._service.jobs.stop(self._grace)

@@ -27,7 +27,7 @@ const FORMATS = {
   "image/heic": "JPEG (HEIC can only be read)",
 };
 
-const WITHOUT_PHOTO = new Set(["open", "help", "close-help", "cancel", "colder", "warmer"]);
+const WITHOUT_PHOTO = new Set(["open", "finish", "help", "close-help", "cancel", "colder", "warmer"]);
 
 /** Whether an action can be taken now, by button or key. */
 export function allows(editor, action) {
@@ -62,6 +62,9 @@ export function display(editor, stage) {
   displayZoom(stage.view);
   exchange(find(".primary[data-action=fill]"), find("[data-action=cancel]"), Boolean(editor.filler.current));
   find("#empty").hidden = Boolean(photo);
+  // Who has started the editor for one photo has no use for another, and the bar no room for both.
+  find("[data-action=finish]").hidden = !editor.limits.output;
+  find(".file [data-action=open]").hidden = Boolean(editor.limits.output);
   find("#zoom").hidden = !photo;
   find("#history").hidden = !photo;
   stage.element.dataset.cursor = photo ? brush.tool : "none";

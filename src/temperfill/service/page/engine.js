@@ -87,12 +87,13 @@ export const WORDS = {
 
 /**
  * Limits of the engine, what saving leaves out in a sentence, and the picture to begin with.
- * @returns {Promise<{max_bytes: number, max_pixels: number, loss: string, image: {name: string}?}>}
+ * @returns {Promise<{max_bytes: number, max_pixels: number, loss: string, image: {name: string}?, output: Object?}>}
+ *     output: the place to which the server saves that picture: {save, done}
  */
 export async function start() {
-  const { max_bytes, max_pixels, keeps_metadata, image } = await json("start");
+  const { max_bytes, max_pixels, keeps_metadata, image, saves } = await json("start");
   const loss = keeps_metadata === false ? "This server leaves out what the camera noted (EXIF)." : "";
-  return { max_bytes, max_pixels, loss, image };
+  return { max_bytes, max_pixels, loss, image, output: saves ? { save: saveInPlace, done: finish } : null };
 }
 
 /** Why this engine cannot do something, whatever its model; null where it can. */
@@ -222,15 +223,30 @@ export async function preview(image, name, signal) {
   }
 }
 
+function asPair(image, original, name, limits) {
+  const form = new FormData();
+  form.append("image", image, "result.png");
+  if (image.size + original.size < limits.max_bytes) form.append("original", original, name);
+  return form;
+}
+
+/** Has the server write a result, where it was started with a place for it. */
+async function saveInPlace({ image, original, name }, limits) {
+  const response = await request("v1/output", { method: "POST", body: asPair(image, original, name, limits) });
+  const { name: saved } = await body(response, "json");
+  return { name: saved, warnings: warnings(response) };
+}
+
+/** Ends the server that was started to edit one picture. */
+const finish = () => request("v1/output/done", { method: "POST" });
+
 /**
  * A result as a file in the format that is asked for, with the metadata of the original.
  * @param {{format: string, quality: string}} options empty for those of the original
  * @returns {Promise<{blob: Blob, warnings: string[]}>}
  */
 export async function convert({ image, original, name }, { format, quality }, limits) {
-  const form = new FormData();
-  form.append("image", image, "result.png");
-  if (image.size + original.size < limits.max_bytes) form.append("original", original, name);
+  const form = asPair(image, original, name, limits);
   if (format) form.append("format", format);
   if (quality) form.append("quality", quality);
   const response = await request("v1/convert", { method: "POST", body: form });

@@ -17,6 +17,7 @@ import { listen } from "./gestures.js";
 import { receiveFiles } from "./incoming.js";
 import { actionOf, listKeys } from "./keys.js";
 import { complain, hush, say } from "./notices.js";
+import { finish, hasPlace, saveInPlace } from "./output.js";
 import { Stage } from "./stage.js";
 
 const TOOLS = ["mask", "mask-eraser", "sketch", "sketch-eraser", "pan", "sources"];
@@ -69,6 +70,7 @@ const ACTIONS = {
   fill,
   close: () => editor.attempt(() => editor.close(() => window.location.reload())),
   cancel: () => editor.attempt(() => editor.filler.cancel()),
+  finish: () => editor.attempt(() => finish(editor)),
   tries: () => editor.attempt(() => editor.filler.tryMore()),
   "close-tries": () => editor.filler.close(),
   before: () => peek(true),
@@ -104,6 +106,10 @@ function peek(on) {
 }
 
 function save() {
+  if (hasPlace(editor)) {
+    editor.attempt(() => saveInPlace(editor), { label: "Try again", run: save });
+    return;
+  }
   displayFormats(editor);
   find("#save").returnValue = "no";
   find("#save").showModal();
