@@ -37,6 +37,7 @@ COMMANDS = {
     "sketch": "Draw the sketches of pictures, for guided filling.",
     "serve": "Fill pictures over HTTP.",
     "edit": "Open the editor in a browser.",
+    "mcp": "Let programs of language models erase in picture files.",
     "sample": "Copy the bundled photograph and its mask into a folder.",
 }
 """Commands, each the name of its module, and what they do."""
@@ -59,6 +60,7 @@ _EXTRAS = {
     "uvicorn": "service",
     "python_multipart": "service",
     "prometheus_client": "service",
+    "mcp": "mcp",
     "tensorboard": "tensorboard",
     "onnx": "onnx",
     "onnxruntime": "onnx",
