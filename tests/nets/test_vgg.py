@@ -180,3 +180,21 @@ def test_missing_and_misshapen_tensors_are_named(tmp_path: Path, name: str) -> N
     save_file(tensors | {name: torch.zeros(2, 2)}, path)
     with pytest.raises(ValueError, match=rf"VGG weight {name} must have shape .{original.shape[0]},.*got \(2, 2\)"):
         VGGFeatures.from_file(path)
+
+
+HALF = {0: (32, 3), 2: (32, 32), 5: (64, 32), 7: (64, 64), 10: (128, 64)}
+
+
+def test_a_narrow_network_is_taken_where_it_is_asked_for(tmp_path: Path) -> None:
+    tensors, image = tensors_of(HALF, preprocess=True), torch.rand(1, 3, 24, 32)
+    x = F.conv2d(image, tensors["preprocess.weight"], tensors["preprocess.bias"])
+    for a, b in zip(VGGFeatures(tensors, narrow=True)(image), plain(tensors, x, VGG19_ORDER), strict=True):
+        torch.testing.assert_close(a, b, rtol=1e-4, atol=1e-4)
+    save_file(tensors, tmp_path / "own.safetensors")
+    with pytest.raises(ValueError, match=r"own.safetensors: VGG weight features.0.weight must have shape \(64, 3"):
+        VGGFeatures.from_file(tmp_path / "own.safetensors")  # its distance would be called VGG's
+
+
+def test_a_narrow_network_has_the_proportions_of_vgg() -> None:
+    with pytest.raises(ValueError, match=r"features.5.weight must have shape \(64, 32, 3, 3\)"):
+        VGGFeatures(tensors_of(HALF | {5: (128, 32)}), narrow=True)

@@ -118,7 +118,8 @@ class MachineConfig:
     max_minutes: float = 0.0
     """Stop and save after this many minutes of this start; 0 means no limit."""
     perceptual_path: Path | None = None
-    """VGG-16 weights of torchvision (.pth) or VGG-19 weights (.safetensors) for the perceptual loss."""
+    """VGG-16 weights of torchvision (.pth), VGG-19 weights (.safetensors), or features learnt from photographs alone
+    (tools/learn_features.py) for the perceptual loss."""
 
     def __post_init__(self) -> None:
         check_types(self)

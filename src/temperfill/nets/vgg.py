@@ -23,6 +23,7 @@ _POOL_AFTER_DEEP = (2, 7, 16, 25)
 # Only a whole VGG-19 has it: what tells it from VGG-16, whose third block is shorter.
 _VGG19_LAST = "features.34.weight"
 _DEEP_FILE = "torchvision's vgg19-dcbb9e9d.pth"
+_FULL_WIDTH = _CHANNELS[0]
 
 
 class VGGFeatures(nn.Module):
@@ -35,6 +36,8 @@ class VGGFeatures(nn.Module):
         tensors: state dict with torchvision's names ``features.N.weight``; with ``preprocess.weight`` the input goes
             through that 1x1 convolution, without it through ImageNet's mean and standard deviation.
         deep: five activations; needs a VGG-19 down to conv5_2.
+        narrow: also take a network of this form with fewer channels: half of each, say. Such a one is trained on
+            photographs alone (``tools/learn_features.py``), and its distance is not VGG's.
 
     Raises:
         ValueError: a tensor is missing or of another shape.
@@ -43,7 +46,7 @@ class VGGFeatures(nn.Module):
     preprocess_weight: Tensor
     preprocess_bias: Tensor
 
-    def __init__(self, tensors: dict[str, Tensor], deep: bool = False) -> None:
+    def __init__(self, tensors: dict[str, Tensor], deep: bool = False, narrow: bool = False) -> None:
         super().__init__()
         if deep and _VGG19_LAST not in tensors:
             raise ValueError(f"VGG weights lack {_VGG19_LAST}; five layers need a whole VGG-19 ({_DEEP_FILE})")
@@ -51,8 +54,10 @@ class VGGFeatures(nn.Module):
         self.layers = _VGG19_DEEP if deep else _VGG16 if self.vgg16 else _VGG19
         self.pool_after = _POOL_AFTER_DEEP if deep else _POOL_AFTER
         channels = 3
+        first = tensors.get("features.0.weight")
+        width = len(first) if narrow and first is not None else _FULL_WIDTH
         for index, _ in self.layers:
-            out = _CHANNELS.get(index, _DEEP_CHANNELS)
+            out = _CHANNELS.get(index, _DEEP_CHANNELS) * width // _FULL_WIDTH
             for kind, shape in (("weight", (out, channels, 3, 3)), ("bias", (out,))):
                 tensor = _checked(tensors, f"features.{index}.{kind}", shape)
                 self.register_buffer(f"{kind}_{index}", tensor, persistent=False)
@@ -67,8 +72,8 @@ class VGGFeatures(nn.Module):
         self.register_buffer("preprocess_bias", bias, persistent=False)
 
     @classmethod
-    def from_file(cls, path: Path, deep: bool = False) -> "VGGFeatures":
-        """Loads weights from a .safetensors or .pth file; ``deep`` as for the class.
+    def from_file(cls, path: Path, deep: bool = False, narrow: bool = False) -> "VGGFeatures":
+        """Loads weights from a .safetensors or .pth file; ``deep`` and ``narrow`` as for the class.
 
         Raises:
             OSError: no such file.
@@ -76,7 +81,7 @@ class VGGFeatures(nn.Module):
         """
         tensors = read_tensors(path, "VGG weights", _HINT)
         try:
-            return cls(tensors, deep)
+            return cls(tensors, deep, narrow)
         except ValueError as error:
             raise ValueError(f"{path}: {error}") from None
 

@@ -168,4 +168,4 @@ def _load_vgg(config: RunConfig) -> VGGFeatures | None:
         raise ValueError(
             f"the perceptual loss needs VGG weights: give --machine.perceptual-path ({files}) or set {without}"
         )
-    return VGGFeatures.from_file(config.machine.perceptual_path, deep)
+    return VGGFeatures.from_file(config.machine.perceptual_path, deep, narrow=True)
