@@ -7,6 +7,8 @@ package imports nothing heavy.
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
+from temperfill.options import DEFAULT_MODEL
+
 if TYPE_CHECKING:
     import torch
     from numpy.typing import NDArray
@@ -22,7 +24,7 @@ __all__ = ["Inpainter", "__version__", "inpaint", "load", "network"]
 __version__ = "0.1.0"
 
 
-def load(name_or_path: str | Path = "base", device: "str | torch.device" = "auto") -> "Inpainter":
+def load(name_or_path: str | Path = DEFAULT_MODEL, device: "str | torch.device" = "auto") -> "Inpainter":
     """An inpainter: ``load("base")(image, mask)``; the same as ``Inpainter.from_pretrained``.
 
     Raises:
@@ -34,7 +36,7 @@ def load(name_or_path: str | Path = "base", device: "str | torch.device" = "auto
     return Inpainter.from_pretrained(name_or_path, device)
 
 
-def network(name_or_path: str | Path = "base", device: "str | torch.device" = "auto") -> "Network":
+def network(name_or_path: str | Path = DEFAULT_MODEL, device: "str | torch.device" = "auto") -> "Network":
     """The network of a model as a plain ``torch.nn.Module``, in evaluation mode and without gradients.
 
     It takes an image (B, 3, H, W) in [0, 1] and a mask (B, 1, H, W), 1 = missing, with sides as its ``SIZE_RULE`` says,
@@ -96,7 +98,7 @@ def inpaint(
     image: "Source | Tensor | Several",
     mask: "Planes",
     *,
-    model: str | Path = "base",
+    model: str | Path = DEFAULT_MODEL,
     device: "str | torch.device" = "auto",
     output_type: "OutputType" = "auto",
     **options: Unpack["CallKeywords"],

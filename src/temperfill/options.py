@@ -21,6 +21,9 @@ MaskChannel = Literal["luminance", "alpha"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 """Arithmetic of the network; auto takes bf16 where the hardware computes in it, else fp32. fp16 is for CUDA."""
 
+DEFAULT_MODEL = "base"
+"""The bundled model that fills where none is named."""
+
 
 @dataclass(frozen=True)
 class MaskOptions:

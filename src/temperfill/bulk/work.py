@@ -22,8 +22,7 @@ from temperfill.bulk.manifest import checksum, key_of
 from temperfill.bulk.matching import Task
 from temperfill.images import Picture
 from temperfill.inpainter import Inpainter
-from temperfill.methods.finding import DEFAULT
-from temperfill.options import FillOptions, MaskOptions, Precision
+from temperfill.options import DEFAULT_MODEL, FillOptions, MaskOptions, Precision
 from temperfill.places import FULL, Folder
 
 Status = Literal["filled", "skipped", "failed"]
@@ -47,7 +46,7 @@ class BulkOptions:
         max_pixels: largest width times height.
     """
 
-    model: str = DEFAULT
+    model: str = DEFAULT_MODEL
     precision: Precision = "auto"
     mask_reading: MaskOptions = field(default_factory=MaskOptions)
     filling: FillOptions = field(default_factory=FillOptions)

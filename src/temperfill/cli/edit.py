@@ -10,7 +10,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import parse, require, say
-from temperfill.options import Precision
+from temperfill.options import DEFAULT_MODEL, Precision
 
 
 @dataclass(frozen=True)
@@ -22,7 +22,7 @@ class EditOptions:
     output: Path | None = None
     """Folder, or file, that Ctrl+S writes the result to; "Done" ends the command with status 0. A file may be IMAGE
     itself. In a folder the result has the name of IMAGE, or NAME-filled beside it."""
-    model: str = "base"
+    model: str = DEFAULT_MODEL
     """Name of a model or method (see temperfill models), a weights file, or the folder of a run."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one."""

@@ -7,13 +7,14 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import parse, say
+from temperfill.options import DEFAULT_MODEL
 
 
 @dataclass(frozen=True)
 class ExportOptions:
     """Writes an ONNX file of one of our networks, after onnxruntime filled test pictures as torch does."""
 
-    model: Annotated[Positional[str], arg(metavar="[MODEL]")] = "base"
+    model: Annotated[Positional[str], arg(metavar="[MODEL]")] = DEFAULT_MODEL
     """Name of a bundled model, a weights file, or the folder of a run."""
     output: Path = Path("model.onnx")
     """File to write, .onnx."""

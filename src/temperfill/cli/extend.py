@@ -8,7 +8,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import parse, require, say
-from temperfill.options import FillOptions, Precision
+from temperfill.options import DEFAULT_MODEL, FillOptions, Precision
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class ExtendOptions:
     bottom: int = 0
     """Pixels that come to the bottom."""
     filling: FillOptions = field(default_factory=FillOptions)
-    model: str = "base"
+    model: str = DEFAULT_MODEL
     """Name of a model or method (see temperfill models), a weights file, or the folder of a run."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one."""

@@ -9,6 +9,7 @@ from tyro.conf import Positional, arg
 from temperfill.cli.parsing import parse, require, say
 from temperfill.cli.train import compare_held_out, event_files
 from temperfill.config import Overlap
+from temperfill.options import DEFAULT_MODEL
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class FineTuneOptions:
     """Folders of pictures, searched recursively."""
     run_dir: Path
     """Folder of the run; the model is its generator.safetensors."""
-    model: str = "base"
+    model: str = DEFAULT_MODEL
     """Where to start: name of a bundled model, a weights file, or the folder of a run."""
     sketches: tuple[Path, ...] = ()
     """Folders of sketches (temperfill sketch --short-side 256), one sketch for each picture: half of the samples then

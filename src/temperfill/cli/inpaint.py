@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import parse, require, say
-from temperfill.options import FillOptions, MaskOptions, Precision
+from temperfill.options import DEFAULT_MODEL, FillOptions, MaskOptions, Precision
 
 _FAILED = 1
 _FOLDERS_ONLY = ("resize_mask", "format", "unmasked", "shard", "engine", "workers", "preserve_times")
@@ -38,7 +38,7 @@ class InpaintOptions:
     folder or URL with files of the same subfolders and names as the pictures, or as their masks."""
     mask_reading: MaskOptions = field(default_factory=MaskOptions)
     filling: FillOptions = field(default_factory=FillOptions)
-    model: str = "base"
+    model: str = DEFAULT_MODEL
     """Name of a model or method (see temperfill models), a weights file, or the folder of a run."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one."""

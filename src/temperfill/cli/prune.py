@@ -7,6 +7,7 @@ from typing import Annotated
 from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import parse, require, say
+from temperfill.options import DEFAULT_MODEL
 
 
 @dataclass(frozen=True)
@@ -23,7 +24,7 @@ class PruneOptions:
     share: float = 0.5
     """Share of the channels of every gated convolution that stays, between 0 and 1; half of the channels is a quarter
     of the work."""
-    model: str = "base"
+    model: str = DEFAULT_MODEL
     """Name of a bundled model, a weights file, or the folder of a run."""
     limit: int = 64
     """Most pictures, evenly spread over the folders; 0 takes all."""

@@ -4,7 +4,7 @@ import os
 from dataclasses import dataclass
 
 from temperfill.cli.parsing import parse, require, say
-from temperfill.options import Precision
+from temperfill.options import DEFAULT_MODEL, Precision
 from temperfill.service.settings import ServiceLimits
 
 TOKEN_VARIABLE = "TEMPERFILL_TOKEN"
@@ -18,7 +18,7 @@ class ServeOptions:
     """Address to listen on; the default is reachable from this machine only, 0.0.0.0 from all networks."""
     port: int = 8017
     """Port to listen on; 0 takes one that is free."""
-    model: str = "base"
+    model: str = DEFAULT_MODEL
     """Name of a model or method (see temperfill models), a weights file, or the folder of a run."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one."""

@@ -22,7 +22,7 @@ from temperfill.inpainter.surroundings import TINY, continue_colours, rims
 from temperfill.inpainter.window_filler import WindowFiller
 from temperfill.methods.contract import Method, Plain, plain
 from temperfill.methods.saving import save_model
-from temperfill.options import FillOptions, Precision
+from temperfill.options import DEFAULT_MODEL, FillOptions, Precision
 
 
 class Inpainter(Calls):
@@ -52,7 +52,7 @@ class Inpainter(Calls):
     @classmethod
     def from_pretrained(
         cls,
-        name_or_path: str | Path = "base",
+        name_or_path: str | Path = DEFAULT_MODEL,
         device: str | torch.device = "auto",
         precision: Precision = "auto",
     ) -> "Inpainter":

@@ -7,12 +7,13 @@ from importlib import resources
 from pathlib import Path
 
 from temperfill.methods.table import METHODS
+from temperfill.options import DEFAULT_MODEL
 
 SUFFIX = ".safetensors"
 CHECKPOINT = "generator.safetensors"
 """Weights file of a run folder."""
-OURS, DEFAULT = "ours", "base"
-"""Our method, and the bundled weights that it takes when none are named."""
+OURS = "ours"
+"""Our method, which takes the default model where no weights are named."""
 
 
 @dataclass(frozen=True)
@@ -58,8 +59,8 @@ def find(name: str | Path) -> Found:
     if isinstance(name, str):
         if name in weights:
             return Found(name, weights[name], is_bundled=True)
-        if name == OURS and DEFAULT in weights:
-            return Found(name, weights[DEFAULT], is_bundled=True)
+        if name == OURS and DEFAULT_MODEL in weights:
+            return Found(name, weights[DEFAULT_MODEL], is_bundled=True)
         if name in METHODS:
             return Found(name, None, name)
     path = Path(name)

@@ -9,8 +9,8 @@ from torch import Tensor
 from temperfill import methods, regions
 from temperfill.attention import MHTMA
 from temperfill.methods.contract import Abilities
-from temperfill.methods.finding import DEFAULT
 from temperfill.nets.generator import CellSources, Generator
+from temperfill.options import DEFAULT_MODEL
 from temperfill.tensors import Box, SizeRule
 from temperfill.weights_files import load_generator
 
@@ -133,10 +133,10 @@ def load(device: str = "cpu", path: Path | None = None) -> Ours:
         ValueError: damaged or foreign file, or no bundled weights.
     """
     if path is None:
-        path = methods.bundled().get(DEFAULT)
+        path = methods.bundled().get(DEFAULT_MODEL)
         if path is None:
             raise ValueError(
-                f"this installation has no bundled weights {DEFAULT!r}; give the path of a .safetensors file"
+                f"this installation has no bundled weights {DEFAULT_MODEL!r}; give the path of a .safetensors file"
             )
     generator = load_generator(path, device, "ours")
     generator.to(memory_format=torch.channels_last)
