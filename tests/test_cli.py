@@ -379,9 +379,11 @@ def test_sample_can_be_filled(tmp_path: Path, weights: Path) -> None:
 
 def test_terms_are_kept_with_bundled_weights(weights: Path, tmp_path: Path) -> None:
     first, second = tmp_path / "first.safetensors", tmp_path / "second.safetensors"
-    cli.main(["bundle", str(weights), "--output", str(first), "--terms", "for tests only"])
+    words = ["--terms", "for tests only", "--training-data", "noise", "--results", "poor"]
+    cli.main(["bundle", str(weights), "--output", str(first), *words])
     cli.main(["bundle", str(first), "--output", str(second)])
-    assert [read_metadata(path).get("terms") for path in (weights, first, second)] == [None, *["for tests only"] * 2]
+    for key, said in {"terms": "for tests only", "training_data": "noise", "results": "poor"}.items():
+        assert [read_metadata(path).get(key) for path in (weights, first, second)] == [None, said, said]
     load_generator(second)
 
 
@@ -389,7 +391,9 @@ def test_models_version_and_overview(capsys: pytest.CaptureFixture[str]) -> None
     cli.main(["models"])
     listed = capsys.readouterr().out
     assert {"ours", "telea", "navier-stokes", "biharmonic"} <= set(listed.split())
-    assert re.search(r"^base .*research use only", listed, re.M)  # as the model card says
+    for name, terms in {"base": "research use only"}.items():  # as the model card says
+        assert re.search(rf"^{name} .*MB.*\n  terms: +{terms}\n  trained on: .*\n  results: .*dB", listed, re.M)
+    assert listed.count("taken where none is named") == 1
     cli.main(["--version"])
     assert capsys.readouterr().out.strip() == temperfill.__version__
     for words in ([], ["--help"], ["-h"]):

@@ -191,13 +191,13 @@ def fitted(make: Callable[[], T], tensors: dict[str, Tensor], where: str) -> T:
     return module
 
 
-def halve_generator(source: Path, output: Path, terms: str = "") -> None:
+def halve_generator(source: Path, output: Path, facts: dict[str, str] | None = None) -> None:
     """Copies a weights file in half precision, other metadata included.
 
     Args:
         source: of the .safetensors file.
         output: of the copy.
-        terms: of use, for its metadata; if empty, those of the source stay.
+        facts: for its metadata, such as "terms" of use; of empty ones those of the source stay.
 
     Raises:
         OSError: cannot be read or written.
@@ -206,7 +206,7 @@ def halve_generator(source: Path, output: Path, terms: str = "") -> None:
     generator = load_generator(source)
     own = ("format", "method", "config", "sha256")
     extra = {key: value for key, value in read_metadata(source).items() if key not in own}
-    extra |= {"terms": terms} if terms else {}
+    extra |= {key: text for key, text in (facts or {}).items() if text}
     save_generator(output, generator, extra_metadata=extra, dtype=torch.float16)
 
 

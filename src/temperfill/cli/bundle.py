@@ -19,6 +19,10 @@ class BundleOptions:
     """File to write, .safetensors."""
     terms: str = ""
     """Terms of use to store in the file, such as "research use only"; by default those of WEIGHTS."""
+    training_data: str = ""
+    """Pictures that the model learned from, for temperfill models; by default what WEIGHTS says."""
+    results: str = ""
+    """What was measured, likewise."""
     debug: bool = False
     """Show the trace of an error."""
 
@@ -30,5 +34,6 @@ def run(words: list[str]) -> None:
     from temperfill.methods.finding import find_weights
     from temperfill.weights_files import halve_generator
 
-    halve_generator(find_weights(options.weights), options.output, options.terms)
+    facts = {"terms": options.terms, "training_data": options.training_data, "results": options.results}
+    halve_generator(find_weights(options.weights), options.output, facts)
     say(f"wrote {options.output} ({options.output.stat().st_size / 1e6:.1f} MB)")

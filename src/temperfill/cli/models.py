@@ -3,6 +3,10 @@
 from dataclasses import dataclass
 
 from temperfill.cli.parsing import parse
+from temperfill.options import DEFAULT_MODEL
+
+FACTS = {"terms": "terms", "training_data": "trained on", "results": "results"}
+"""What a weights file says of itself: keys of its metadata, and how they are printed."""
 
 
 @dataclass(frozen=True)
@@ -29,8 +33,10 @@ def run(words: list[str]) -> None:
 
     for name, path in bundled().items():
         with safe_open(path, "np") as file:  # without torch, which takes seconds to import
-            terms = (file.metadata() or {}).get("terms", "")
-        print(f"{name}  (bundled, {path.stat().st_size / 1e6:.0f} MB{terms and f'; terms: {terms}'})")
+            facts = file.metadata() or {}
+        default = ", taken where none is named" if name == DEFAULT_MODEL else ""
+        print(f"{name}  (bundled, {path.stat().st_size / 1e6:.0f} MB{default})")
+        _tell({title: facts.get(key, "") for key, title in FACTS.items()})
     for name in METHODS:
         if name not in (*BASELINES, *UNTRAINED):  # their weights are given by path
             print(name)
@@ -41,6 +47,10 @@ def _list_all() -> None:
 
     for name, row in METHODS.items():
         print(name)
-        facts = {"paper": row.paper, "parameters": row.parameters_text, "terms": row.terms, "needs": row.needs}
-        for title, text in facts.items():
+        _tell({"paper": row.paper, "parameters": row.parameters_text, "terms": row.terms, "needs": row.needs})
+
+
+def _tell(facts: dict[str, str]) -> None:
+    for title, text in facts.items():
+        if text:
             print(f"  {title + ':':12}{text}")
