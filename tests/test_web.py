@@ -1,41 +1,21 @@
-"""The static page fills a picture in a browser as torch does, and its arithmetic on pixels keeps what is known."""
+"""The arithmetic of the page without a server equals the package's, and its build takes nothing but what was tested."""
 
-import functools
-import http.server
-import importlib.util
 import json
 import math
-import re
 import shutil
 import subprocess
-import threading
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
-from PIL import Image
 from scipy import ndimage
 
+from service.editor.static_site import build_module
+from temperfill import regions
 from temperfill.inpainter.tone import match_tone
-from temperfill.methods import bundled
-from temperfill.tensors import composite
-from temperfill.weights_files import load_generator, read_metadata
 
-ROOT = Path(__file__).parents[1]
-WEB, BUILT = ROOT / "web", ROOT / "web" / "dist"
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-SIDE = 256
-TOLERANCE = 1  # of 255: torch and the browser may round a value to either side
+WEB = Path(__file__).parents[1] / "web"
 
 
 def run_node(code: str) -> Any:
@@ -43,7 +23,10 @@ def run_node(code: str) -> Any:
     node = shutil.which("node")
     if node is None:
         pytest.skip("node is not installed")
-    imports = [f"import * as {name} from {json.dumps((WEB / f'{name}.js').as_uri())};" for name in ("pixels", "tone")]
+    imports = [
+        f"import * as {name} from {json.dumps((WEB / f'{name}.js').as_uri())};"
+        for name in ("pixels", "regions", "tone")
+    ]
     script = "\n".join([*imports, code])
     command = [node, "--input-type=module", "--no-warnings", "-"]
     result = subprocess.run(command, input=script, capture_output=True, text=True, check=False)
@@ -176,132 +159,66 @@ def test_a_picture_without_a_hole_has_no_surroundings() -> None:
     assert run_node("console.log(JSON.stringify(pixels.surroundings(new Uint8Array(20), 5, 4, 512)))") is None
 
 
+@pytest.mark.parametrize(("dilated", "feathered"), [(0, 0), (1, 3), (6, 0), (40, 9)])
+def test_holes_grow_and_fade_as_in_the_package(dilated: int, feathered: int) -> None:
+    generator = np.random.default_rng(5)
+    rows, columns = np.indices((60, 80))
+    hole = np.hypot(rows - 20, columns - 30) < 12
+    hole |= (rows > 50) & (columns < 9)
+    hole[3, 70] = True
+    avoid = (columns > 34) & (rows < 40)
+    picture, filled = (generator.integers(0, 256, (60, 80, 4), np.uint8) for _ in range(2))
+    text = [json.dumps(values.ravel().astype(int).tolist()) for values in (hole, avoid, picture, filled)]
+    found = run_node(f"""
+const [hole, avoid, picture, filled] = [{", ".join(f"Uint8Array.from({values})" for values in text)}];
+const wide = regions.dilate(hole, 80, 60, {dilated});
+regions.feather(filled, picture, wide, avoid, 80, 60, {feathered});
+console.log(JSON.stringify([[...wide], [...filled]]));
+""")
+    wide = regions.dilate(hole, dilated)
+    assert (np.reshape(found[0], wide.shape) == wide).all()
+    arrays = [values[..., :3].astype(np.float32) for values in (filled, picture)]
+    expected = regions.feather(*arrays, wide, feathered, avoid)
+    difference = np.abs(np.reshape(found[1], filled.shape)[..., :3] - expected)
+    # Of places that are equally far, the package may take another than the page.
+    assert (difference[wide] <= 0.51).mean() > 0.9
+    assert (difference[~wide] == 0).all()
+
+
 def test_build_refuses_another_runtime(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A package whose checksum is not the pinned one is not unpacked."""
-    specification = importlib.util.spec_from_file_location("web_build", WEB / "build.py")
-    assert specification is not None
-    assert specification.loader is not None
-    build = importlib.util.module_from_spec(specification)
-    specification.loader.exec_module(build)
+    """A package whose checksum is not the pinned one is not unpacked; one that was fetched is not asked for again."""
+    build = build_module()
     monkeypatch.setattr(build.shutil, "which", lambda _: "npm")
     packed = lambda *_, cwd, **__: (cwd / "onnxruntime-web.tgz").write_bytes(b"something else")  # noqa: E731
     monkeypatch.setattr(build.subprocess, "run", packed)
     with pytest.raises(ValueError, match="checksum"):
-        build.download(tmp_path)
+        build.fetch_runtime(tmp_path)
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "package.json").write_text(json.dumps({"version": build.RUNTIME.rpartition("@")[2]}))
+    build.fetch_runtime(tmp_path)
 
 
-@pytest.fixture(scope="module")
-def address() -> Iterator[str]:
-    """Of the built page on a plain static server, without special headers."""
-    if not (BUILT / "model.onnx").is_file():
-        pytest.skip("the page is not built: python web/build.py")
-    quiet = type("Quiet", (http.server.SimpleHTTPRequestHandler,), {"log_message": lambda *_: None})
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), functools.partial(quiet, directory=str(BUILT))) as server:
-        threading.Thread(target=server.serve_forever, daemon=True).start()
-        yield f"http://127.0.0.1:{server.server_address[1]}/"
-        server.shutdown()
-
-
-@pytest.fixture
-def page(address: str) -> Iterator[Any]:
-    """The page in a fresh browser; requests to other hosts and errors of its scripts fail the test."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed")
-    if not CHROMIUM.is_file():
-        pytest.skip(f"no browser at {CHROMIUM}")
-    with playwright.sync_playwright() as driver:
-        browser = driver.chromium.launch(executable_path=str(CHROMIUM), args=FLAGS)
-        page = browser.new_page(viewport={"width": 1200, "height": 800}, accept_downloads=True)
-        asked: list[str] = []
-        errors: list[str] = []
-        page.on("request", lambda request: asked.append(request.url))
-        page.on("pageerror", lambda error: errors.append(str(error)))
-        page.goto(address)
-        yield page
-        browser.close()
-    assert not errors
-    assert [url for url in asked if not url.startswith((address, "blob:", "data:"))] == []
-
-
-def skip_unless_current() -> None:
-    """The page may have been built with the weights of an older version."""
-    onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
-    entries = onnx.load(BUILT / "model.onnx").metadata_props
-    if read_metadata(bundled()["base"])["sha256"] not in [entry.value for entry in entries]:
-        pytest.skip("the page was built with other weights: python web/build.py")
-
-
-@pytest.mark.browser
-@pytest.mark.weights
-def test_browser_fills_as_torch_does(page: Any, tmp_path: Path) -> None:
-    """Painted with the pointer, filled, saved: known pixels are identical, the hole is torch's."""
-    skip_unless_current()
-    with Image.open(ROOT / "src" / "temperfill" / "samples" / "photo.jpg") as photo:
-        photo.convert("RGB").resize((SIDE, SIDE)).save(tmp_path / "photo.png")
-    page.set_input_files("#file", str(tmp_path / "photo.png"))
-    page.locator("#sheet").wait_for()
-    box = page.locator("#picture").bounding_box()
-    page.mouse.move(box["x"] + 0.3 * box["width"], box["y"] + 0.4 * box["height"])
-    page.mouse.down()
-    page.mouse.move(box["x"] + 0.6 * box["width"], box["y"] + 0.55 * box["height"], steps=8)
-    page.mouse.up()
-    hole = np.array(page.evaluate("async () => [...(await import('./app.js')).hole()]"), bool).reshape(SIDE, SIDE)
-    assert 0.01 < hole.mean() < 0.2
-    page.click("#fill")
-    page.locator("#status", has_text=re.compile("^(Filled|Not)")).wait_for(timeout=600_000)
-    print(page.inner_text("#status"))
-    assert page.inner_text("#status").startswith("Filled")
-    with page.expect_download() as download:
-        page.click("#save")
-    download.value.save_as(tmp_path / "filled.png")
-
-    with Image.open(tmp_path / "photo.png") as before, Image.open(tmp_path / "filled.png") as after:
-        assert after.size == before.size
-        known, given = np.asarray(before), np.asarray(after.convert("RGB"))
-    assert np.array_equal(given[~hole], known[~hole])
-    image = torch.from_numpy(known.astype(np.float32) / 255).permute(2, 0, 1)[None]
-    mask = torch.from_numpy(hole.astype(np.float32))[None, None]
-    with torch.inference_mode():
-        expected = composite(load_generator(bundled()["base"])(image, mask).refined, image, mask)
-    toned = expected[0].permute(1, 2, 0).contiguous().numpy()
-    match_tone(toned, hole, ~hole)
-    difference = np.abs(given - 255 * toned)[hole].max()
-    print(f"largest difference from torch in the hole: {difference:.2f} of 255")
-    assert difference <= TOLERANCE
-
-
-@pytest.mark.browser
-def test_large_photos_can_be_painted_to_the_pixel(page: Any, tmp_path: Path) -> None:
-    """Zoomed in, the place under the pointer stays there, a step of it is less than a pixel, and strokes land there."""
-    if any((BUILT / name).read_bytes() != (WEB / name).read_bytes() for name in ("app.js", "index.html", "style.css")):
-        pytest.skip("the page was built of other files: python web/build.py")
-    Image.new("RGB", (3000, 2000), (90, 120, 60)).save(tmp_path / "photo.png")
-    page.set_input_files("#file", str(tmp_path / "photo.png"))
-    page.locator("#sheet").wait_for()
-
-    def place(x: float, y: float) -> tuple[float, float]:
-        box = page.locator("#picture").bounding_box()
-        return 3000 * (x - box["x"]) / box["width"], 2000 * (y - box["y"]) / box["height"]
-
-    assert int(page.get_attribute("#size", "max")) >= 500
-    whole = page.locator("#picture").bounding_box()
-    x, y = whole["x"] + 0.7 * whole["width"], whole["y"] + 0.4 * whole["height"]
-    target = place(x, y)
-    page.mouse.move(x, y)
-    page.keyboard.down("Control")
-    for _ in range(12):
-        page.mouse.wheel(0, -100)
-    page.keyboard.up("Control")
-    page.wait_for_function("document.getElementById('whole').textContent.endsWith('%')")
-    page.wait_for_timeout(200)
-    assert page.locator("#picture").bounding_box()["width"] / 3000 > 2
-    assert place(x, y) == pytest.approx(target, abs=2)
-    page.evaluate("document.getElementById('size').value = 4")
-    page.mouse.down()
-    page.mouse.up()
-    rows, columns = np.nonzero(
-        np.array(page.evaluate("async () => [...(await import('./app.js')).hole()]"), bool).reshape(2000, 3000)
-    )
-    assert (columns.mean() + 0.5, rows.mean() + 0.5) == pytest.approx(place(x, y), abs=1)
-    assert np.ptp(columns) <= 5
-    page.click("#whole")
-    assert page.locator("#picture").bounding_box() == whole
+def test_the_built_page_says_its_policy_and_keeps_every_file(tmp_path: Path) -> None:
+    build = build_module()
+    (tmp_path / "runtime").mkdir()
+    for name in build.RUNTIME_FILES.values():
+        (tmp_path / "runtime" / name).write_text(name)
+    (tmp_path / "model.onnx").write_bytes(b"network")
+    output = tmp_path / "built"
+    output.mkdir()
+    (output / "notes.txt").write_text("not of the page")
+    build.assemble(output, tmp_path / "runtime", tmp_path / "model.onnx", {"name": "tiny"})
+    html = (output / "index.html").read_text(encoding="utf-8")
+    assert f'http-equiv="Content-Security-Policy" content="{build.POLICY}"' in html
+    assert "unsafe-inline" not in build.POLICY
+    assert "http" not in build.POLICY
+    assert '"' not in build.POLICY
+    worker = (output / "offline.js").read_text(encoding="utf-8")
+    files = {path.relative_to(output).as_posix() for path in output.rglob("*") if path.is_file()}
+    assert {name for name in files if f'"{name}": ' in worker} == files - {"offline.js", "notes.txt"}
+    assert (output / "page" / "engine.js").read_text() == (WEB / "engine.js").read_text()
+    for script in (output / "page").glob("*.js"):
+        text = script.read_text(encoding="utf-8")
+        assert "https://" not in text
+        assert text.startswith("// Hides: ")
+        assert len(text.splitlines()) < 350

@@ -1,4 +1,4 @@
-// Arithmetic on pictures, apart from the page. Pictures are {width, height, data}, data 4 bytes per pixel as of ImageData;
+// Hides: arithmetic on pictures, apart from the page. Pictures are {width, height, data}, data 4 bytes per pixel as of ImageData;
 // holes are one byte per pixel, 1 = fill. Planes are Float32Array, channel by channel, in [0, 1].
 
 const MULTIPLE = 4; // of the network's sides

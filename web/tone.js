@@ -1,4 +1,4 @@
-// Brings what the network filled to the tone of its surroundings, as temperfill.inpainter.tone does, where it is explained.
+// Hides: how what the network filled is brought to the tone of its surroundings, as temperfill.inpainter.tone does and says.
 
 import { between, blend } from "./pixels.js";
 

@@ -1,109 +1,88 @@
-// Runs the network, so that the page stays responsive. Messages in: {kind: "fill", device, image, mask, width, height};
-// out: {kind: "progress", done, total}, {kind: "stage", text}, {kind: "filled", output, seconds, device}, {kind: "failed", text}.
+// Hides: one fill in the browser, from the files that the page has to the file of the result, in a worker so that the page
+// stays responsive. A message is the work of a fill, see `fill` of engine.js; answers are {kind: "progress", state, done,
+// total}, {kind: "done", blob, seconds, warnings, device} and {kind: "failed", text}.
 
+import { Network } from "./network.js";
+import { paste, planes, shrinkage, surroundings } from "./pixels.js";
+import { dilate, feather } from "./regions.js";
 import { matchTone } from "./tone.js";
 
-const BASE = new URL("./", import.meta.url);
-const BINARIES = { wasm: "ort-wasm-simd-threaded.wasm", webgpu: "ort-wasm-simd-threaded.asyncify.wasm" };
-let model = null;
-const sessions = {};
+const SIDE = 512; // of what the network sees, pixels
+const ALTERED = "This browser alters pictures that pages read (a protection against being recognised), also those saved here.";
+const ROUNDED = "Browsers round the colours of partly transparent pixels, also outside of the mask.";
+
+const tell = (state, done = 0, total = 0) => postMessage({ kind: "progress", state, done, total });
+const network = new Network(tell);
 
 self.onmessage = async ({ data }) => {
   try {
-    postMessage({ kind: "filled", ...(await fill(data)) });
+    postMessage({ kind: "done", ...(await fill(data)) });
   } catch (error) {
-    postMessage({ kind: "failed", text: String((error && error.message) || error) });
+    postMessage({ kind: "failed", text: String(error?.message || error) });
   }
 };
 
-async function fill(data) {
-  const gpu = data.device === "webgpu" || (data.device === "auto" && (await hasGpu()));
-  const device = gpu ? "webgpu" : "wasm";
-  try {
-    return await run(device, data);
-  } catch (error) {
-    if (device === "wasm") throw error;
-    postMessage({ kind: "stage", text: `WebGPU failed (${error.message}); computing on the processor.` });
-    return await run("wasm", data);
-  }
-}
-
-async function hasGpu() {
-  try {
-    const adapter = await navigator.gpu?.requestAdapter();
-    return Boolean(adapter) && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter);
-  } catch {
-    return false;
-  }
-}
-
-async function run(device, data) {
-  const { width, height } = data;
-  const { ort, session } = await (sessions[device] ??= open(device).catch((error) => {
-    delete sessions[device];
-    throw error;
-  }));
-  postMessage({ kind: "stage", text: `Filling ${width}×${height} pixels on the ${device === "webgpu" ? "GPU" : "processor"}.` });
+async function fill({ image, mask, sketch, avoid, options, device }) {
   const start = performance.now();
-  const { composite } = await session.run(inputs(ort, session, data));
-  const output = await composite.getData();
-  if (!output.every(Number.isFinite)) throw new Error("the result holds values that are not numbers");
-  matchTone(output, data.mask, width, height);
-  return { output, device, seconds: (performance.now() - start) / 1000 };
+  const photo = await pixelsOf(image);
+  const { width, height } = photo;
+  const [hole, lines, shunned] = await Promise.all([mask, sketch, avoid].map((file) => file && marksOf(file)));
+  const wide = dilate(hole, width, height, Number(options.mask_dilate));
+  const { data, used } = await fillHole(photo, wide, { lines, shunned }, device);
+  feather(data, photo.data, wide, shunned, width, height, Number(options.feather));
+  const blob = await fileOf(data, width, height);
+  const warnings = [...used.warnings, ...(isFaithful() ? [] : [ALTERED]), ...(isPartlyTransparent(photo) ? [ROUNDED] : [])];
+  return { blob, warnings, device: used.device, seconds: (performance.now() - start) / 1000 };
 }
 
-// The page draws no lines: networks that take a sketch are shown an empty one.
-function inputs(ort, session, { image, mask, width, height }) {
-  const plane = (data) => new ort.Tensor("float32", data, [1, data.length / (width * height), height, width]);
-  const planes = { image: plane(image), mask: plane(mask) };
-  return session.inputNames.includes("sketch") ? { ...planes, sketch: plane(new Float32Array(mask.length)) } : planes;
+/** The picture with its hole filled, by way of a window around all of it. */
+async function fillHole(photo, hole, { lines, shunned }, device) {
+  const { width, height } = photo;
+  const factor = shrinkage(hole, width, height);
+  const box = surroundings(hole, width, height, SIDE * factor); // what is shrunk may as well see more
+  const seen = planes(photo, hole, box, SIDE, factor);
+  const plane = (marks) => marks && planes(photo, marks, box, SIDE, factor).mask;
+  const inputs = { image: seen.image, mask: seen.mask, sketch: plane(lines), avoid: plane(shunned) };
+  const used = await network.run(inputs, seen.width, seen.height, device);
+  matchTone(used.composite, seen.mask, seen.width, seen.height);
+  return { data: paste(photo, hole, box, used.composite, seen).data, used };
 }
 
-async function open(device) {
-  postMessage({ kind: "stage", text: "Loading the runtime." });
-  const ort = await import(new URL(`ort/ort.${device}.bundle.min.js`, BASE).href);
-  ort.env.logLevel = "error";
-  ort.env.wasm.wasmPaths = { wasm: new URL(`ort/${BINARIES[device]}`, BASE).href };
-  // Threads share memory, which browsers allow only where a server sends the headers for it.
-  ort.env.wasm.numThreads = self.crossOriginIsolated ? Math.min(4, Math.ceil(navigator.hardwareConcurrency / 2)) : 1;
-  model ??= await download(new URL("model.onnx", BASE));
-  postMessage({ kind: "stage", text: "Preparing the network." });
-  const create = (...executionProviders) => ort.InferenceSession.create(model, { executionProviders, logSeverityLevel: 3 });
-  if (device === "wasm") return { ort, session: await create("wasm") };
-  const session = await create("webgpu", "wasm");
-  await check(ort, session, await create("wasm"));
-  return { ort, session };
+/** A picture file upright as {width, height, data}, data as of ImageData. */
+async function pixelsOf(file) {
+  const bitmap = await createImageBitmap(file, { imageOrientation: "from-image" });
+  const { width, height } = bitmap;
+  const context = new OffscreenCanvas(width, height).getContext("2d", { willReadFrequently: true });
+  context.drawImage(bitmap, 0, 0);
+  bitmap.close();
+  const { data } = context.getImageData(0, 0, width, height);
+  // A canvas that is too large for a browser stays empty.
+  if (file.type === "image/jpeg" && data[3] === 0) throw new Error(`${width} × ${height} pixels are too large for this browser`);
+  return { width, height, data };
 }
 
-// Drivers and shaders have bugs that show as wrong pictures: the GPU must fill a small one as the processor does.
-async function check(ort, session, reference) {
-  postMessage({ kind: "stage", text: "Checking the GPU." });
-  const [width, height] = [36, 28];
-  let seed = 1;
-  const image = Float32Array.from({ length: 3 * width * height }, () => (seed = (seed * 16807) % 2147483647) / 2147483647);
-  const mask = Float32Array.from({ length: width * height }, (_, i) => Number(Math.abs((i % width) - 18) + Math.abs(i / width - 14) < 9));
-  const results = [];
-  for (const each of [session, reference]) {
-    const { composite } = await each.run(inputs(ort, each, { image, mask, width, height }));
-    results.push(await composite.getData());
-  }
-  await reference.release();
-  if (!results[0].every((value, i) => Math.abs(value - results[1][i]) < 0.01)) throw new Error("it computes wrongly here");
+/** One byte for each pixel of a file with marks, 1 = marked. */
+async function marksOf(file) {
+  const { data } = await pixelsOf(file);
+  return Uint8Array.from({ length: data.length / 4 }, (_, at) => Number(data[4 * at] > 127));
 }
 
-async function download(url) {
-  postMessage({ kind: "stage", text: "Loading the network." });
-  const response = await fetch(url);
-  if (!response.ok) throw new Error(`the network cannot be loaded: ${response.status} ${response.statusText}`);
-  const total = Number(response.headers.get("Content-Length")) || 0;
-  const parts = [];
-  let done = 0;
-  for (const reader = response.body.getReader(); ;) {
-    const { value, done: end } = await reader.read();
-    if (end) break;
-    parts.push(value);
-    done += value.length;
-    postMessage({ kind: "progress", done, total });
-  }
-  return new Uint8Array(await new Blob(parts).arrayBuffer());
+async function fileOf(data, width, height) {
+  const canvas = new OffscreenCanvas(width, height);
+  canvas.getContext("2d").putImageData(new ImageData(data, width, height), 0, 0);
+  return canvas.convertToBlob({ type: "image/png" });
+}
+
+/** Whether pixels come back from a canvas as they were put there. */
+function isFaithful() {
+  const context = new OffscreenCanvas(16, 16).getContext("2d");
+  const put = new ImageData(16, 16);
+  put.data.forEach((_, at) => (put.data[at] = at % 4 === 3 ? 255 : (at * 37) % 256));
+  context.putImageData(put, 0, 0);
+  return context.getImageData(0, 0, 16, 16).data.every((value, at) => value === put.data[at]);
+}
+
+function isPartlyTransparent({ data }) {
+  for (let at = 3; at < data.length; at += 4) if (data[at] > 0 && data[at] < 255) return true;
+  return false;
 }

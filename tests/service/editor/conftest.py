@@ -9,10 +9,13 @@ import pytest
 
 from service.editor.driver import EditorPage, OpenEditor
 from service.editor.fake_server import FakeServer
+from service.editor.static_site import StaticSite, assemble, build_module
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, ConsoleMessage, Page, Request
 
+HERE = ("http://127.0.0.1:", "about:")
+"""Addresses of this machine."""
 CHROMIUM = Path("/usr/bin/chromium")
 ARGUMENTS = [
     "--no-sandbox",
@@ -48,13 +51,43 @@ def server() -> Iterator[FakeServer]:
     thread.join()
 
 
+@pytest.fixture(scope="session")
+def static_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The page that needs no server, with a runtime that stands in for the real one."""
+    folder = tmp_path_factory.mktemp("static") / "page"
+    assemble(folder)
+    return folder
+
+
 @pytest.fixture
-def open_editor(browser: "Browser", server: FakeServer) -> Iterator[OpenEditor]:
+def site(static_folder: Path) -> Iterator[StaticSite]:
+    """A plain file server, which sends the policy that the page has as a header with every file, too."""
+    site = StaticSite(static_folder, {"Content-Security-Policy": build_module().POLICY})
+    site.start()
+    yield site
+    site.stop()
+
+
+@pytest.fixture
+def engine() -> str:
+    """Who does the work, "server" or "static"; tests of both are parametrised by it."""
+    return "server"
+
+
+@pytest.fixture
+def address(engine: str, request: pytest.FixtureRequest) -> str:
+    """Of the page with this engine."""
+    place: FakeServer | StaticSite = request.getfixturevalue("server" if engine == "server" else "site")
+    return place.address
+
+
+@pytest.fixture
+def open_editor(browser: "Browser", address: str) -> Iterator[OpenEditor]:
     """Opens the page in a window; afterwards no script may have failed and nothing may have left for other places."""
     contexts, failures, strangers = [], [], []
 
     def note_request(request: "Request") -> None:
-        if not request.url.startswith((server.address, "blob:", "data:")):
+        if not request.url.startswith((*HERE, "blob:", "data:")):
             strangers.append(request.url)
 
     def note_message(message: "ConsoleMessage") -> None:
@@ -73,7 +106,7 @@ def open_editor(browser: "Browser", server: FakeServer) -> Iterator[OpenEditor]:
         contexts.append(context)
         page = context.new_page()
         watch(page)
-        return EditorPage(page, server.address, ratio)
+        return EditorPage(page, address, ratio)
 
     yield open_editor
     for context in contexts:

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 from PIL import Image
 
@@ -56,10 +57,10 @@ class EditorPage:
         self.page.set_input_files("#photo-file", path)
         self.wait_for_status(f"{path.stem}.* is open")
 
-    def wait_for_status(self, pattern: str) -> None:
+    def wait_for_status(self, pattern: str, seconds: float = 5) -> None:
         from playwright.sync_api import expect
 
-        expect(self.page.locator("#status")).to_have_text(re.compile(pattern))
+        expect(self.page.locator("#status")).to_have_text(re.compile(pattern), timeout=1000 * seconds)
 
     def wait_for_zoom(self, text: str) -> None:
         from playwright.sync_api import expect
@@ -164,5 +165,7 @@ class EditorPage:
         return path
 
 
+BOTH = pytest.mark.parametrize("engine", ["server", "static"])
+"""Runs a test with the page of the service and with the one that needs no server."""
 OpenEditor = Callable[..., EditorPage]
 """Opens the page in a window: width, height, pixel ratio, further options of a browser context."""

@@ -56,6 +56,7 @@ export function display(editor, stage) {
     element.disabled = !NEEDS[element.dataset.needs](editor);
   }
   displayTools(editor);
+  displayAbilities(editor);
   displaySliders(editor);
   displaySettings(editor);
   displayVersion(editor, stage);
@@ -91,6 +92,25 @@ function displayTools(editor) {
   }
 }
 
+/** Greys out what engine or model cannot do, and says why: in the tooltip, and in words where there is a place for them. */
+function displayAbilities(editor) {
+  for (const element of document.querySelectorAll("[data-ability]")) {
+    const { ability, action } = element.dataset;
+    const reason = editor.lack(ability) ?? "";
+    if (action) {
+      element.setAttribute("aria-disabled", String(Boolean(reason))); // it answers why
+      name(element, `${tooltip(action)}. ${reason}`.trim());
+    } else {
+      element.disabled = Boolean(reason);
+      element.title = reason;
+    }
+    const words = find(`[data-why=${ability}]`);
+    if (!words) continue;
+    words.hidden = !reason;
+    words.textContent = reason;
+  }
+}
+
 function displaySliders(editor) {
   const { brush, settings: { temperature } } = editor;
   const slider = find("#size");
@@ -107,23 +127,27 @@ function displaySliders(editor) {
   find("#temperature-value").textContent = heat.disabled ? "–" : text;
 }
 
-function displaySettings({ settings }) {
+function displaySettings(editor) {
+  const { settings } = editor;
+  const shown = editor.lack("copies_texture") ? { ...settings, texture: "network" } : settings;
   for (const name of ["mask_dilate", "feather", "texture"]) {
     const input = find(`#options [name=${name}]`);
-    if (input !== document.activeElement) input.value = settings[name];
+    if (input !== document.activeElement) input.value = shown[name];
   }
 }
 
 /** What the choice of a format says for a photo. */
-export function displayFormats({ results, limits }) {
+export function displayFormats(editor) {
+  const { results, limits } = editor;
   const own = results.versions[0].blob.type;
   const chosen = find("#format").value;
   find("#format option").textContent = FORMATS[own] ?? "same as the photo";
   const isLossy = chosen ? /jpeg|webp/.test(chosen) : /jpeg|webp|avif|heic/.test(own);
   find("#quality").closest("label").hidden = !isLossy;
-  find("#quality option").textContent = own === "image/jpeg" && (!chosen || chosen === "jpeg") ? "as the photo" : "usual (95)";
+  const isAsPhoto = own === "image/jpeg" && (!chosen || chosen === "jpeg") && !editor.lack("keeps_quality");
+  find("#quality option").textContent = isAsPhoto ? "as the photo" : "usual (95)";
   const kept = isLossy ? "The picture was without loss until now; it is encoded once." : "Every pixel outside the mask stays exactly.";
-  find("#save-note").textContent = `${kept} ${limits.loss}`;
+  find("#save-note").textContent = [kept, limits.loss, editor.lack("writes_tiff")].filter(Boolean).join(" ");
 }
 
 function displayVersion({ results, comparing }, stage) {

@@ -45,6 +45,7 @@ export class Filler {
   async tryMore() {
     const { editor } = this;
     const { work, box, options } = editor.results.shown;
+    if (editor.lack("has_tries")) throw new BadInput(editor.lack("has_tries"));
     if (!work) throw new BadInput("Fill first; then other tries of the same fill can be made.");
     this.panel.hidden = false;
     this.refresh();
@@ -123,7 +124,8 @@ export class Filler {
     for (const same of before) {
       if (!(await sameBytes(same.blob, blob))) continue;
       raster.close();
-      say(`Nothing changed from ${same.title}: here the network decides alone. Try another temperature.`);
+      const advice = editor.lack("takes_temperature") ? "Mark it otherwise" : "Try another temperature";
+      say(`Nothing changed from ${same.title}: here the network decides alone. ${advice}.`);
       return null;
     }
     const version = results.add({ blob, shown, name: parent.name, parent, work, options, box, seconds }, raster);

@@ -60,7 +60,7 @@ const PATIENCE = 15; // seconds in which the bar goes two thirds of the way to t
 export function showProgress(state) {
   const panel = find("#progress");
   panel.hidden = state === null;
-  if (!state || state.state === "sending") progress.shown = 0;
+  if (!state || state.state in BEGINNING) progress.shown = 0;
   if (state?.state !== progress.state?.state || state?.done !== progress.state?.done) progress.since = Date.now();
   progress.state = state;
   clearInterval(progress.timer);
@@ -79,12 +79,16 @@ function drawProgress(panel) {
     const share = done + ((1 - done) / 2) * within;
     progress.shown = Math.min(Math.max(progress.shown, share), 0.99);
     bar.value = progress.shown;
-  } else bar.removeAttribute("value");
+  } else if (state.state === "loading") bar.value = state.done / Math.max(state.total, 1);
+  else bar.removeAttribute("value");
   panel.querySelector("span").textContent = progressText(state, progress.shown);
 }
 
-function progressText({ state, ahead }, share) {
-  if (state === "sending") return "Sending the photo…";
+const BEGINNING = { sending: "Sending the photo…", starting: "Preparing the network…" };
+
+function progressText({ state, ahead, done, total }, share) {
+  if (state in BEGINNING) return BEGINNING[state];
+  if (state === "loading") return `Loading the network, ${Math.floor((100 * done) / Math.max(total, 1))} %…`;
   if (state === "queued") return ahead > 0 ? `Waiting, ${ahead} ahead…` : "Waiting…";
   return `Filling, ${Math.round(100 * share)} %`;
 }

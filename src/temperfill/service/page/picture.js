@@ -1,7 +1,7 @@
 // Hides: what picture files are: how their kind and size are told from the first bytes, how they are decoded upright, and
 // that the engine has to make PNG of those that browsers cannot show.
 
-import { preview, WORDS } from "./engine.js";
+import { lack, preview, WORDS } from "./engine.js";
 import { EngineError } from "./failure.js";
 
 const FORMATS = {
@@ -111,7 +111,8 @@ export async function readPicture(file, limits, signal) {
   }
   checkPixels(name, ...(sizeOf(kind, header) ?? [0, 0]), limits);
   const blob = new Blob([bytes], { type: `image/${kind}` });
-  const { shown, depth } = await visible(blob, name, signal);
+  const { shown, depth: told } = await visible(blob, name, signal);
+  const depth = kind === "png" && header[24] === 16 && lack("keeps_depth") ? 16 : told;
   const raster = await decode(shown, name);
   checkPixels(name, raster.width, raster.height, limits);
   return { blob, shown, depth, name: withExtension(file.name || "picture", blob.type), raster };

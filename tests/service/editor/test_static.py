@@ -1,0 +1,227 @@
+"""The page without a server: offline, under a strict policy, below any path; and what it lacks, which it says."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from service.editor.driver import EditorPage, OpenEditor, photo
+from service.editor.static_site import ROOT, StaticSite, assemble, build_module
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Page
+
+pytestmark = pytest.mark.browser
+RUNTIME = ROOT / "web" / "runtime"
+CACHES = "async () => (await caches.keys()).sort()"
+
+
+@pytest.fixture
+def engine() -> str:
+    return "static"
+
+
+@pytest.fixture
+def picture(tmp_path: Path) -> Path:
+    Image.fromarray(photo(320, 240)).save(tmp_path / "beach.png")
+    return tmp_path / "beach.png"
+
+
+@pytest.fixture
+def visit(open_editor: OpenEditor, picture: Path) -> EditorPage:
+    """The page with a photo and a stroke."""
+    editor = open_editor()
+    editor.open(picture)
+    editor.stroke([editor.centre])
+    return editor
+
+
+def wait_for_caches(page: "Page", wanted: Callable[[list[str]], bool]) -> list[str]:
+    """Names of the caches, once they are as wanted."""
+    for _ in range(100):
+        names: list[str] = page.evaluate(CACHES)
+        if wanted(names) and page.evaluate("() => Boolean(navigator.serviceWorker.controller)"):
+            return names
+        page.wait_for_timeout(50)
+    raise AssertionError(f"the caches are {names}")
+
+
+@pytest.fixture
+def own_site(static_folder: Path, tmp_path: Path) -> Iterator[Callable[[], StaticSite]]:
+    """Serves a copy of the page that a test may change; each call starts another server at the same port."""
+    folder = tmp_path / "own"
+    shutil.copytree(static_folder, folder)
+    started: list[StaticSite] = []
+
+    def start() -> StaticSite:
+        started.append(StaticSite(folder, port=started[0].server_address[1] if started else 0))
+        started[-1].start()
+        return started[-1]
+
+    yield start
+    started[-1].stop()
+
+
+def test_it_works_without_network_after_the_first_visit_and_takes_new_versions(
+    open_editor: OpenEditor, own_site: Callable[[], StaticSite], picture: Path
+) -> None:
+    """A new version loads only what has changed, and leaves the caches of other pages alone."""
+    site = own_site()
+    first = open_editor(390, 844)
+    page = first.page
+    page.goto(site.address)
+    page.evaluate("() => caches.open('temperfill /elsewhere/ 1')")
+    before = wait_for_caches(page, lambda names: len(names) == 2)
+    assert before[1].startswith("temperfill /some/where/ ")
+    site.stop()
+    page.reload()
+    first.open(picture)
+    first.stroke([first.centre])
+    first.page.keyboard.press("f")
+    first.wait_for_notice("The fill failed: Failed to fetch")  # the stand-in asks the server at last
+    site = own_site()
+    first.fill()
+
+    script = site.folder / "page" / "icon.svg"
+    script.write_text(script.read_text(encoding="utf-8") + "\n", encoding="utf-8")
+    build = build_module()
+    build.keep_offline(site.folder)
+    site.asked.clear()
+    page.evaluate("async () => (await navigator.serviceWorker.getRegistration()).update()")
+    wait_for_caches(page, lambda names: len(names) == 3)
+    page.goto("about:blank")
+    page.goto(site.address)
+    after = wait_for_caches(page, lambda names: len(names) == 2)
+    assert after[0] == before[0]
+    assert after[1] != before[1]
+    assert set(site.asked) - {"offline.js"} == {"page/icon.svg"}
+
+
+def test_a_file_of_another_version_is_not_kept(open_editor: OpenEditor, own_site: Callable[[], StaticSite]) -> None:
+    """As while a new version is being copied to the server: the page works, and a later visit tries again."""
+    site = own_site()
+    script = site.folder / "page" / "icon.svg"
+    right = script.read_text(encoding="utf-8")
+    script.write_text("<svg/>", encoding="utf-8")
+    page = open_editor().page
+    page.goto(site.address)
+    page.wait_for_selector("#empty:not([hidden])")
+    state = """async () => {
+      const registration = await navigator.serviceWorker.getRegistration();
+      const worker = registration?.installing;
+      if (worker) await new Promise((done) => worker.addEventListener("statechange", done, { once: true }));
+      return Boolean(registration?.waiting ?? registration?.active);
+    }"""
+    assert not page.evaluate(state)
+    script.write_text(right, encoding="utf-8")
+    page.reload()
+    wait_for_caches(page, lambda names: len(names) == 1)
+
+
+def test_what_the_engine_lacks_is_grey_and_says_why(visit: EditorPage) -> None:
+    page = visit.page
+    for button in ("[data-tool=sources]", "[data-action=tries]"):
+        if button == "[data-action=tries]":
+            visit.fill()
+        assert page.get_attribute(button, "aria-disabled") == "true"
+        assert "“temperfill serve”" in (page.get_attribute(button, "title") or "")
+        page.click(button, force=True)
+        visit.wait_for_notice("“temperfill serve”")
+    assert page.locator("#tries").is_hidden()
+    page.click("#options-button")
+    assert page.is_disabled("#texture")
+    assert page.input_value("#texture") == "network"
+    assert "copy it" in page.inner_text("[data-why=copies_texture]")
+    page.keyboard.press("Escape")
+    page.click("[data-action=save]")
+    assert page.locator("#format option[value=tiff]").is_disabled()
+    note = page.inner_text("#save-note")
+    for words in ("EXIF", "colour profile", "8 bits", "TIFF"):
+        assert words in note
+    page.click("#save [value=no]")
+    visit.page.keyboard.press("Control+z")  # marks are back: what is filled again is the same
+    visit.page.keyboard.press("f")
+    visit.wait_for_status("Nothing changed from Result 1: .* Mark it otherwise.")
+
+
+def test_deep_and_partly_transparent_pictures_are_warned_of(open_editor: OpenEditor, tmp_path: Path) -> None:
+    Image.fromarray(np.full((60, 80), 40_000, np.uint16)).save(tmp_path / "deep.png")
+    editor = open_editor()
+    editor.open(tmp_path / "deep.png")
+    editor.wait_for_notice("deep.png has 16 bits for each colour. Here it is read, filled and saved with 8.")
+    Image.new("RGBA", (80, 60), (90, 120, 60, 128)).save(tmp_path / "glass.png")
+    editor.open(tmp_path / "glass.png")
+    editor.stroke([editor.centre])
+    editor.fill()
+    editor.wait_for_notice("Browsers round the colours of partly transparent pixels")
+
+
+def test_a_graphics_card_that_fails_is_replaced_with_a_word(
+    open_editor: OpenEditor, site: StaticSite, picture: Path
+) -> None:
+    editor = open_editor()
+    editor.page.goto(f"{site.address}?#device=webgpu")
+    editor.open(picture)
+    editor.stroke([editor.centre])
+    editor.fill()
+    editor.wait_for_notice(r"The graphics card could not be used \(WebGPU: no such card\), so the processor filled it.")
+
+
+def test_a_network_that_cannot_be_loaded_is_told_of(
+    open_editor: OpenEditor, own_site: Callable[[], StaticSite], picture: Path
+) -> None:
+    site = own_site()
+    (site.folder / "model.onnx").unlink()
+    editor = open_editor()
+    editor.page.goto(site.address)
+    editor.open(picture)
+    editor.stroke([editor.centre])
+    editor.page.keyboard.press("f")
+    editor.wait_for_notice("The fill failed: the network cannot be loaded: 404")
+
+
+def tiny_network() -> bytes:
+    """What is missing becomes the mean of what is known, as a file of ONNX."""
+    onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
+    nodes = """
+    tiny (float[B, 3, H, W] image, float[B, 1, H, W] mask, float[B, 1, H, W] sketch) => (float[B, 3, H, W] composite) {
+        one = Constant <value = float {1.0}> ()
+        known = Sub (one, mask)
+        axes = Constant <value = int64[2] {2, 3}> ()
+        shown = Mul (image, known)
+        sum = ReduceSum (shown, axes)
+        pixels = ReduceSum (known, axes)
+        mean = Div (sum, pixels)
+        filled = Mul (mean, mask)
+        composite = Add (shown, filled)
+    }"""
+    model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 18]>{nodes}')
+    onnx.checker.check_model(model)
+    content: bytes = model.SerializeToString()
+    return content
+
+
+def test_the_real_runtime_fills_under_the_policy(open_editor: OpenEditor, picture: Path, tmp_path: Path) -> None:
+    if not (RUNTIME / "package.json").is_file():
+        pytest.skip("onnxruntime-web is not here: python web/build.py --only-runtime")
+    assemble(tmp_path / "real", RUNTIME, tiny_network())
+    site = StaticSite(tmp_path / "real", {"Content-Security-Policy": build_module().POLICY})
+    site.start()
+    editor = open_editor()
+    editor.page.goto(site.address)
+    editor.open(picture)
+    editor.stroke([editor.centre])
+    mask = editor.marks()
+    editor.page.keyboard.press("f")
+    editor.wait_for_status("Result 1 is ready", 60)  # 14 MB are compiled first
+    saved = np.asarray(Image.open(editor.save(tmp_path / "saved")).convert("RGB"))
+    site.stop()
+    original = photo(320, 240)
+    assert (saved[~mask] == original[~mask]).all()
+    change = np.abs(saved.astype(int) - original[~mask].mean(0))[mask]
+    assert change.mean() < 45  # the mean, brought to the tone of what lies around it
+    assert (saved[mask] != original[mask]).any(1).mean() > 0.9
