@@ -11,7 +11,7 @@ import comfy.utils
 import torch
 
 from temperfill import Inpainter
-from temperfill.options import OPTIONS
+from temperfill.options import DEFAULT_MODEL, OPTIONS
 
 _STEPS = 1000  # of the progress bar
 _SHOWN = {
@@ -45,7 +45,7 @@ class TemperfillInpaint:
     @classmethod
     def INPUT_TYPES(cls) -> dict[str, dict[str, Any]]:
         """Inputs and widgets."""
-        model = {"default": "base", "tooltip": "A bundled model, a method (temperfill models), or a weights file."}
+        model = {"default": DEFAULT_MODEL, "tooltip": "As in temperfill models, or a weights file."}
         seed = {"default": 0, "min": 0, "max": 999_999_999, "tooltip": "Another seed gives another texture."}
         required = {"image": ("IMAGE",), "mask": ("MASK",), "model": ("STRING", model), "seed": ("INT", seed)}
         avoid = {"tooltip": "Nothing is copied from here."}

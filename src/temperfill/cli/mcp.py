@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from temperfill.cli.parsing import parse, require, say
-from temperfill.options import Precision
+from temperfill.options import DEFAULT_MODEL, Precision
 
 if TYPE_CHECKING:
     from temperfill.inpainter import Inpainter
@@ -20,7 +20,7 @@ class McpOptions:
 
     folder: Path = Path()
     """Folder whose files, and those below it, may be read and written; no others."""
-    model: str = "base"
+    model: str = DEFAULT_MODEL
     """Name of a model or method (see temperfill models), a weights file, or the folder of a run."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one."""
