@@ -19,7 +19,7 @@ const MOST = 64e6; // pixels; a picture and its result take 8 bytes of memory fo
 
 /** What the page says of its engine. */
 export const WORDS = {
-  place: `Pictures stay on this device${window.isSecureContext ? ", and once loaded the page works offline" : ""}.`,
+  place: `${window.isSecureContext ? "Once loaded, the page works offline, and pictures" : "Pictures"} stay on this device.`,
   taker: "this page",
   answer: "The result",
   remedy: "fill it with “temperfill inpaint”",

@@ -128,33 +128,6 @@ def test_a_fill_can_be_painted_during_and_cancelled(
     assert not (later & mask).any()
 
 
-def test_files_that_cannot_be_opened_change_nothing(editor: EditorPage, tmp_path: Path) -> None:
-    mask = editor.marks()
-    for name, message in (("report.pdf", "is a PDF document"), ("scan.tif", "scan.tif cannot be opened. ")):
-        (tmp_path / name).write_bytes(b"%PDF-1.7" if name == "report.pdf" else b"II*\0" + bytes(64))
-        editor.page.set_input_files("#photo-file", tmp_path / name)
-        editor.wait_for_notice(message)
-    assert (editor.marks() == mask).all()
-
-
-def test_a_turned_jpeg_is_filled_upright_on_a_phone(open_editor: OpenEditor, tmp_path: Path) -> None:
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    upright = photo(300, 400)
-    Image.fromarray(np.rot90(upright)).save(tmp_path / "turned.jpg", quality=98, subsampling=0, exif=exif)
-    editor = open_editor(390, 844, 2, has_touch=True, is_mobile=True)
-    editor.open(tmp_path / "turned.jpg")
-    editor.stroke([editor.centre, (editor.centre[0] + 20, editor.centre[1])])
-    mask = editor.marks()
-    editor.fill()
-    box = editor.page.locator("#stage").bounding_box()
-    assert box is not None
-    assert box["height"] >= 600
-    result = pixels(editor.save(tmp_path / "saved", "png"))
-    assert result.shape == (400, 300, 3)
-    assert np.abs(result.astype(int) - upright)[~mask].mean() < 3
-
-
 def test_engines_have_the_same_names(engine: str, static_folder: Path) -> None:
     folder = PAGE if engine == "server" else static_folder / "page"
     text = (folder / "engine.js").read_text(encoding="utf-8")

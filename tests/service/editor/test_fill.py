@@ -332,25 +332,6 @@ def test_opening_another_photo_cancels_the_fill_without_a_word_of_it(
     assert editor.page.locator("#notice").is_hidden()
 
 
-def test_painting_goes_on_during_a_fill(open_editor: OpenEditor, server: FakeServer, picture: Path) -> None:
-    server.behaviour.steps = 4
-    editor = open_editor()
-    editor.open(picture)
-    mark(editor)
-    mask = editor.marks()
-    editor.page.keyboard.press("f")
-    editor.page.wait_for_selector("#progress:not([hidden])")
-    x, y = editor.centre
-    editor.stroke([(x + 100, y + 80)])
-    server.behaviour.proceed.set()
-    editor.wait_for_status("Result 1 is ready")
-    assert (server.behaviour.uploads[0].pixels("mask") == mask * 255).all()
-    later = editor.marks()
-    assert later.any()
-    assert not (later & mask).any()  # what was sent is done, and what came later is still to be filled
-    assert editor.page.locator("[data-action=marks]").get_attribute("aria-pressed") == "true"
-
-
 def test_a_result_that_is_still_being_read_is_not_given_to_the_next_photo(
     open_editor: OpenEditor, server: FakeServer, picture: Path, tmp_path: Path
 ) -> None:

@@ -116,18 +116,6 @@ def test_nothing_is_asked_where_nothing_is_lost(editor: EditorPage, tmp_path: Pa
     assert "What you marked will be gone" in editor.page.locator("#confirm-text").inner_text()
 
 
-def test_a_photo_that_is_closed_is_forgotten(editor: EditorPage) -> None:
-    editor.page.wait_for_timeout(600)
-    editor.page.click("#marks-button")
-    editor.page.click("[data-action=close]")
-    editor.page.click("#confirm [value=yes]")
-    editor.page.wait_for_selector("#empty:not([hidden])")
-    editor.page.reload()
-    editor.page.wait_for_selector("#empty:not([hidden])")
-    editor.page.wait_for_timeout(300)
-    assert editor.page.locator("#empty").is_visible()
-
-
 def test_a_complaint_goes_with_its_reason(editor: EditorPage) -> None:
     editor.page.keyboard.press("Delete")
     editor.page.keyboard.press("f")

@@ -160,6 +160,33 @@ def test_deep_and_partly_transparent_pictures_are_warned_of(open_editor: OpenEdi
     editor.wait_for_notice("Browsers round the colours of partly transparent pixels")
 
 
+def test_files_that_cannot_be_opened_change_nothing(visit: EditorPage, tmp_path: Path) -> None:
+    mask = visit.marks()
+    for name, message in (("report.pdf", "is a PDF document"), ("scan.tif", "scan.tif cannot be opened. ")):
+        (tmp_path / name).write_bytes(b"%PDF-1.7" if name == "report.pdf" else b"II*\0" + bytes(64))
+        visit.page.set_input_files("#photo-file", tmp_path / name)
+        visit.wait_for_notice(message)
+    assert (visit.marks() == mask).all()
+
+
+def test_a_turned_jpeg_is_filled_upright_on_a_phone(open_editor: OpenEditor, tmp_path: Path) -> None:
+    exif = Image.Exif()
+    exif[0x0112] = 6
+    upright = photo(300, 400)
+    Image.fromarray(np.rot90(upright)).save(tmp_path / "turned.jpg", quality=98, subsampling=0, exif=exif)
+    editor = open_editor(390, 844, 2, has_touch=True, is_mobile=True)
+    editor.open(tmp_path / "turned.jpg")
+    editor.stroke([editor.centre, (editor.centre[0] + 20, editor.centre[1])])
+    mask = editor.marks()
+    editor.fill()
+    box = editor.page.locator("#stage").bounding_box()
+    assert box is not None
+    assert box["height"] >= 600
+    result = np.asarray(Image.open(editor.save(tmp_path / "saved", "png")).convert("RGB"))
+    assert result.shape == (400, 300, 3)
+    assert np.abs(result.astype(int) - upright)[~mask].mean() < 3
+
+
 def test_a_graphics_card_that_fails_is_replaced_with_a_word(
     open_editor: OpenEditor, site: StaticSite, picture: Path
 ) -> None:

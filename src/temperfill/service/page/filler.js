@@ -153,7 +153,8 @@ export class Filler {
     editor.finish(changes, { versions: [before, version] });
     await editor.show(version);
     const time = version.seconds ? ` after ${version.seconds.toFixed(1)} seconds` : "";
-    say(`${version.title} is ready${time}. Paint on, fill again for another try, or save it.`);
+    const advice = editor.lack("has_tries") ? "Paint on, or save it" : "Paint on, fill again for another try, or save it";
+    say(`${version.title} is ready${time}. ${advice}.`);
   }
 
   async cancel() {
