@@ -84,6 +84,9 @@ def test_the_hub_reads_the_head_of_the_card(generator: Generator) -> None:
     assert (bound.data.license, bound.data.license_name) == ("other", 'for-"tests":-only')
     assert 'Terms of use of the weights: for "tests": only.' in bound.text
     assert json.dumps(to_json(SMALL), indent=1) in bound.text
+    generator.terms = "Apache-2.0"
+    anyone = hub.ModelCard(card(generator, "small"))
+    assert (anyone.data.license, anyone.data.license_name) == ("apache-2.0", None)
     assert "`wavefill`" in card(build(published("wavefill").generator), "other")
 
 

@@ -11,6 +11,8 @@ from temperfill.systems.table import SYSTEMS, method_of
 from temperfill.weights_files import save_generator
 
 CARD = "README.md"
+KNOWN = ("apache-2.0", "cc-by-4.0", "cc0-1.0", "mit")
+"""Names of licences that the hub knows, as far as weights of ours have them; others stand there as other."""
 _TERMS = "Terms of use of the weights: {terms}. The code has its own licence, the Apache License 2.0."
 _NO_TERMS = """Nothing says under which terms these weights may be used. Whoever publishes them should add a licence
 here and in the head; the pictures that they were trained on decide which one is possible."""
@@ -70,7 +72,8 @@ def card(network: Network, title: str) -> str:
     method = method_of(network.config)
     head = ["library_name: temperfill", "pipeline_tag: image-to-image", "tags:", "- inpainting", "- image-inpainting"]
     if network.terms:  # JSON is YAML
-        head += ["license: other", f"license_name: {json.dumps(network.terms.replace(' ', '-').lower())}"]
+        name = network.terms.replace(" ", "-").lower()
+        head += [f"license: {name}"] if name in KNOWN else ["license: other", f"license_name: {json.dumps(name)}"]
     return _CARD.format(
         head="\n".join(head),
         title=title,
