@@ -391,7 +391,7 @@ def test_models_version_and_overview(capsys: pytest.CaptureFixture[str]) -> None
     cli.main(["models"])
     listed = capsys.readouterr().out
     assert {"ours", "telea", "navier-stokes", "biharmonic"} <= set(listed.split())
-    for name, terms in {"base": "research use only"}.items():  # as the model card says
+    for name, terms in {"base": "research use only", "open": "Apache-2.0"}.items():  # as the model cards say
         assert re.search(rf"^{name} .*MB.*\n  terms: +{terms}\n  trained on: .*\n  results: .*dB", listed, re.M)
     assert listed.count("taken where none is named") == 1
     cli.main(["--version"])

@@ -38,7 +38,7 @@ SYSTEMS: dict[str, System] = {
         "temperfill.systems.ours.losses:RECIPE",
         "Learning to Scale Temperature in Masked Self-Attention for Image Inpainting, arXiv 2302.06130",
         4_282_714,
-        f"{_OWN}; bundled weights: research use, see the model card",
+        f"{_OWN}; bundled weights: open Apache-2.0, base research use, see their model cards",
     ),
     "partialconv": System(
         "temperfill.systems.partialconv:PUBLISHED",
