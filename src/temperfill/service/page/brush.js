@@ -1,28 +1,22 @@
 // Hides: how pointer and keys become strokes: which layer a tool writes to, brush sizes, straight lines, the ring that
 // shows what a dab covers, and the pen that is moved by arrow keys.
 
-import { snap } from "./tiles.js";
+import { snap } from "./shapes.js";
 
-const TARGETS = {
-  mask: ["mask", 1],
-  "mask-eraser": ["mask", 0],
-  sketch: ["sketch", 1],
-  "sketch-eraser": ["sketch", 0],
-  sources: ["avoid", 1],
-};
+const TARGETS = { mask: "mask", sketch: "sketch", sources: "avoid" }; // tool: the layer that it paints on
 const LARGEST = 1000; // image pixels, or half of a small photo
 const SLIDER = 100; // steps of the size slider
 const ERASER_BUTTON = 32; // of a pen, in PointerEvent.buttons
 
 export class Brush {
-  /** @param {function} onStroke receives each finished change; onStart is called when one begins */
+  /** @param {function} onStroke receives each finished change and its stroke; onStart is called when one begins */
   constructor(stage, { onStart, onStroke }) {
     Object.assign(this, { stage, onStart, onStroke });
     this.tool = "mask";
     this.layers = null; // {mask, sketch, avoid}
     this.sizes = { mask: 40, sketch: 3, avoid: 40 };
     this.chosen = new Set(); // the layers whose size the user has chosen
-    this.unprotects = false; // the tool that protects takes protection away
+    this.erases = false; // the tool takes marks away
     this.largest = LARGEST;
     this.stroke = null; // {layer, value} while drawing
     this.last = null; // [layer, column, row] where the last stroke ended
@@ -52,13 +46,13 @@ export class Brush {
 
   /** The layer that the tool works on, "mask", "sketch" or "avoid"; "mask" for other tools. */
   get target() {
-    return TARGETS[this.tool]?.[0] ?? "mask";
+    return TARGETS[this.tool] ?? "mask";
   }
 
-  /** The layer and the value that the tool writes. */
-  get aim() {
-    const [name, value] = TARGETS[this.tool];
-    return [name, name === "avoid" && this.unprotects ? 0 : value];
+  /** The value that an event of the pointer writes: Alt turns marking into erasing and back, so does a pen's eraser. */
+  valueOf(event) {
+    const turned = Boolean(event.altKey) || Boolean(event.buttons & ERASER_BUTTON);
+    return Number(this.erases === turned);
   }
 
   /** Resolves once no stroke is being drawn. */
@@ -95,18 +89,18 @@ export class Brush {
   }
 
   begin(point, event) {
-    const [name, value] = this.aim;
+    const name = this.target;
     this.end();
     this.onStart();
     const at = this.snapped(point);
     const from = event.shiftKey && this.last?.[0] === name ? this.last.slice(1) : at;
     this.pen = null;
-    this.start(name, event.buttons & ERASER_BUTTON ? 0 : value);
+    this.start(name, this.valueOf(event));
     this.line(from, at);
   }
 
   start(name, value) {
-    this.stroke = { name, layer: this.layers[name], value };
+    this.stroke = { name, layer: this.layers[name], value, points: [], size: this.size };
     this.stroke.layer.begin();
   }
 
@@ -119,6 +113,7 @@ export class Brush {
     const { name, layer, value } = this.stroke;
     const reach = this.size / 2;
     layer.paint(...from, ...to, this.size, value);
+    this.stroke.points.push(to);
     this.last = [name, ...to];
     const low = [0, 1].map((axis) => Math.min(from[axis], to[axis]) - reach);
     const high = [0, 1].map((axis) => Math.max(from[axis], to[axis]) + reach);
@@ -127,11 +122,12 @@ export class Brush {
 
   end() {
     if (!this.stroke) return;
-    const change = this.stroke.layer.commit();
+    const { stroke } = this;
+    const change = stroke.layer.commit();
     this.stroke = null;
     if (this.pen) this.pen.down = false;
     this.showRing();
-    this.onStroke(change);
+    this.onStroke(change, stroke);
     this.rested();
   }
 
@@ -173,7 +169,7 @@ export class Brush {
       return false;
     }
     this.onStart();
-    this.start(...this.aim);
+    this.start(this.target, Number(!this.erases));
     pen.down = true;
     const at = [pen.column, pen.row].map((value) => snap(value, this.size));
     this.line(at, at);

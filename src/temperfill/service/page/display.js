@@ -15,7 +15,7 @@ const NEEDS = {
   result: ({ results }) => Boolean(results.shown?.parent),
 };
 /** What of the model a tool needs, see Editor.lack. */
-export const TOOL_NEEDS = { sketch: "takes_sketch", "sketch-eraser": "takes_sketch", sources: "has_sources" };
+export const TOOL_NEEDS = { sketch: "takes_sketch", sources: "has_sources" };
 
 /** What the file's format is called where the user has chosen none. */
 const FORMATS = {
@@ -83,11 +83,12 @@ function displayTools(editor) {
     button.setAttribute("aria-disabled", String(Boolean(reason)));
     name(button, reason ? `${tooltip(tool)}. ${reason}` : tooltip(tool));
   }
+  displayShapes(editor);
   find("[data-action=marks]").setAttribute("aria-pressed", String(editor.marksOn));
   const clears = { mask: "the mask", sketch: "the lines", avoid: "the protection" };
   name(find("[data-action=clear]"), `Clear ${clears[brush.target]} (Delete)`);
   for (const button of document.querySelectorAll("[data-protect]")) {
-    button.setAttribute("aria-pressed", String((button.dataset.protect === "off") === brush.unprotects));
+    button.setAttribute("aria-pressed", String((button.dataset.protect === "off") === brush.erases));
     button.disabled = Boolean(editor.lack("takes_avoid"));
   }
 }
@@ -109,6 +110,19 @@ function displayAbilities(editor) {
     words.hidden = !reason;
     words.textContent = reason;
   }
+}
+
+/** The button that opens the menu of shapes shows the one at hand. */
+function displayShapes({ brush: { tool, erases }, marking }) {
+  const button = find("#shapes-button");
+  const own = find(`#shapes-menu [data-tool="${tool}"] use`);
+  if (own) button.querySelector("use").setAttribute("href", own.getAttribute("href"));
+  button.setAttribute("aria-pressed", String(Boolean(own)));
+  const pressed = { erase: erases, snap: marking.snaps, "at-once": marking.fillsAtOnce };
+  for (const [action, on] of Object.entries(pressed)) {
+    for (const each of document.querySelectorAll(`[data-action="${action}"]`)) each.setAttribute("aria-pressed", String(on));
+  }
+  button.classList.toggle("snaps", marking.snaps);
 }
 
 function displaySliders(editor) {

@@ -6,26 +6,25 @@ import * as engine from "./engine.js";
 import { EngineError } from "./failure.js";
 import { Filler } from "./filler.js";
 import { History } from "./history.js";
+import { Marking } from "./marking.js";
 import { Marks } from "./marks.js";
 import { ask, complain, hush, say, warn } from "./notices.js";
-import { BadInput, readPicture, stem, withExtension } from "./picture.js";
-import { encodeLayer } from "./png.js";
+import { BadInput, readPicture } from "./picture.js";
 import { details, Results, sameBytes } from "./results.js";
 import { Session } from "./session.js";
 import { Sources } from "./sources.js";
 
-const NAMES = { mask: "Mask", sketch: "Lines", avoid: "Protection" };
 const LOADING = 1500; // ms between two questions to an engine that still loads its model
-const MUCH = 0.95; // share of the photo above which a mask is probably inverted
 const SETTINGS = { temperature: 1, mask_dilate: 0, feather: 0, texture: "auto" };
 
 export class Editor {
-  constructor(stage, { strip, sourcesPanel, triesPanel, onChange }) {
-    this.stage = stage;
-    this.onChange = onChange;
-    this.brush = new Brush(stage, { onStart: () => this.showMarks(true), onStroke: (change) => this.finish([change]) });
+  constructor(stage, { strip, sourcesPanel, triesPanel, onChange, onOpened, onSaved }) {
+    Object.assign(this, { stage, onChange, onOpened, onSaved });
+    this.marking = new Marking(this);
+    const onStroke = (change, stroke) => this.marking.stroke(change, stroke);
+    this.brush = new Brush(stage, { onStart: () => this.showMarks(true), onStroke });
     this.results = new Results(strip, (version) => this.attempt(() => this.choose(version)));
-    this.sources = new Sources(stage, sourcesPanel, (places) => this.protect(places));
+    this.sources = new Sources(stage, sourcesPanel, (places) => this.marking.protect(places));
     this.filler = new Filler(this, triesPanel);
     this.history = new History();
     this.session = new Session();
@@ -138,6 +137,7 @@ export class Editor {
     this.place({ name: picture.name, width, height });
     this.settings = { ...SETTINGS };
     this.results.reset(picture);
+    this.onOpened(picture.name);
     this.session.begin();
     await this.show(this.results.shown);
     this.showMarks(true);
@@ -245,67 +245,12 @@ export class Editor {
     this.showMarks(true);
   }
 
-  clear(name) {
-    this.alter([name], (layer) => layer.clear());
-    say(`${NAMES[name]} cleared.`);
-  }
-
-  invert() {
-    this.alter(["mask"], (layer) => layer.invert());
-    say(`Mask inverted: ${percent(this.share)} of the photo is marked.`);
-  }
-
-  async loadMarks(name, file) {
-    const { marks } = this;
-    const { what, change } = await marks.read(name, file);
-    if (marks !== this.marks) return; // another photo was opened meanwhile
-    this.alter([name], change);
-    const invert = { label: "Invert", run: () => this.invert() };
-    if (!this.layers[name].count()) complain(`${what} marks nothing: white marks, black does not.`);
-    else if (name === "mask" && this.share > MUCH) {
-      complain(`${what} marks ${percent(this.share)} of the photo. White is what will be filled.`, invert);
-    } else say(`${NAMES[name]} loaded from ${file.name}.`);
-  }
-
-  async saveMarks(name) {
-    const file = `${stem(this.photo.name)}-${name}.png`;
-    download(await encodeLayer(this.layers[name]), file);
-    say(`Saved as ${file}.`);
-  }
-
-  /** Protects places, a dab of the brush on each, so that the next fill copies from elsewhere. */
-  protect(places) {
-    const size = this.brush.sizes.avoid;
-    this.alter(["avoid"], (layer) => {
-      for (const [column, row] of places) layer.paint(column + 0.5, row + 0.5, column + 0.5, row + 0.5, size, 1);
-    });
-    say("Protected. Fill again, and it is copied from elsewhere.");
+  /** Fills what was just marked; what is marked while a fill is under way is filled after it. */
+  fillAtOnce() {
+    this.attempt(() => this.filler.fillAll());
   }
 
   // Versions ---------------------------------------------------------------------------------------------------------
-
-  /** Writes the version on show. @param {{format: string, quality: string}} wanted empty for the photo's own */
-  async save({ format, quality }) {
-    const version = this.results.shown;
-    const [photo] = this.results.versions;
-    let { blob } = version;
-    let [words, warnings] = ["", []];
-    say("Writing the file.");
-    try {
-      const work = { image: blob, original: photo.blob, name: photo.name };
-      ({ blob, warnings } = await engine.convert(work, { format, quality }, this.limits));
-    } catch (error) {
-      if (!(error instanceof EngineError) || error.code !== "unreachable") throw error;
-      words = " The server does not answer, so it is written without loss instead.";
-    }
-    const named = withExtension(this.photo.name, blob.type);
-    const name = `${stem(named)}-filled${named.slice(stem(named).length)}`;
-    download(blob, name);
-    version.saved = true;
-    this.session.update(version);
-    say(`Saved as ${name}.${words}`);
-    warn(this.photo, warnings);
-  }
 
   async compare(on) {
     this.comparing = on;
@@ -334,12 +279,4 @@ export class Editor {
     if (column < 0 || row < 0 || column >= this.photo.width || row >= this.photo.height) return;
     await this.sources.ask(version, column, row);
   }
-}
-
-const percent = (share) => `${(100 * share).toFixed(share < 0.1 ? 1 : 0)} %`;
-
-function download(blob, name) {
-  const link = Object.assign(document.createElement("a"), { href: URL.createObjectURL(blob), download: name });
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(link.href), 60_000);
 }

@@ -41,6 +41,12 @@ export class Filler {
     });
   }
 
+  /** Fills until nothing is marked, as marks can come while a fill is under way. */
+  async fillAll() {
+    if (this.current) return; // whose end looks for more
+    while (this.editor.share && this.editor.marking.fillsAtOnce) await this.fill();
+  }
+
   /** Asks for more tries of the result on show, until there are four, and shows them side by side. */
   async tryMore() {
     const { editor } = this;

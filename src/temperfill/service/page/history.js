@@ -44,6 +44,12 @@ export class History {
     return this.move(this.done, this.undone, 0);
   }
 
+  /** Takes back the last step for good, as another one comes instead. */
+  takeBack() {
+    this.undo();
+    this.undone.pop();
+  }
+
   redo() {
     return this.move(this.undone, this.done, 1);
   }

@@ -4,19 +4,19 @@ import { complain, say } from "./notices.js";
 
 const find = (selector) => document.querySelector(selector);
 
-/** @param {{photo: function, mask: function, sketch: function}} uses each takes a File */
+/** @param {{photo: function, mask: function, sketch: function}} uses each takes a list of files, photos also several */
 export function receiveFiles(uses) {
   for (const [name, use] of Object.entries(uses)) {
     find(`#${name}-file`).addEventListener("change", (event) => {
-      const [file] = event.target.files;
-      if (file) use(file);
+      const files = [...event.target.files];
+      if (files.length) use(files);
       event.target.value = ""; // so that the same file can be chosen again
     });
   }
   receiveDrops(uses.photo);
   document.addEventListener("paste", (event) => {
-    const [file] = event.clipboardData.files;
-    if (file) uses.photo(file);
+    const files = [...event.clipboardData.files];
+    if (files.length) uses.photo(files);
     else if (!event.target.closest?.("input")) say("There is no picture in the clipboard.");
   });
 }
@@ -35,8 +35,8 @@ function receiveDrops(use) {
   window.addEventListener("drop", (event) => {
     event.preventDefault();
     show(false);
-    const [file] = event.dataTransfer.files;
-    if (file) use(file);
+    const files = [...event.dataTransfer.files];
+    if (files.length) use(files);
     else complain("What was dropped is not a file. Save the picture first, then drop its file.");
   });
 }

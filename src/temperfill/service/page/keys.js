@@ -5,14 +5,18 @@ const IS_MAC = /Mac|iPhone|iPad/.test(navigator.platform);
 // [action, keys, what it does]; "Mod" is Ctrl, or Command on a Mac.
 const TABLE = [
   ["File", [
-    ["open", ["Mod+O"], "Open a photo (or drop or paste one)"],
+    ["open", ["Mod+O"], "Open a photo, or several to work through (or drop or paste them)"],
+    ["next-photo", ["N"], "Next photo of several"],
     ["save", ["Mod+S"], "Save the result, in a format of your choice"],
   ]],
   ["Tools", [
-    ["mask", ["B"], "Mask brush: paint over what should be filled"],
-    ["mask-eraser", ["E"], "Mask eraser"],
-    ["sketch", ["L"], "Line brush: draw lines that the fill should follow"],
-    ["sketch-eraser", ["K"], "Line eraser"],
+    ["mask", ["B"], "Brush: paint over what should be filled"],
+    ["rectangle", ["R"], "Mark a rectangle"],
+    ["lasso", ["O"], "Mark what you draw around (lasso)"],
+    ["polygon", ["P"], "Mark a polygon, corner by corner"],
+    ["erase", ["E"], "Erase with the tool at hand, or mark again (or hold Alt)"],
+    ["snap", ["A"], "Snap to object: a rough stroke or shape marks the object there"],
+    ["sketch", ["L"], "Lines that the fill should follow"],
     ["pan", ["H"], "Move the photo"],
     ["sources", ["W"], "Where did it come from: click a filled place; drag over what must not be copied from"],
     ["smaller", ["["], "Smaller brush"],
@@ -22,11 +26,13 @@ const TABLE = [
     ["undo", ["Mod+Z"], "Undo marks, fills and settings"],
     ["redo", ["Mod+Shift+Z", "Mod+Y"], "Redo"],
     ["clear", ["Delete", "Backspace"], "Clear the mask, or the lines with a line tool"],
+    ["resize", ["G"], "Grow or shrink the mask"],
     ["invert", ["I"], "Invert the mask"],
     ["marks", ["M"], "Show or hide mask and lines"],
   ]],
   ["Fill", [
     ["fill", ["Mod+Enter", "F"], "Fill; without marks, fill the same again"],
+    ["at-once", ["Q"], "Fill at once, as soon as a mark is finished"],
     ["tries", ["T"], "Other tries of this fill, side by side"],
     ["cancel", ["Escape"], "Cancel the fill"],
     ["colder", [","], "Lower temperature"],
@@ -52,8 +58,9 @@ const GESTURES = [
   ["Double tap", "Zoom in there, and out again"],
   ["Space + drag", "Move the photo"],
   ["Shift + click", "Straight line from the end of the last stroke"],
-  ["Arrows", "Move the brush while the photo has the focus, with Shift further"],
-  ["Enter", "Put the pen down and lift it; with the last tool: ask about this place"],
+  ["Click", "A corner of a polygon; on the first or last corner: close it (or Enter)"],
+  ["Arrows", "Move the pen while the photo has the focus, with Shift further"],
+  ["Enter", "Put the pen down and lift it; a corner of a shape; ask where this place came from"],
 ];
 const TOUCHED = new Set(["Two fingers", "Double tap"]); // all that fingers can do
 

@@ -18,12 +18,14 @@ import { receiveFiles } from "./incoming.js";
 import { actionOf, listKeys } from "./keys.js";
 import { complain, hush, say } from "./notices.js";
 import { finish, hasPlace, saveInPlace } from "./output.js";
+import { Queue } from "./queue.js";
+import { placesToSave, save as saveResult } from "./saving.js";
+import { SHAPES } from "./selecting.js";
 import { Stage } from "./stage.js";
+import { Tools } from "./tools.js";
 
-const TOOLS = ["mask", "mask-eraser", "sketch", "sketch-eraser", "pan", "sources"];
-const GRIP = 18; // CSS pixels around the divider in which it can be taken
+const TOOLS = ["mask", ...SHAPES, "sketch", "pan", "sources"];
 const ZOOM_STEP = 1.25;
-const DRAG = 4; // CSS pixels from which a click is a stroke
 
 const find = (selector) => document.querySelector(selector);
 const stage = new Stage(find("#stage"));
@@ -32,11 +34,13 @@ const editor = new Editor(stage, {
   sourcesPanel: find("#sources"),
   triesPanel: find("#tries"),
   onChange: refresh,
+  onOpened: (name) => queue.opened(name),
+  onSaved: () => queue.markSaved(),
 });
-const { brush, results } = editor;
+const { brush, marking, results } = editor;
+const tools = new Tools(editor, setDivider);
+const queue = new Queue(find("#queue"), (file) => editor.attempt(() => editor.open(file)).then(() => queue.show()));
 let spaceHeld = false;
-let movesDivider = false;
-let pressed = null; // {point, event} of the tool that asks, until it is known whether it asks or protects
 
 // Commands ------------------------------------------------------------------------------------------------------------
 
@@ -48,21 +52,29 @@ const heatBy = (step) => () => {
 const rounded = (temperature) => Number(temperature.toFixed(3));
 const ACTIONS = {
   open: choose("#photo-file"),
+  "next-photo": () => queue.next(),
   save,
   undo: () => editor.attempt(() => editor.travel("undo")),
   redo: () => editor.attempt(() => editor.travel("redo")),
-  clear: () => editor.clear(brush.target),
-  "clear-mask": () => editor.clear("mask"),
-  "clear-sketch": () => editor.clear("sketch"),
-  "clear-avoid": () => editor.clear("avoid"),
-  invert: () => editor.invert(),
+  erase: () => {
+    brush.erases = !brush.erases;
+    refresh();
+  },
+  snap: () => toggle("snaps"),
+  "at-once": () => toggle("fillsAtOnce"),
+  resize,
+  clear: () => marking.clear(brush.target),
+  "clear-mask": () => marking.clear("mask"),
+  "clear-sketch": () => marking.clear("sketch"),
+  "clear-avoid": () => marking.clear("avoid"),
+  invert: () => marking.invert(),
   marks: () => editor.showMarks(!editor.marksOn),
   "load-mask": choose("#mask-file"),
   "load-sketch": choose("#sketch-file"),
   "load-avoid": choose("#avoid-file"),
-  "save-mask": () => editor.attempt(() => editor.saveMarks("mask")),
-  "save-sketch": () => editor.attempt(() => editor.saveMarks("sketch")),
-  "save-avoid": () => editor.attempt(() => editor.saveMarks("avoid")),
+  "save-mask": () => editor.attempt(() => marking.save("mask")),
+  "save-sketch": () => editor.attempt(() => marking.save("sketch")),
+  "save-avoid": () => editor.attempt(() => marking.save("avoid")),
   smaller: () => resizeBrush(() => brush.step(-1)),
   larger: () => resizeBrush(() => brush.step(1)),
   colder: heatBy(-1),
@@ -101,6 +113,21 @@ function fill() {
   editor.attempt(() => editor.filler.fill(), { label: "Try again", run: fill });
 }
 
+/** Turns a way of marking on or off. */
+function toggle(way) {
+  marking[way] = !marking[way];
+  refresh();
+}
+
+async function resize() {
+  const slider = find("#resize input");
+  if (!(await marking.resize())) return;
+  slider.value = 0;
+  slider.dispatchEvent(new Event("input"));
+  find("#resize").returnValue = "no";
+  find("#resize").showModal();
+}
+
 function peek(on) {
   editor.attempt(() => editor.peek(on));
 }
@@ -121,11 +148,11 @@ function setTool(tool) {
     complain(editor.model ? `${lack} ${WORDS.another}` : lack);
     return;
   }
-  brush.end();
+  tools.leave();
   brush.tool = tool;
   if (tool === "sources") editor.sources.open(editor.sourcesHint());
   else editor.sources.close();
-  brush.unprotects = false;
+  brush.erases = false;
   if (brush.isPainting && !editor.marksOn) editor.showMarks(true);
   if (tool === "sketch") say("Draw lines inside the marked area; outside they have no effect.");
   brush.showRing();
@@ -151,49 +178,21 @@ function refresh() {
 listen(stage.element, {
   ratio: () => stage.view.ratio,
   pans: () => spaceHeld || brush.tool === "pan" || !editor.layers,
-  begin(point, event) {
-    movesDivider = Boolean(stage.before) && Math.abs(point[0] - stage.dividerX()) < GRIP * stage.view.ratio;
-    if (movesDivider) return;
-    if (brush.tool === "sources") pressed = { point, event };
-    else brush.begin(point, event);
-  },
-  move(points) {
-    if (movesDivider) setDivider(stage.view.toImage(...points.at(-1))[0] / stage.view.imageWidth);
-    else if (pressed && isFar(points.at(-1), pressed.point) && !editor.lack("takes_avoid")) {
-      brush.begin(pressed.point, pressed.event);
-      pressed = null;
-    }
-    if (!movesDivider && !pressed) brush.move(points);
-  },
-  end() {
-    if (pressed) askSources(stage.view.toImage(...pressed.point));
-    else brush.end();
-    pressed = null;
-  },
-  abort() {
-    pressed = null;
-    brush.abort();
-  },
+  begin: (point, event) => tools.begin(point, event),
+  move: (points) => tools.move(points),
+  end: () => tools.end(),
+  abort: () => tools.abort(),
   doubleTap: (point) => changeView((view) => (view.fitted ? view.zoomTo(3 * view.scale, ...point) : view.fit())),
   pan: (right, down) => changeView((view) => view.panBy(right, down)),
   zoom: (factor, point) => changeView((view) => view.zoomTo(view.scale * factor, ...point)),
-  hover: (point) => brush.hover(point),
+  hover: (point) => tools.hover(point),
 });
-
-const isFar = ([x0, y0], [x1, y1]) => Math.hypot(x1 - x0, y1 - y0) > DRAG * stage.view.ratio;
-
-function askSources(point) {
-  const [column, row] = point.map(Math.floor);
-  editor.attempt(() => editor.askSources(column, row));
-}
 
 function setDivider(share) {
   stage.divider = Math.min(Math.max(share, 0), 1);
   stage.redraw("photo", "overlay");
   displayDivider(stage);
 }
-
-const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 
 // Painting takes the focus from buttons, so that Enter and Space are the photo's, but draws no focus ring around it.
 stage.element.addEventListener("mousedown", (event) => {
@@ -204,16 +203,9 @@ stage.element.addEventListener("mousedown", (event) => {
 document.addEventListener("keydown", (event) => {
   const here = event.target === stage.element || event.target === document.body;
   if (!here || !editor.layers || event.ctrlKey || event.metaKey || event.altKey) return;
-  const arrow = ARROWS[event.key];
-  if (arrow && brush.tool === "pan") changeView((view) => view.panBy(...arrow.map((side) => -60 * side * view.ratio)));
-  else if (arrow) brush.nudge(...arrow, event.shiftKey);
-  else if (event.key !== "Enter" || brush.tool === "pan" || event.repeat) return;
-  else if (brush.tool !== "sources") say(brush.togglePen() ? "Pen down." : "Pen lifted.");
-  else {
-    const { column, row } = brush.keyboardPen();
-    askSources([column, row]);
-  }
+  if (!tools.key(event)) return;
   event.preventDefault();
+  event.stopImmediatePropagation();
 });
 
 document.addEventListener("keydown", (event) => {
@@ -258,10 +250,10 @@ document.addEventListener("click", (event) => {
 });
 
 receiveFiles({
-  photo: (file) => editor.attempt(() => editor.open(file)),
-  mask: (file) => editor.attempt(() => editor.loadMarks("mask", file)),
-  sketch: (file) => editor.attempt(() => editor.loadMarks("sketch", file)),
-  avoid: (file) => editor.attempt(() => editor.loadMarks("avoid", file)),
+  photo: (files) => queue.take(files),
+  mask: ([file]) => editor.attempt(() => marking.load("mask", file)),
+  sketch: ([file]) => editor.attempt(() => marking.load("sketch", file)),
+  avoid: ([file]) => editor.attempt(() => marking.load("avoid", file)),
 });
 find("#size").addEventListener("input", (event) => resizeBrush(() => (brush.slider = Number(event.target.value))));
 find("#temperature").addEventListener("input", (event) => {
@@ -276,16 +268,22 @@ for (const input of document.querySelectorAll("#options [name]")) {
 }
 for (const button of document.querySelectorAll("[data-protect]")) {
   button.addEventListener("click", () => {
-    brush.unprotects = button.dataset.protect === "off";
+    brush.erases = button.dataset.protect === "off";
     refresh();
   });
 }
 for (const name of ["#format", "#quality"]) find(name).addEventListener("input", () => displayFormats(editor));
 find("#save").addEventListener("close", (event) => {
   if (event.target.returnValue !== "yes") return;
-  const wanted = { format: find("#format").value, quality: find("#quality").value };
-  editor.attempt(() => editor.save(wanted), { label: "Try again", run: save });
+  const [format, quality, place] = ["#format", "#quality", "#place-to-save"].map((field) => find(field).value);
+  editor.attempt(() => saveResult(editor, { format, quality, place }), { label: "Try again", run: save });
 });
+for (const [place, can] of Object.entries(placesToSave())) find(`#place-to-save [value="${place}"]`).hidden = !can;
+find("#resize input").addEventListener("input", ({ target: { value } }) => {
+  find("#resize output").textContent = `${value > 0 ? "+" : ""}${value} px`;
+  marking.showResized(Number(value));
+});
+find("#resize").addEventListener("close", (event) => marking.endResizing(event.target.returnValue === "yes"));
 find("#divider").addEventListener("input", (event) => setDivider(event.target.value / 100));
 find("#options").addEventListener("submit", (event) => event.preventDefault());
 

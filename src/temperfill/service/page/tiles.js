@@ -2,6 +2,8 @@
 // pixel; tiles that were never touched take no memory, and tiles are replaced rather than changed between two strokes,
 // so that undo keeps references instead of copies.
 
+import { polygonSpans, strokeSpans } from "./shapes.js";
+
 export const TILE = 256;
 const FULL = new Uint8Array(TILE * TILE).fill(1); // shared by all wholly marked tiles; never written to
 
@@ -48,17 +50,46 @@ export class Layer {
     for (const [index, bytes] of tiles) this.put(index, bytes);
   }
 
-  /** Sets all pixels whose centre lies within size / 2 of the segment; see `snap` for exact ends. */
+  /** Sets all pixels whose centre lies within size / 2 of the segment; see `snap` of shapes.js for exact ends. */
   paint(x0, y0, x1, y1, size, value) {
-    const radius = size / 2;
-    const top = Math.max(Math.ceil(Math.min(y0, y1) - radius - 0.5), 0);
-    const bottom = Math.min(Math.floor(Math.max(y0, y1) + radius - 0.5), this.height - 1);
-    for (let row = top; row <= bottom; row += 1) {
-      const [low, high] = rowSpan(row + 0.5, x0, y0, x1, y1, radius);
-      const left = Math.max(Math.ceil(low - 0.5), 0);
-      const right = Math.min(Math.floor(high - 0.5), this.width - 1);
-      if (left <= right) this.fillRow(row, left, right, value);
+    for (const span of strokeSpans([x0, y0], [x1, y1], size, this.width, this.height)) this.fillRow(...span, value);
+  }
+
+  /** Sets all pixels whose centre lies within a closed line of points. */
+  fillPolygon(points, value) {
+    for (const span of polygonSpans(points, this.width, this.height)) this.fillRow(...span, value);
+  }
+
+  /** Within a change: sets what is 1 in `bytes`, one for each pixel of a box (left, top, right, bottom). */
+  stamp([left, top, right, bottom], bytes, value) {
+    const width = right - left;
+    for (let row = top; row < bottom; row += 1) {
+      const line = bytes.subarray((row - top) * width, (row - top + 1) * width);
+      for (let from = line.indexOf(1); from >= 0; ) {
+        const end = line.indexOf(0, from);
+        const to = end < 0 ? width : end;
+        this.fillRow(row, left + from, left + to - 1, value);
+        from = end < 0 ? -1 : line.indexOf(1, to);
+      }
     }
+  }
+
+  /** 0 or 1 for each pixel of a box (left, top, right, bottom). */
+  read([left, top, right, bottom]) {
+    const width = right - left;
+    const bytes = new Uint8Array(width * (bottom - top));
+    for (let row = top; row < bottom; row += 1) {
+      const first = Math.floor(row / TILE) * this.columns;
+      for (let x = left; x < right; ) {
+        const column = Math.floor(x / TILE);
+        const end = Math.min((column + 1) * TILE, right);
+        const tile = this.tiles.get(first + column);
+        const start = (row % TILE) * TILE - column * TILE;
+        if (tile) bytes.set(tile.subarray(start + x, start + end), (row - top) * width + x - left);
+        x = end;
+      }
+    }
+    return bytes;
   }
 
   fillRow(row, left, right, value) {
@@ -77,12 +108,11 @@ export class Layer {
 
   /** The bytes of a tile, free to be changed until the change ends. */
   writable(index) {
-    const old = this.tiles.get(index) ?? null;
-    if (!this.before.has(index)) {
-      this.before.set(index, old);
-      this.put(index, old ? old.slice() : new Uint8Array(TILE * TILE));
-    }
-    this.pictures.get(index)?.stale();
+    const now = this.tiles.get(index) ?? null;
+    if (!this.before.has(index)) this.before.set(index, now);
+    if (!now || now === FULL || now === this.before.get(index)) {
+      this.put(index, now ? now.slice() : new Uint8Array(TILE * TILE));
+    } else this.pictures.get(index)?.stale();
     return this.tiles.get(index);
   }
 
@@ -96,7 +126,7 @@ export class Layer {
   replaceAll(content) {
     for (let index = 0; index < this.columns * this.rows; index += 1) {
       const old = this.tiles.get(index) ?? null;
-      this.before.set(index, old);
+      if (!this.before.has(index)) this.before.set(index, old);
       this.put(index, content(old, index));
     }
   }
@@ -234,39 +264,6 @@ class TilePicture {
     }
     return this.canvas;
   }
-}
-
-/** The point to draw through so that a dab of `size` covers whole pixels: a centre for odd sizes, a corner for even. */
-export function snap(value, size) {
-  return size % 2 ? Math.floor(value) + 0.5 : Math.round(value);
-}
-
-/** First and last x of the row at y within `radius` of the segment; the first is above the last where there is none. */
-function rowSpan(y, x0, y0, x1, y1, radius) {
-  let low = Infinity;
-  let high = -Infinity;
-  const include = (x) => {
-    low = Math.min(low, x);
-    high = Math.max(high, x);
-  };
-  for (const [x, centre] of [[x0, y0], [x1, y1]]) {
-    const half = Math.sqrt(radius * radius - (y - centre) ** 2);
-    if (half >= 0) {
-      include(x - half);
-      include(x + half);
-    }
-  }
-  const length = Math.hypot(x1 - x0, y1 - y0);
-  if (length === 0) return [low, high];
-  const [across, down] = [(-(y1 - y0) / length) * radius, ((x1 - x0) / length) * radius];
-  const one = [[x0 + across, y0 + down], [x1 + across, y1 + down]];
-  const other = [[x1 - across, y1 - down], [x0 - across, y0 - down]];
-  const corners = [...one, ...other, one[0]];
-  for (let side = 0; side < 4; side += 1) {
-    const [[ax, ay], [bx, by]] = corners.slice(side, side + 2);
-    if (ay !== by && Math.min(ay, by) <= y && y <= Math.max(ay, by)) include(ax + ((y - ay) / (by - ay)) * (bx - ax));
-  }
-  return [low, high];
 }
 
 function sameBytes(one, other) {
