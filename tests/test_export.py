@@ -217,7 +217,7 @@ def exported(tmp_path_factory: pytest.TempPathFactory) -> tuple[Generator, Path,
     generator = Generator(SMALL).eval()
     weights, output = folder / "small.safetensors", folder / "small.onnx"
     save_generator(weights, generator)
-    main(["export", str(weights), "--output", str(output)])
+    main(["export", str(weights), "--part", "network", "--output", str(output)])
     return generator, weights, output
 
 
@@ -313,7 +313,7 @@ def test_a_model_that_differs_from_torch_is_not_written(
         if content:
             output.write_bytes(content)
         with pytest.raises(SystemExit) as stop:
-            main(["export", str(weights), "--output", str(output)])
+            main(["export", str(weights), "--part", "network", "--output", str(output)])
         assert stop.value.code == 2
         assert [entry.read_bytes() for entry in tmp_path.iterdir()] == ([content] if content else [])
 
@@ -368,7 +368,7 @@ def test_example_gives_lines_to_a_model_that_takes_them(tmp_path: Path) -> None:
     torch.manual_seed(0)
     weights, model = tmp_path / "weights.safetensors", tmp_path / "model.onnx"
     save_generator(weights, Generator(GeneratorConfig(width=2, head_dim=2, sketch=True)))
-    main(["export", str(weights), "--output", str(model)])
+    main(["export", str(weights), "--part", "network", "--output", str(model)])
     rng, hole, lines = np.random.default_rng(0), np.zeros((30, 45), np.uint8), np.zeros((30, 45), np.uint8)
     hole[8:28, 10:40], lines[15] = 255, 255
     for name, pixels in (("photo", rng.integers(0, 256, (30, 45, 3), np.uint8)), ("mask", hole), ("lines", lines)):

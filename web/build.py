@@ -71,8 +71,8 @@ def build(output: Path, model: str, onnx: Path | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if onnx is None:
             onnx = Path(folder) / "model.onnx"
-            command = [sys.executable, "-m", "temperfill", "export", model, "--output", str(onnx)]
-            subprocess.run(command, check=True)
+            options = ["--part", "network", "--output", str(onnx)]
+            subprocess.run([sys.executable, "-m", "temperfill", "export", model, *options], check=True)
         assemble(output, FETCHED, onnx, described(onnx))
     print(f"built {output}; serve it with: python -m http.server --directory {output}")
 

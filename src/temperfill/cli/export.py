@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
@@ -18,6 +18,8 @@ class ExportOptions:
     """Name of a bundled model, a weights file, or the folder of a run."""
     output: Path = Path("model.onnx")
     """File to write, .onnx."""
+    part: Literal["whole", "network"] = "whole"
+    """whole: bytes of a picture and its mask to the bytes of the filled one; network: the network alone, on batches."""
     debug: bool = False
     """Show the trace of an error."""
 
@@ -28,6 +30,6 @@ def run(words: list[str]) -> None:
     from temperfill.export import export_onnx
 
     say(f"exporting {options.model}; this takes a minute")
-    for difference in export_onnx(options.model, options.output):
+    for difference in export_onnx(options.model, options.output, options.part):
         say(str(difference))
     say(f"wrote {options.output} ({options.output.stat().st_size / 1e6:.1f} MB)")

@@ -1,4 +1,4 @@
-"""From a model's name to an ONNX file that was compared with torch."""
+"""From a model's name to an ONNX file that was compared with torch: all of filling a window, or the network alone."""
 
 import json
 import logging
@@ -6,7 +6,7 @@ import os
 import warnings
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 import torch
@@ -15,8 +15,8 @@ from torch import Tensor
 import temperfill
 from temperfill.config import to_json
 from temperfill.export.channels import pad_channels
-from temperfill.export.network import Completion
-from temperfill.export.parity import TOLERANCE, Difference, compare
+from temperfill.export.network import CoarseStage, Completion, RefinementStage, attention_of
+from temperfill.export.parity import Difference, compare, compare_whole
 from temperfill.export.tiled import OPSET, resolve
 from temperfill.files import atomic_write
 from temperfill.methods.finding import find_weights
@@ -28,20 +28,29 @@ if TYPE_CHECKING:
 
 PACKAGES = ("onnx", "onnxscript", "onnxruntime")
 SUFFIX = ".onnx"
+Part = Literal["whole", "network"]
+"""What a file holds: all that is done to fill a window, from bytes to bytes, or the network alone."""
 
 
-def export_onnx(model: str | Path, output: Path) -> list[Difference]:
+def export_onnx(model: str | Path, output: Path, part: Part = "whole") -> list[Difference]:
     """Writes an ONNX file of one of our networks, once onnxruntime gave the same pictures as torch.
 
-    The file has the inputs ``image`` (B, 3, H, W) in [0, 1], ``mask`` (B, 1, H, W), 1 = fill, and for networks that
-    take one ``sketch`` (B, 1, H, W), 1 = line, all float32; its output ``composite`` (B, 3, H, W) holds known pixels
-    bit for bit. Networks with MHTMA have one more input, which may be left out: ``avoid`` (B, 1, H, W), 1 = nothing is
-    copied from here. Batch and size are free, height and width multiples of 4. Its metadata hold the model's name,
-    configuration and SHA-256, the smallest size, and the version of this package.
+    The whole takes the bytes of a picture ``image`` (H, W, 3 or 4) and of ``mask`` (H, W), above 127 = fill, and gives
+    ``composite``, the bytes of the filled picture; H and W are free. May be left out: ``hidden`` (H, W), missing and
+    not to be filled; ``avoid`` (H, W), nothing is copied from here; ``sketch`` (H, W), for networks that take one;
+    ``temperature`` (1,); ``factor`` (1,), by how much the window is shrunk at first. Batches, and networks without
+    MHTMA, are for the network alone.
+
+    The file of the network has the inputs ``image`` (B, 3, H, W) in [0, 1], ``mask`` (B, 1, H, W), 1 = fill, and for
+    networks that take one ``sketch`` (B, 1, H, W), 1 = line, all float32; its output ``composite`` (B, 3, H, W) holds
+    known pixels bit for bit. Networks with MHTMA have one more input, which may be left out: ``avoid`` (B, 1, H, W), 1
+    = nothing is copied from here. Batch and size are free, height and width multiples of 4. Its metadata hold the
+    model's name, configuration and SHA-256, the smallest size, and the version of this package.
 
     Args:
         model: name of a bundled model, a weights file, or the folder of a run.
         output: the .onnx file to write.
+        part: what the file is to hold.
 
     Returns:
         What the comparisons found.
@@ -65,11 +74,11 @@ def export_onnx(model: str | Path, output: Path) -> list[Difference]:
         "temperfill": temperfill.__version__,
     }
     metadata |= {"terms": generator.terms} if generator.terms else {}
-    content = build(generator, metadata).SerializeToString()
-    found = compare(content, generator)
+    content = (build_whole if part == "whole" else build)(generator, metadata).SerializeToString()
+    found = (compare_whole if part == "whole" else compare)(content, generator)
     if not all(difference.passes for difference in found):
         lines = "; ".join(map(str, found))
-        raise ValueError(f"the ONNX model does not give what torch gives to {TOLERANCE:g}, not written ({lines})")
+        raise ValueError(f"the ONNX model does not give what torch gives, not written ({lines})")
     atomic_write(output, lambda file: file.write(content))
     return found
 
@@ -101,7 +110,7 @@ def build(generator: Generator, metadata: dict[str, str]) -> "onnx.ModelProto":
     planes |= {"sketch": 1 - mask} if generator.config.sketch else {}
     planes |= {"avoid": mask.flip(3)} if generator.has_sources else {}
     shapes = {name: {0: batch, 2: stride * height, 3: stride * width} for name in planes}
-    model = _trace(network, planes, shapes)
+    model = _trace(network, planes, shapes, ["composite"])
     _check_free(model)
     model = resolve(model)
     _make_optional(model, "avoid")
@@ -111,7 +120,51 @@ def build(generator: Generator, metadata: dict[str, str]) -> "onnx.ModelProto":
     return model
 
 
-def _trace(network: Completion, planes: dict[str, Tensor], shapes: dict[str, Any]) -> "onnx.ModelProto":
+def build_whole(generator: Generator, metadata: dict[str, str]) -> "onnx.ModelProto":
+    """The ONNX model of all that is done to fill a window, with all weights inside; it was not compared yet.
+
+    Args:
+        generator: in evaluation mode, on the CPU.
+        metadata: strings for the file.
+
+    Raises:
+        ValueError: a network without MHTMA, or one that torch cannot export.
+    """
+    import onnx
+
+    from temperfill.export.product.assembly import assemble
+
+    attention = attention_of(generator)
+    if attention is None:
+        raise ValueError("only networks with the attention mhtma are exported whole; ask for the network alone")
+    stride = Generator.SIZE_MULTIPLE
+    height, width = (torch.export.Dim(name, min=attention.patch_size) for name in ("height", "width"))
+    image = torch.rand(1, 3, 2 * stride * 8, 2 * stride * 7, generator=torch.Generator().manual_seed(0))
+    mask = torch.zeros_like(image[:, :1])
+    mask[:, :, 8:24, 8:20] = 1
+    planes = {"image": image, "mask": mask}
+    sketch = {"sketch": 1 - mask} if generator.config.sketch else {}
+    given = {"start": 1 - image, "temperature": torch.tensor(1.0), "avoid": mask.flip(3)}
+    stages = {}
+    for name, stage, inputs, outputs in (
+        ("coarse", CoarseStage(generator), planes | sketch, ["start"]),
+        ("refine", RefinementStage(generator), planes | given | sketch, [*_REFINED]),
+    ):
+        shapes = {key: {2: stride * height, 3: stride * width} if plane.ndim else {} for key, plane in inputs.items()}
+        stages[name] = resolve(_trace(stage.eval(), inputs, shapes, outputs))
+        pad_channels(stages[name])
+    model = assemble(stages, attention.patch_size, attention.key_stride, generator.config.sketch)
+    _clean(model, metadata)
+    onnx.checker.check_model(model, full_check=True)
+    return model
+
+
+_REFINED = ("composite", "queries", "keys", "constants", "temperatures")
+
+
+def _trace(
+    network: torch.nn.Module, planes: dict[str, Tensor], shapes: dict[str, Any], outputs: list[str]
+) -> "onnx.ModelProto":
     log = logging.getLogger("torch.onnx")
     level = log.level
     log.setLevel(logging.ERROR)  # it warns of torchvision, which plays no part
@@ -124,7 +177,7 @@ def _trace(network: Completion, planes: dict[str, Tensor], shapes: dict[str, Any
                 dynamo=True,
                 opset_version=OPSET,
                 input_names=list(planes),
-                output_names=["composite"],
+                output_names=outputs,
                 dynamic_shapes=shapes,
                 verbose=False,
             )

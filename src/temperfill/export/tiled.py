@@ -88,6 +88,7 @@ def tiled_attention(
     masked_score_scaled: bool = False,
     *,
     needed: Tensor,
+    seen: list[Tensor] | None = None,
 ) -> Tensor:
     """``reference_attention`` for export: a node that ``resolve`` replaces by operators; it computes nothing in torch.
 
@@ -100,6 +101,7 @@ def tiled_attention(
         masked_score: the constant lambda of Eq. 9.
         masked_score_scaled: divide lambda by the temperature too.
         needed: (N,) bool; the result of other queries has no meaning.
+        seen: gets the scaled queries, the scaled keys and the constants of all keys, which make the scores.
 
     Returns:
         (B, heads, N, e).
@@ -109,7 +111,10 @@ def tiled_attention(
     if masked_score_scaled:
         constant = constant / bounded(temperatures)[:, :, None, None]
     kept = weighty_keys(masked, masked_score, masked_score_scaled)
-    inputs = (queries * query_factor, keys * key_factor, values, constant, needed, kept)
+    scaled = (queries * query_factor, keys * key_factor)
+    if seen is not None:
+        seen += [*scaled, constant]
+    inputs = (*scaled, values, constant, needed, kept)
     shape = (*queries.shape[:3], values.shape[-1])
     result: Tensor = torch.onnx.ops.symbolic("temperfill::attend", inputs, dtype=queries.dtype, shape=shape, version=1)
     return result
