@@ -72,6 +72,7 @@ def test_rectangles_and_masks_are_erased_and_all_else_stays(folder: Path) -> Non
         assert (after[where] != pixels()[where]).any()
     assert steps
     assert steps[-1][0] == steps[-1][1]
+    assert [done for done, _ in steps] == sorted({done for done, _ in steps})
 
 
 BOX = {"left": 0, "top": 0, "right": 8, "bottom": 8}

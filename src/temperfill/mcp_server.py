@@ -142,8 +142,13 @@ class Eraser:
             images.check_output(path, picture, options.layer)
             inpainter = self._inpainter = self._inpainter or self.load()
 
+            told = 0
+
             def on_progress(done: int, total: int) -> None:
-                anyio.from_thread.run(context.report_progress, done, total)
+                nonlocal told
+                if done > told:  # it is called more often, and the protocol wants each report to be higher
+                    told = done
+                    anyio.from_thread.run(context.report_progress, done, total)
 
             result = inpainter.complete(picture, hole, None, options, on_progress)
             images.save_picture(path, result)
