@@ -21,10 +21,10 @@ from temperfill import evaluate, masks
 from temperfill.config import EvaluationConfig, GeneratorConfig, MetricsConfig
 from temperfill.evaluate import composites, entrants, inputs
 from temperfill.evaluate.inputs import drawn, mask_kinds
+from temperfill.geometry import SizeRule
 from temperfill.inpainter import Inpainter
 from temperfill.methods.contract import Abilities
 from temperfill.nets.generator import Generator
-from temperfill.tensors import SizeRule
 from temperfill.weights_files import save_generator
 
 SIZE = 48

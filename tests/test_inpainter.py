@@ -24,13 +24,13 @@ from torch import Tensor
 import temperfill
 from temperfill import images, methods, regions
 from temperfill.config import GeneratorConfig
+from temperfill.geometry import SizeRule
 from temperfill.inpainter import Inpainter, choose_device, fill, load_method, plan
 from temperfill.inpainter import inpainter as inpainter_module
 from temperfill.methods.contract import Abilities
 from temperfill.methods.ours import Ours
 from temperfill.nets.generator import CellSources, Generator
 from temperfill.options import FillOptions
-from temperfill.tensors import SizeRule
 from temperfill.weights_files import save_generator
 
 log = logging.getLogger(__name__)

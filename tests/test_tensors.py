@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from temperfill.tensors import SizeRule, Watched, as_plane, check_image_mask, composite
+from temperfill.geometry import SizeRule
+from temperfill.tensors import Watched, as_plane, check_image_mask, composite
 
 
 def test_what_keeps_the_conventions_passes() -> None:

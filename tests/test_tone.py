@@ -7,10 +7,10 @@ import pytest
 import torch
 from torch import Tensor
 
+from temperfill.geometry import SizeRule
 from temperfill.inpainter import Inpainter, tone
 from temperfill.inpainter.tone import match_tone
 from temperfill.methods.contract import Abilities
-from temperfill.tensors import SizeRule
 
 LEVEL = 1 / 255
 

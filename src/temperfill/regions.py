@@ -8,9 +8,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
-from temperfill.tensors import Box
+from temperfill.distances import boxes_of, depth, label, nearest_known
+from temperfill.geometry import Box
 
 Hole = NDArray[np.bool_]
 
@@ -46,7 +46,7 @@ def dilate(hole: Hole, radius: int) -> Hole:
     result = hole.copy()
     for box in hole_boxes(hole, radius):
         near = _slices(grow(box, radius, hole.shape))
-        result[near] |= ndimage.distance_transform_edt(~hole[near]) <= radius
+        result[near] |= depth(~hole[near]) <= radius
     return result
 
 
@@ -72,7 +72,7 @@ def feather(
         # Around a pixel of the box, what is nearer than the radius lies in here; further off the distance may be wrong.
         around = grow(box, radius, hole.shape)
         near, top, left = _slices(around), box[0] - around[0], box[1] - around[1]
-        distance, nearest = ndimage.distance_transform_edt(hole[near], return_indices=True)
+        distance, *nearest = nearest_known(hole[near])
         own = np.zeros(distance.shape, bool)
         own[top : top + box[2] - box[0], left : left + box[3] - box[1]] = True
         ramp = hole[near] & own & (distance <= radius)
@@ -177,11 +177,11 @@ def _label(hole: Hole) -> tuple[NDArray[np.int32], list[Box]]:
     """Numbers the connected parts from 1 on, on a grid of coarse cells, and gives their boxes in pixels."""
     height, width = hole.shape
     padded = np.pad(hole, ((0, -height % _CELL), (0, -width % _CELL)))
-    cells = padded.reshape(padded.shape[0] // _CELL, _CELL, padded.shape[1] // _CELL, _CELL).any((1, 3))
-    labels, _ = ndimage.label(cells, np.ones((3, 3)))
+    cells: Hole = padded.reshape(padded.shape[0] // _CELL, _CELL, padded.shape[1] // _CELL, _CELL).max((1, 3))
+    labels, count = label(cells)
     found = [
-        (y.start * _CELL, x.start * _CELL, min(y.stop * _CELL, height), min(x.stop * _CELL, width))
-        for y, x in ndimage.find_objects(labels)
+        (top * _CELL, left * _CELL, min(bottom * _CELL, height), min(right * _CELL, width))
+        for top, left, bottom, right in boxes_of(labels, count)
     ]
     return labels, found
 
@@ -227,7 +227,7 @@ def _pieces(box: Box, part: Hole) -> tuple[list[tuple[Box, Hole]], float]:
     step = LIMIT - 2 * CONTEXT
     if max(box[2] - box[0], box[3] - box[1]) <= step:
         return [(box, part)], 0.0
-    thickness = ndimage.distance_transform_edt(np.pad(part, 1))[1:-1, 1:-1]
+    thickness = depth(np.pad(part, 1))[1:-1, 1:-1]
     # Pixels near to where the rim is far away: corners and short tails belong to the bulk.
     thick = part & dilate(thickness > _THIN, 2 * _THIN)
     thin = part & ~thick

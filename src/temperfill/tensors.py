@@ -16,15 +16,11 @@ name                       shape            values
 """
 
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
-
-Box = tuple[int, int, int, int]
-"""Top, left, bottom, right of a part of a picture or map; the last two lie outside."""
 
 
 def check_image_mask(image: Tensor, mask: Tensor, sketch: Tensor | None = None) -> None:
@@ -103,24 +99,6 @@ def composite(refined: Tensor, image: Tensor, mask: Tensor) -> Tensor:
         (B, 3, H, W) in the dtype of ``image``.
     """
     return torch.where(mask > 0.5, refined.to(image.dtype), image)
-
-
-@dataclass(frozen=True)
-class SizeRule:
-    """The picture sizes that a method accepts; whoever calls the method pads to them.
-
-    Attributes:
-        multiple: height and width must be multiples of it, in pixels.
-        minimum: smallest height and width, in pixels.
-    """
-
-    multiple: int = 1
-    minimum: int = 1
-
-    def __post_init__(self) -> None:
-        """Raises ValueError for a value below 1."""
-        if self.multiple < 1 or self.minimum < 1:
-            raise ValueError(f"multiple and minimum must be at least 1, got {self.multiple} and {self.minimum}")
 
 
 class Watched(TorchFunctionMode):

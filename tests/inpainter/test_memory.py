@@ -8,12 +8,12 @@ import pytest
 import torch
 
 from temperfill.errors import MemoryShortage
+from temperfill.geometry import SizeRule
 from temperfill.inpainter import memory
 from temperfill.inpainter.memory import Scale
 from temperfill.inpainter.plan import ScaledWindow
 from temperfill.methods.contract import Abilities
 from temperfill.options import FillOptions
-from temperfill.tensors import SizeRule
 
 
 class Filler:

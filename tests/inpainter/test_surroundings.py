@@ -124,7 +124,7 @@ def test_without_anything_known_all_is_grey() -> None:
 
 def test_no_distances_are_measured_where_nothing_is_to_be_continued(monkeypatch: pytest.MonkeyPatch) -> None:
     """They took nine tenths of the time before the first progress of a large picture."""
-    monkeypatch.setattr(surroundings, "ndimage", None)
+    monkeypatch.setattr(surroundings, "nearest_known", None)
     rgb, hole = np.full((30, 40, 3), 0.5, np.float32), np.zeros((30, 40), bool)
     hole[10:20, 10:20] = True
     continue_colours(rgb, hole, np.zeros_like(hole))

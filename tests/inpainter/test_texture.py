@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 from torch import Tensor
 
+from temperfill.geometry import SizeRule
 from temperfill.inpainter import Inpainter, texture
 from temperfill.inpainter.plan import copies, divide
 from temperfill.methods.contract import Abilities
 from temperfill.options import FillOptions
-from temperfill.tensors import SizeRule
 
 
 class Mean:

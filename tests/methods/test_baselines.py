@@ -10,9 +10,10 @@ import pytest
 import torch
 from skimage.restoration import inpaint_biharmonic
 
+from temperfill.geometry import SizeRule
 from temperfill.methods import biharmonic, opencv
 from temperfill.methods.contract import PlainMethod
-from temperfill.tensors import SizeRule, composite
+from temperfill.tensors import composite
 
 cv2 = pytest.importorskip("cv2")
 Load = Callable[..., PlainMethod]

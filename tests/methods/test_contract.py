@@ -17,6 +17,7 @@ from torch import Tensor
 from temperfill import methods
 from temperfill.config import GeneratorConfig
 from temperfill.errors import InputError
+from temperfill.geometry import SizeRule
 from temperfill.inpainter import Inpainter, fill
 from temperfill.methods.contract import Abilities, Method, Plain, plain
 from temperfill.methods.ours import Ours
@@ -30,7 +31,6 @@ from temperfill.systems.lama import LamaConfig
 from temperfill.systems.partialconv import PartialConvConfig
 from temperfill.systems.table import BASELINES, UNTRAINED, generator_class, published
 from temperfill.systems.wavefill import WaveFillConfig
-from temperfill.tensors import SizeRule
 from temperfill.weights_files import save_generator
 
 CONFIGS: dict[str, Any] = {

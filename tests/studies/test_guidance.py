@@ -11,8 +11,8 @@ from torch import Tensor
 
 from temperfill import evaluate, sketch, studies
 from temperfill.config import EvaluationConfig, MetricsConfig
+from temperfill.geometry import SizeRule
 from temperfill.methods.contract import Abilities
-from temperfill.tensors import SizeRule
 
 SIZE = 64
 

@@ -8,7 +8,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from temperfill.attention.patches import key_mask, pad_to_patch, reduce_mask, roll, unroll_keys, unroll_queries
-from temperfill.tensors import Box
+from temperfill.geometry import Box
 
 Attend = Callable[[Tensor, Tensor, Tensor, Tensor], Tensor]
 """Queries (B, heads, N, d), keys (B, heads, M, d), values (B, heads, M, e) and masked (B, M) to (B, heads, N, e)."""

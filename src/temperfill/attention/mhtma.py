@@ -23,7 +23,8 @@ from temperfill.attention.scores import (
     weighty_keys,
 )
 from temperfill.attention.temperature import TemperatureKind, TemperatureNetwork, temperature_source
-from temperfill.tensors import Box, is_plain_inference
+from temperfill.geometry import Box
+from temperfill.tensors import is_plain_inference
 
 _NEAREST_ZERO = 1e-3
 """Least size of a temperature of either sign: no similarity over it outweighs lambda, so masked keys stay without

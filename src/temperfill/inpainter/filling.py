@@ -14,10 +14,11 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from temperfill.errors import InputError
+from temperfill.geometry import SizeRule
 from temperfill.methods import load
 from temperfill.methods.contract import Method, Plain, plain
 from temperfill.options import Precision
-from temperfill.tensors import SizeRule, check_image_mask, composite
+from temperfill.tensors import check_image_mask, composite
 
 Arithmetic = Literal["fp32", "bf16", "fp16"]
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}

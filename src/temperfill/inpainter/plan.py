@@ -16,9 +16,9 @@ from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from temperfill import regions
+from temperfill.distances import depth, grown
 from temperfill.options import FillOptions
 
 WHOLE_PIXELS = 640 * 640
@@ -156,7 +156,7 @@ def _touches(window: ScaledWindow, known: Hole) -> bool:
     own[box[0] - top : box[2] - top, box[1] - left : box[3] - left] = window.hole[
         inside[0] : inside[2], inside[1] : inside[3]
     ]
-    return bool((ndimage.binary_dilation(own) & known[top:bottom, left:right]).any())
+    return bool((grown(own, corners=False) & known[top:bottom, left:right]).any())
 
 
 def _factor(hole: Hole, options: FillOptions) -> int:
@@ -172,4 +172,4 @@ def _across(hole: Hole) -> float:
     if not hole.any():
         return 0.0
     top, left, bottom, right = regions.bounds(hole)
-    return float(2 * ndimage.distance_transform_edt(np.pad(hole[top:bottom, left:right], 1)).max())
+    return float(2 * depth(np.pad(hole[top:bottom, left:right], 1)).max())

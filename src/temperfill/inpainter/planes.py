@@ -9,10 +9,11 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor
 
+from temperfill.geometry import Box
 from temperfill.inpainter.plan import CELL
 from temperfill.inpainter.surroundings import Array, Hole, continue_colours
 from temperfill.regions import Window
-from temperfill.tensors import Box, composite
+from temperfill.tensors import composite
 
 
 @dataclass(frozen=True)

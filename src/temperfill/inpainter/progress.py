@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from temperfill.tensors import Box
+from temperfill.geometry import Box
 
 OnProgress = Callable[[int, int], None]
 """Called with the steps that are done and their number; what it raises ends the work."""

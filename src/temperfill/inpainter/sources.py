@@ -7,12 +7,12 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from temperfill.geometry import Box, SizeRule
 from temperfill.inpainter.filling import pad
 from temperfill.inpainter.plan import CELL, ScaledWindow
 from temperfill.inpainter.planes import Hole, Planes
 from temperfill.inpainter.texture import Copied
 from temperfill.methods.contract import FindSources
-from temperfill.tensors import Box, SizeRule
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ from collections.abc import Iterator
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 
 from temperfill import regions
+from temperfill.distances import nearest_known
 
 Array = NDArray[np.float32]
 Hole = NDArray[np.bool_]
@@ -44,7 +44,7 @@ def continue_colours(rgb: Array, hole: Hole, target: Hole) -> None:
     if hole.all():
         rgb[target] = GREY
         return
-    distance, nearest = ndimage.distance_transform_edt(hole, return_indices=True)
+    distance, *nearest = nearest_known(hole)
     depth = np.ceil(distance).astype(np.int64)
     rgb[target] = rgb[nearest[0][target], nearest[1][target]]
     seen = ~hole
@@ -56,7 +56,7 @@ def continue_colours(rgb: Array, hole: Hole, target: Hole) -> None:
         seen[rows, columns] = True
     deep = target & (depth > _LAYERS)
     if deep.any():
-        rows, columns = ndimage.distance_transform_edt(~seen, return_distances=False, return_indices=True)
+        _, rows, columns = nearest_known(~seen)
         rgb[deep] = rgb[rows[deep], columns[deep]]
 
 

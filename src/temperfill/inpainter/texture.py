@@ -11,12 +11,12 @@ import numpy as np
 import torch
 
 from temperfill import regions
+from temperfill.geometry import Box
 from temperfill.inpainter.planes import Array, Hole
 from temperfill.inpainter.progress import FillProgress
 from temperfill.inpainter.surroundings import bound, parts_and_colours
 from temperfill.synthesis import Synthesis, synthesise
 from temperfill.synthesis.grain import continue_grain
-from temperfill.tensors import Box
 
 STEPS = 8
 """Of the progress of a window, taken by the copying."""

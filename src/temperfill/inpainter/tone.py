@@ -12,9 +12,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy import fft, ndimage
+from scipy import fft
 
 from temperfill import regions
+from temperfill.distances import grown
 
 _SMOOTH = 0.05  # deviation of the colours on both sides, from which a place counts half as much as on a plain one
 _MOST = 0.15  # difference of both sides from which on it is believed no more
@@ -48,8 +49,7 @@ def match_tone(filled: Array, hole: Hole, known: Hole) -> None:
 
 def _change(filled: Array, hole: Hole, known: Hole) -> Array | None:
     """(H, W, 3) to be added, or None where there is no rim."""
-    square = np.ones((3, 3), bool)
-    rows, columns = np.nonzero(ndimage.binary_dilation(hole, square) & ndimage.binary_dilation(known, square))
+    rows, columns = np.nonzero(grown(hole) & grown(known))
     if not len(rows):
         return None
     (mean, variance), (known_mean, known_variance) = (

@@ -7,9 +7,9 @@ from typing import Protocol, runtime_checkable
 
 from torch import Tensor
 
+from temperfill.geometry import SizeRule
 from temperfill.nets.generator import CellSources
 from temperfill.nets.network import Network
-from temperfill.tensors import SizeRule
 
 Plain = Callable[[Tensor, Tensor], Tensor]
 """A function of image (B, 3, H, W) in [0, 1] and mask (B, 1, H, W), 1 = missing, that gives (B, 3, H, W)."""

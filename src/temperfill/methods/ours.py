@@ -8,10 +8,10 @@ from torch import Tensor
 
 from temperfill import methods, regions
 from temperfill.attention import MHTMA
+from temperfill.geometry import Box, SizeRule
 from temperfill.methods.contract import Abilities
 from temperfill.nets.generator import CellSources, Generator
 from temperfill.options import DEFAULT_MODEL
-from temperfill.tensors import Box, SizeRule
 from temperfill.weights_files import load_generator
 
 QUERY_TILES = (16384, 4096, 1024)

@@ -14,11 +14,12 @@ from torch import Tensor, nn
 from temperfill.attention import MHTMA, GivenTemperature, Tempered
 from temperfill.attention.patches import key_mask, pad_to_patch
 from temperfill.config import GeneratorConfig
+from temperfill.geometry import Box, SizeRule
 from temperfill.nets.layers import Widths, encoder, gated_chain, last_width, plain_output
 from temperfill.nets.network import GeneratorOutput, Network
 from temperfill.nets.parts import crop, inputs_of, surround
 from temperfill.nets.refinement import STRIDE, RefinementNetwork
-from temperfill.tensors import Box, SizeRule, as_plane, composite
+from temperfill.tensors import as_plane, composite
 
 # Mean colour of ImageNet in [0, 1], with which the hole is filled before the first convolution.
 HOLE_COLOUR = (0.485, 0.456, 0.406)

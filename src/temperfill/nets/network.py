@@ -4,7 +4,7 @@ from typing import Any, ClassVar, NamedTuple
 
 from torch import Tensor, nn
 
-from temperfill.tensors import SizeRule
+from temperfill.geometry import SizeRule
 
 
 class GeneratorOutput(NamedTuple):

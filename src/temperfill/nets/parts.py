@@ -5,8 +5,8 @@ from typing import NamedTuple
 
 from torch import Tensor, nn
 
+from temperfill.geometry import Box
 from temperfill.nets.layers import GatedConv2d, UpGatedConv2d
-from temperfill.tensors import Box
 
 Interval = tuple[int, int]
 """First and last position along one axis, both inside."""

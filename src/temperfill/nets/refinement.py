@@ -9,9 +9,9 @@ from torch import Tensor, nn
 
 from temperfill.attention import ATMA, MHTMA, ContextualAttention, Tempered
 from temperfill.config import GeneratorConfig
+from temperfill.geometry import Box
 from temperfill.nets.layers import GatedConv2d, Widths, encoder, gated_chain, last_width, plain_output
 from temperfill.nets.parts import Interval, Part, crop, inputs_of
-from temperfill.tensors import Box
 
 STRIDE = 4
 """Pixels between features."""

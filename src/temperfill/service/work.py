@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 
 from temperfill import images
 from temperfill.errors import InputError, MemoryShortage
+from temperfill.geometry import Box
 from temperfill.service.forms import LOSSLESS, SOURCES_OPTIONS, Form
 from temperfill.service.refusals import Refusal
-from temperfill.tensors import Box
 
 if TYPE_CHECKING:  # torch is imported while the model is loaded, behind the first answers
     from temperfill.inpainter import Inpainter

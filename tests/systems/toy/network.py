@@ -4,8 +4,8 @@ import torch
 from temperfill.systems.toy import ToyConfig
 from torch import Tensor, nn
 
+from temperfill.geometry import SizeRule
 from temperfill.nets.network import GeneratorOutput, Network
-from temperfill.tensors import SizeRule
 
 
 class Toy(Network):

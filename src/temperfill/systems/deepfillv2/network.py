@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from temperfill.attention import ContextualAttention, Tempered
 from temperfill.attention.patches import reduce_mask
+from temperfill.geometry import SizeRule
 from temperfill.nets.layers import GatedConv2d, double
 from temperfill.nets.network import GeneratorOutput, Network
 from temperfill.systems.deepfillv2 import DeepFillV2Config
-from temperfill.tensors import SizeRule, as_plane, composite
+from temperfill.tensors import as_plane, composite
 
 STRIDE = 4
 

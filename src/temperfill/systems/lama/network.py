@@ -8,9 +8,10 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from temperfill.geometry import SizeRule
 from temperfill.nets.network import GeneratorOutput, Network
 from temperfill.systems.lama import LamaConfig
-from temperfill.tensors import SizeRule, as_plane
+from temperfill.tensors import as_plane
 
 STEPS = 3
 """Halvings of the size."""

@@ -4,10 +4,11 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from temperfill.geometry import SizeRule
 from temperfill.nets.layers import double
 from temperfill.nets.network import GeneratorOutput, Network
 from temperfill.systems.partialconv import PartialConvConfig
-from temperfill.tensors import SizeRule, as_plane
+from temperfill.tensors import as_plane
 
 # Channels in units of the width, kernel size; every layer of the encoder halves the size.
 ENCODER = ((1, 7), (2, 5), (4, 5), (8, 3), (8, 3), (8, 3), (8, 3))

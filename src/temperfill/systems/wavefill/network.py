@@ -9,12 +9,13 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 from torch.nn.utils.parametrizations import spectral_norm
 
+from temperfill.geometry import SizeRule
 from temperfill.nets.layers import double
 from temperfill.nets.network import GeneratorOutput, Network
 from temperfill.systems.wavefill import MINIMUM, WaveFillConfig
 from temperfill.systems.wavefill.self_attention import SelfAttention, attend
 from temperfill.systems.wavefill.wavelet import haar, unhaar
-from temperfill.tensors import SizeRule, as_plane
+from temperfill.tensors import as_plane
 
 STRIDE = 4
 DILATIONS = (1, 1, 1, 2, 4, 8, 16, 1, 1)

@@ -1,0 +1,133 @@
+"""Distances from what is known, and connected parts, of masks (H, W).
+
+Distances are Euclidean and exact, in pixels.
+"""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Hole = NDArray[np.bool_]
+Numbers = NDArray[np.int64]
+
+
+def nearest_known(hole: Hole) -> tuple[NDArray[np.float64], Numbers, Numbers]:
+    """The nearest pixel outside a hole, and how far it is.
+
+    First along columns, then along rows, where the nearest column never moves back as one goes on (Meijster, Roerdink
+    and Hesselink, A General Algorithm for Computing Distance Transforms in Linear Time, 2000): it is searched between
+    those of the places before and after, at every second place, at every place between, and so on.
+
+    Args:
+        hole: (H, W), True = missing; something must be known.
+
+    Returns:
+        Distances, rows and columns, (H, W) each; of known pixels 0 and their own.
+    """
+    height, width = hole.shape
+    rows = _nearest_in_columns(hole)
+    far = np.square(np.arange(height)[:, None] - rows)
+    far[rows < 0] = 4 * (height**2 + width**2)
+    columns = np.empty((height, width), np.int64)
+    inside = np.flatnonzero(hole.any(1))
+    columns[:] = np.arange(width)
+    columns[inside] = _nearest_columns(far[inside])
+    found = rows[np.arange(height)[:, None], columns]
+    distance = np.sqrt(np.square(found - np.arange(height)[:, None]) + np.square(columns - np.arange(width)))
+    return distance, found, columns
+
+
+def depth(hole: Hole) -> NDArray[np.float64]:
+    """(H, W), how far each pixel of a hole is from the nearest one outside, which there must be; 0 outside."""
+    return nearest_known(hole)[0]
+
+
+def label(parts: Hole) -> tuple[NDArray[np.int32], int]:
+    """Numbers 8-connected parts from 1 on, in the order of their first pixels, row by row.
+
+    Args:
+        parts: (H, W).
+
+    Returns:
+        (H, W), 0 = none, and how many there are.
+    """
+    height, width = parts.shape
+    outside = height * width
+    number = np.full((height + 2, width + 2), outside, np.int64)
+    number[1:-1, 1:-1] = np.where(parts, np.arange(outside).reshape(height, width), outside)
+    before = None
+    while before is None or not np.array_equal(number, before):
+        before = number.copy()
+        wide = np.minimum(np.minimum(number[:, :-2], number[:, 2:]), number[:, 1:-1])
+        least = np.minimum(np.minimum(wide[:-2], wide[2:]), wide[1:-1])[parts]
+        # Each part's first known pixel takes the smaller number over, and all that point to it follow.
+        flat = np.append(number[1:-1, 1:-1].ravel(), outside)
+        np.minimum.at(flat, flat[:-1].reshape(parts.shape)[parts], least)
+        for _ in range(4):
+            flat = flat[flat]
+        number[1:-1, 1:-1] = flat[:-1].reshape(parts.shape)
+    firsts, order = np.unique(number[1:-1, 1:-1][parts], return_inverse=True)
+    labels = np.zeros(parts.shape, np.int32)
+    labels[parts] = order + 1
+    return labels, len(firsts)
+
+
+def boxes_of(labels: NDArray[np.int32], count: int) -> list[tuple[int, int, int, int]]:
+    """Top, left, bottom, right of every numbered part, the last two outside."""
+    rows, columns = np.nonzero(labels)
+    own = labels[rows, columns] - 1
+    low, high = np.full((2, count), max(labels.shape), np.int64), np.zeros((2, count), np.int64)
+    for axis, places in enumerate((rows, columns)):
+        np.minimum.at(low[axis], own, places)
+        np.maximum.at(high[axis], own, places + 1)
+    return [(int(a), int(b), int(c), int(d)) for a, b, c, d in zip(*low, *high, strict=True)]
+
+
+def grown(parts: Hole, corners: bool = True) -> Hole:
+    """Parts with their neighbours: all eight of each pixel, or the four that share a side."""
+    wide = parts.copy()
+    wide[:, 1:] |= parts[:, :-1]
+    wide[:, :-1] |= parts[:, 1:]
+    source, found = wide if corners else parts, wide.copy()
+    found[1:] |= source[:-1]
+    found[:-1] |= source[1:]
+    return found
+
+
+def _nearest_in_columns(hole: Hole) -> Numbers:
+    """(H, W), the nearest known row in the same column, the upper one of two; -1 where there is none."""
+    height = len(hole)
+    own = np.arange(height)[:, None]
+    above = np.maximum.accumulate(np.where(hole, -1, own), 0)
+    below = np.minimum.accumulate(np.where(hole, 2 * height, own)[::-1], 0)[::-1]
+    lower = (above < 0) | (below - own < own - above)
+    found = np.where(lower, below, above)
+    return np.where(found >= height, -1, found)
+
+
+def _nearest_columns(far: Numbers) -> Numbers:
+    """(N, W), in every line the column of the least sum of ``far`` and its squared distance, the first of several."""
+    lines, width = far.shape
+    span = 1 << max(width - 1, 1).bit_length()
+    found = np.zeros((lines, width), np.int64)
+    done = np.empty(0, np.int64)
+    while span >= 1:
+        places = np.arange(0, width, span)
+        asked = np.setdiff1d(places, done)
+        done = places
+        if not len(asked):
+            span //= 2
+            continue
+        low = np.where(asked >= span, found[:, np.maximum(asked - span, 0)], 0)
+        after = asked + span
+        high = np.where(after < width, found[:, np.minimum(after, width - 1)], width - 1)
+        if span == 1 << max(width - 1, 1).bit_length():
+            low, high = np.zeros_like(low), np.full_like(high, width - 1)
+        count = (high - low + 1).ravel()
+        starts = np.concatenate([[0], np.cumsum(count)[:-1]])
+        candidate = np.arange(int(count.sum())) - np.repeat(starts - low.ravel(), count)
+        line = np.repeat(np.repeat(np.arange(lines), len(asked)), count)
+        place = np.repeat(np.tile(asked, lines), count)
+        cost = (far[line, candidate] + np.square(candidate - place)) * width + candidate
+        found[:, asked] = (np.minimum.reduceat(cost, starts) % width).reshape(lines, -1)
+        span //= 2
+    return found
