@@ -46,7 +46,7 @@ HERE = Path(__file__).parent
 FETCHED = HERE / "runtime"
 """Folder of onnxruntime-web."""
 EDITOR = HERE.parent / "src" / "temperfill" / "service" / "page"
-OWN = ("engine.js", "network.js", "pixels.js", "regions.js", "tone.js", "worker.js")
+OWN = ("engine.js", "network.js", "regions.js", "worker.js")
 """Files of this folder that go to those of the editor; the first one replaces the editor's."""
 
 
@@ -71,9 +71,10 @@ def build(output: Path, model: str, onnx: Path | None) -> None:
     with tempfile.TemporaryDirectory() as folder:
         if onnx is None:
             onnx = Path(folder) / "model.onnx"
-            options = ["--part", "network", "--output", str(onnx)]
-            subprocess.run([sys.executable, "-m", "temperfill", "export", model, *options], check=True)
-        assemble(output, FETCHED, onnx, described(onnx))
+            command = [sys.executable, "-m", "temperfill", "export", model, "--output", str(onnx)]
+            subprocess.run(command, check=True)
+        model = described(onnx, Path(folder) / "plain.onnx")
+        assemble(output, FETCHED, Path(folder) / "plain.onnx", model)
     print(f"built {output}; serve it with: python -m http.server --directory {output}")
 
 
@@ -143,12 +144,21 @@ def replaced(text: str, old: str, new: str) -> str:
     return text.replace(old, new)
 
 
-def described(onnx: Path) -> dict[str, str | bool]:
-    """Name and abilities of an exported model, as the service tells those of its own."""
-    from onnx import load
+def described(onnx: Path, plain: Path) -> dict[str, str | bool]:
+    """Name and abilities of an exported model, as the service tells those of its own.
 
-    model = load(onnx, load_external_data=False)
-    inputs = {value.name for value in model.graph.input} - {value.name for value in model.graph.initializer}
+    Args:
+        onnx: file that ``temperfill export`` wrote.
+        plain: where it is written without defaults of its inputs: onnxruntime-web takes no input that has one.
+    """
+    from onnx import load, save
+
+    model = load(onnx)
+    inputs = {value.name for value in model.graph.input}
+    defaults = [tensor for tensor in model.graph.initializer if tensor.name in inputs]
+    for tensor in defaults:
+        model.graph.initializer.remove(tensor)
+    save(model, plain)
     entries = {entry.key: entry.value for entry in model.metadata_props}
     abilities = {f"takes_{name}": name in inputs for name in ("sketch", "avoid", "temperature")}
     return {"name": entries.get("model", onnx.stem), **abilities}

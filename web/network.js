@@ -1,10 +1,11 @@
-// Hides: the network in onnxruntime-web: which of its builds is loaded, on which device it runs, that it is tried out before
+// Hides: the model in onnxruntime-web: which of its builds is loaded, on which device it runs, that it is tried out before
 // it is trusted, and what is done where a device fails.
 
 const ROOT = new URL("../", import.meta.url);
 const BINARIES = { wasm: "ort-wasm-simd-threaded.wasm", webgpu: "ort-wasm-simd-threaded.asyncify.wasm" };
 const [WIDTH, HEIGHT] = [36, 28]; // of the picture that it is tried out with
-const WRONG = 0.01; // difference of two devices from which one of them is wrong
+const WRONG = 3; // difference of two devices, of 255, from which one of them is wrong
+const NOTHING = { type: "uint8", data: Uint8Array.of(0), dims: [1, 1] }; // of marks that are not there
 
 export class Network {
   /** @param {function} tell receives what is being done: "loading", "starting" or "running"; bytes done and in all */
@@ -14,34 +15,35 @@ export class Network {
     this.model = null; // bytes of the file
   }
 
+  /** The faster device of this machine, "wasm" or "webgpu". */
+  async device() {
+    return (await hasGpu()) ? "webgpu" : "wasm";
+  }
+
   /**
-   * Fills one picture. Planes are Float32Array, channel by channel, in [0, 1].
-   * @param {{image: Float32Array, mask: Float32Array, sketch: Float32Array?, avoid: Float32Array?}} planes
-   * @param {string?} device "wasm" or "webgpu"; null for the faster one
-   * @returns {Promise<{composite: Float32Array, device: string, warnings: string[]}>}
+   * Fills one window.
+   * @param {Object} inputs by name {type, data, dims}, as host.js makes them
+   * @param {{device: string, warnings: string[]}} use changed where the device fails
+   * @returns {Promise<Uint8Array>} bytes of the filled window
    */
-  async run(planes, width, height, device) {
-    const chosen = device ?? ((await hasGpu()) ? "webgpu" : "wasm");
-    if (chosen === "wasm") return { ...(await this.runOn("wasm", planes, width, height)), warnings: [] };
+  async run(inputs, use) {
     try {
-      return { ...(await this.runOn("webgpu", planes, width, height)), warnings: [] };
+      return await this.runOn(use.device, inputs);
     } catch (error) {
-      const warnings = [`The graphics card could not be used (WebGPU: ${error.message}), so the processor filled it.`];
-      return { ...(await this.runOn("wasm", planes, width, height)), warnings };
+      if (use.device === "wasm") throw error;
+      use.warnings.push(`The graphics card could not be used (WebGPU: ${error.message}), so the processor filled it.`);
+      use.device = "wasm";
+      return this.runOn("wasm", inputs);
     }
   }
 
-  async runOn(device, planes, width, height) {
+  async runOn(device, inputs) {
     this.sessions[device] ??= this.open(device);
     const { ort, session } = await this.sessions[device].catch((error) => {
       delete this.sessions[device];
       throw error;
     });
-    this.tell("running", 0, 1);
-    const { composite } = await session.run(inputs(ort, session, planes, width, height));
-    const values = await composite.getData();
-    if (!values.every(Number.isFinite)) throw new Error("the result holds values that are not numbers");
-    return { composite: values, device };
+    return compute(ort, session, inputs);
   }
 
   async open(device) {
@@ -86,24 +88,31 @@ async function hasGpu() {
   return Boolean(adapter) && !(adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter);
 }
 
-/** What a network takes: nothing is drawn and nothing protected where there are no such planes. */
-function inputs(ort, session, planes, width, height) {
-  const tensor = (data) => new ort.Tensor("float32", data, [1, data.length / (width * height), height, width]);
-  const taken = session.inputNames.map((name) => [name, tensor(planes[name] ?? new Float32Array(width * height))]);
-  return Object.fromEntries(taken);
+/** The bytes of the output; marks that are not given are none. */
+async function compute(ort, session, inputs) {
+  const feeds = session.inputNames.map((name) => {
+    const { type, data, dims } = inputs[name] ?? NOTHING;
+    return [name, new ort.Tensor(type, data, dims)];
+  });
+  const { composite } = await session.run(Object.fromEntries(feeds));
+  return composite.getData();
 }
 
 /** Drivers and shaders have bugs that show as wrong pictures: two sessions must fill a small one alike. */
 async function compare(ort, session, reference) {
   let seed = 1;
-  const random = () => (seed = (seed * 16807) % 2147483647) / 2147483647;
+  const random = () => (seed = (seed * 16807) % 2147483647) % 256;
   const away = (at) => Math.abs((at % WIDTH) - WIDTH / 2) + Math.abs(Math.floor(at / WIDTH) - HEIGHT / 2);
-  const image = Float32Array.from({ length: 3 * WIDTH * HEIGHT }, random);
-  const mask = Float32Array.from({ length: WIDTH * HEIGHT }, (_, at) => Number(away(at) < 9));
-  const results = [];
-  for (const each of [session, reference]) {
-    const { composite } = await each.run(inputs(ort, each, { image, mask }, WIDTH, HEIGHT));
-    results.push(await composite.getData());
-  }
-  if (!results[0].every((value, at) => Math.abs(value - results[1][at]) < WRONG)) throw new Error("it computes wrongly here");
+  const inputs = {
+    image: { type: "uint8", data: Uint8Array.from({ length: 4 * WIDTH * HEIGHT }, random), dims: [HEIGHT, WIDTH, 4] },
+    mask: {
+      type: "uint8",
+      data: Uint8Array.from({ length: WIDTH * HEIGHT }, (_, at) => (away(at) < 9 ? 255 : 0)),
+      dims: [HEIGHT, WIDTH],
+    },
+    temperature: { type: "float32", data: Float32Array.of(1), dims: [1] },
+    factor: { type: "int64", data: BigInt64Array.of(1n), dims: [1] },
+  };
+  const [one, other] = [await compute(ort, session, inputs), await compute(ort, reference, inputs)];
+  if (!one.every((value, at) => Math.abs(value - other[at]) < WRONG)) throw new Error("it computes wrongly here");
 }

@@ -2,12 +2,10 @@
 // stays responsive. A message is the work of a fill, see `fill` of engine.js; answers are {kind: "progress", state, done,
 // total}, {kind: "done", blob, seconds, warnings, device} and {kind: "failed", text}.
 
+import { fill as fillWindows } from "./host.js";
 import { Network } from "./network.js";
-import { paste, planes, shrinkage, surroundings } from "./pixels.js";
 import { dilate, feather } from "./regions.js";
-import { matchTone } from "./tone.js";
 
-const SIDE = 512; // of what the network sees, pixels
 const ALTERED = "This browser alters pictures that pages read (a protection against being recognised), also those saved here.";
 const ROUNDED = "Browsers round the colours of partly transparent pixels, also outside of the mask.";
 
@@ -28,25 +26,23 @@ async function fill({ image, mask, sketch, avoid, options, device }) {
   const { width, height } = photo;
   const [hole, lines, shunned] = await Promise.all([mask, sketch, avoid].map((file) => file && marksOf(file)));
   const wide = dilate(hole, width, height, Number(options.mask_dilate));
-  const { data, used } = await fillHole(photo, wide, { lines, shunned }, device);
+  const use = { device: device ?? (await network.device()), warnings: [] };
+  tell("running", 0, 1);
+  const filled = await fillWindows((inputs) => network.run(inputs, use), photo, asBytes(wide), {
+    sketch: asBytes(lines),
+    avoid: asBytes(shunned),
+    temperature: Number(options.temperature),
+    onWindow: (done, total) => tell("running", done, total),
+  });
+  const data = new Uint8ClampedArray(filled.buffer);
   feather(data, photo.data, wide, shunned, width, height, Number(options.feather));
   const blob = await fileOf(data, width, height);
-  const warnings = [...used.warnings, ...(isFaithful() ? [] : [ALTERED]), ...(isPartlyTransparent(photo) ? [ROUNDED] : [])];
-  return { blob, warnings, device: used.device, seconds: (performance.now() - start) / 1000 };
+  const warnings = [...use.warnings, ...(isFaithful() ? [] : [ALTERED]), ...(isPartlyTransparent(photo) ? [ROUNDED] : [])];
+  return { blob, warnings, device: use.device, seconds: (performance.now() - start) / 1000 };
 }
 
-/** The picture with its hole filled, by way of a window around all of it. */
-async function fillHole(photo, hole, { lines, shunned }, device) {
-  const { width, height } = photo;
-  const factor = shrinkage(hole, width, height);
-  const box = surroundings(hole, width, height, SIDE * factor); // what is shrunk may as well see more
-  const seen = planes(photo, hole, box, SIDE, factor);
-  const plane = (marks) => marks && planes(photo, marks, box, SIDE, factor).mask;
-  const inputs = { image: seen.image, mask: seen.mask, sketch: plane(lines), avoid: plane(shunned) };
-  const used = await network.run(inputs, seen.width, seen.height, device);
-  matchTone(used.composite, seen.mask, seen.width, seen.height);
-  return { data: paste(photo, hole, box, used.composite, seen).data, used };
-}
+/** Marks as the model takes them, 255 = set. */
+const asBytes = (marks) => marks?.map((value) => 255 * value);
 
 /** A picture file upright as {width, height, data}, data as of ImageData. */
 async function pixelsOf(file) {

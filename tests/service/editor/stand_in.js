@@ -2,7 +2,7 @@
 // processor's and the graphics card's are the same file; the latter's fails.
 
 const isGpu = import.meta.url.includes("webgpu");
-const COLOUR = [40 / 255, 200 / 255, 90 / 255]; // as of fake_server.py
+const COLOUR = [40, 200, 90]; // at temperature 1, as of fake_server.py
 
 export const env = { wasm: {} };
 
@@ -19,13 +19,14 @@ export class Tensor {
 export const InferenceSession = {
   async create() {
     if (isGpu) throw new Error("no such card");
-    return { inputNames: ["image", "mask", "sketch"], run };
+    return { inputNames: ["image", "mask", "sketch", "avoid", "temperature"], run };
   },
 };
 
-async function run({ image, mask }) {
+async function run({ image, mask, temperature }) {
   await fetch(new URL("../hold", import.meta.url));
-  const side = mask.data.length;
-  const filled = image.data.map((value, at) => (mask.data[at % side] > 0.5 ? COLOUR[Math.floor(at / side)] : value));
-  return { composite: new Tensor("float32", filled, image.dims) };
+  const [red, green, blue] = COLOUR;
+  const colour = [red * temperature.data[0], green, blue];
+  const filled = image.data.map((value, at) => (mask.data[at >> 2] > 127 && at % 4 < 3 ? colour[at % 4] : value));
+  return { composite: new Tensor("uint8", filled, image.dims) };
 }

@@ -18,7 +18,7 @@ TYPES = {
     ".json": "application/json",
     ".wasm": "application/wasm",
 }
-ABILITIES = {"takes_sketch": True, "takes_avoid": False, "takes_temperature": False}
+ABILITIES = {"takes_sketch": True, "takes_avoid": True, "takes_temperature": True}
 
 
 def build_module() -> ModuleType:

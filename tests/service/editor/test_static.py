@@ -145,7 +145,7 @@ def test_what_the_engine_lacks_is_grey_and_says_why(visit: EditorPage) -> None:
     page.click("#save [value=no]")
     visit.page.keyboard.press("Control+z")  # marks are back: what is filled again is the same
     visit.page.keyboard.press("f")
-    visit.wait_for_status("Nothing changed from Result 1: .* Mark it otherwise.")
+    visit.wait_for_status("Nothing changed from Result 1: .* Try another temperature.")
 
 
 def test_deep_and_partly_transparent_pictures_are_warned_of(open_editor: OpenEditor, tmp_path: Path) -> None:
@@ -212,19 +212,19 @@ def test_a_network_that_cannot_be_loaded_is_told_of(
 
 
 def tiny_network() -> bytes:
-    """What is missing becomes the mean of what is known, as a file of ONNX."""
+    """What is missing becomes the mean of the picture, as a file of ONNX."""
     onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
     nodes = """
-    tiny (float[B, 3, H, W] image, float[B, 1, H, W] mask, float[B, 1, H, W] sketch) => (float[B, 3, H, W] composite) {
-        one = Constant <value = float {1.0}> ()
-        known = Sub (one, mask)
-        axes = Constant <value = int64[2] {2, 3}> ()
-        shown = Mul (image, known)
-        sum = ReduceSum (shown, axes)
-        pixels = ReduceSum (known, axes)
-        mean = Div (sum, pixels)
-        filled = Mul (mean, mask)
-        composite = Add (shown, filled)
+    tiny (uint8[H, W, C] image, uint8[H, W] mask, uint8[h, w] sketch) => (uint8[H, W, C] composite) {
+        middle = Constant <value = uint8 {127}> ()
+        last = Constant <value = int64[1] {2}> ()
+        both = Constant <value = int64[2] {0, 1}> ()
+        plane = Greater (mask, middle)
+        missing = Unsqueeze (plane, last)
+        values = Cast <to = 1> (image)
+        mean = ReduceMean (values, both)
+        colour = Cast <to = 2> (mean)
+        composite = Where (missing, colour, image)
     }"""
     model = onnx.parser.parse_model(f'<ir_version: 10, opset_import: ["" : 18]>{nodes}')
     onnx.checker.check_model(model)
@@ -249,6 +249,4 @@ def test_the_real_runtime_fills_under_the_policy(open_editor: OpenEditor, pictur
     site.stop()
     original = photo(320, 240)
     assert (saved[~mask] == original[~mask]).all()
-    change = np.abs(saved.astype(int) - original[~mask].mean(0))[mask]
-    assert change.mean() < 45  # the mean, brought to the tone of what lies around it
-    assert (saved[mask] != original[mask]).any(1).mean() > 0.9
+    assert np.abs(saved.astype(int) - original.mean((0, 1)).astype(int))[mask].max() <= 1

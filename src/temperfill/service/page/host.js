@@ -1,5 +1,5 @@
-// Fills a picture of any size with an exported model, in windows around its holes, as temperfill/export/host.py does, where
-// it is explained. Planes are {width, height, data} with a byte per pixel, 1 = set; boxes {top, left, bottom, right}.
+// Hides: how an exported model fills pictures of any size, in windows around their holes: as temperfill/export/host.py does
+// and says. Planes are {width, height, data} with a byte per pixel, 1 = set; boxes {top, left, bottom, right}.
 
 const WHOLE = 640 * 640, CONTEXT = 128, WINDOW = 512, LIMIT = 768, CELL = 4, THICK = 128, SHRUNK = 96, THIN = 48, GRID = 8;
 
