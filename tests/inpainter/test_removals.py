@@ -68,3 +68,25 @@ def test_a_thin_line_across_a_roof_leaves_no_blots(inpainter: Inpainter) -> None
     is_roof = result.mean(-1) < 125
     assert (is_roof != roof)[near].mean() < 0.03
     assert (is_roof != roof)[hole & ~near].mean() < 0.001
+
+
+@pytest.mark.slow
+def test_a_removal_is_the_same_in_a_picture_three_times_as_large(inpainter: Inpainter) -> None:
+    """A jetty between water and a line of trees once left a dark slab in the large one."""
+    y, x = np.mgrid[:700, :720]
+    water = np.stack([120 + y / 20 + 4 * np.sin(y / 3), 125 + y / 24 + 4 * np.sin(y / 3 + x / 30), 130 + y / 30], -1)
+    trees = np.stack([40 + 9 * np.sin(x / 5), 46 + 9 * np.sin(x / 5 + y / 4), 38 + 0 * x], -1)
+    small = Image.fromarray(grainy(np.where((y < 300)[..., None], trees, water), 4))
+    points = [(300, 330), (420, 330), (330, 350), (330, 400)]
+    results = []
+    for factor in (1, 3):
+        image = np.asarray(small.resize((720 * factor, 700 * factor), Image.Resampling.LANCZOS))
+        hole = stroke(image.shape, [(factor * across, factor * down) for across, down in points], 57 * factor)
+        result = Image.fromarray(filled(inpainter, image, hole))
+        results.append(np.asarray(result.resize(small.size, Image.Resampling.BOX)).astype(float))
+    hole = stroke((700, 720), points, 57)
+    apart = np.abs(results[0] - results[1])[hole].mean()
+    assert apart < 8
+    in_water = hole & (y > 320)
+    for result in results:
+        assert np.percentile((result @ LUMA)[in_water], 1) > 100
