@@ -350,3 +350,63 @@ def test_the_page_says_what_a_saved_file_lacks(open_editor: OpenEditor, server: 
     editor.page.keyboard.press("Control+s")
     assert "leaves out what the camera noted (EXIF)" in editor.page.locator("#save-note").inner_text()
     editor.page.click("#save [value=no]")
+
+
+def test_versions_are_named_and_deleted_and_undo_brings_one_back(editor: EditorPage) -> None:
+    page = editor.page
+    shown = page.locator("#history li:visible")
+    editor.fill()
+    page.click("#version-button")
+    page.fill("#version-name", "without the boat")
+    page.keyboard.press("Enter")
+    page.keyboard.press("Escape")
+    editor.wait_for_title("without the boat")
+    editor.fill()
+    page.click("#version-button")
+    page.click("[data-action=delete-version]")
+    editor.wait_for_title("Photo")
+    assert shown.all_inner_texts() == ["Photo", "without the boat"]
+    page.wait_for_timeout(600)
+    page.reload()
+    editor.wait_for_status("as you left it")
+    assert shown.all_inner_texts() == ["Photo", "without the boat"]
+    page.keyboard.press("PageDown")
+    editor.wait_for_title("without the boat")
+    page.click("#version-button")
+    page.click("[data-action=delete-version]")
+    editor.wait_for_title("Photo")
+    page.keyboard.press("Control+z")
+    editor.wait_for_title("without the boat")
+    assert shown.count() == 2
+
+
+def test_results_are_written_to_a_chosen_folder_and_the_next_photo_is_opened(
+    editor: EditorPage, tmp_path: Path
+) -> None:
+    page = editor.page
+    names = [f"walk-{number}.png" for number in (1, 2)]
+    for number, name in enumerate(names):
+        Image.fromarray(photo(320, 240, seed=number)).save(tmp_path / name)
+    page.keyboard.press("Delete")
+    page.set_input_files("#photo-file", [tmp_path / name for name in names])
+    editor.wait_for_status("walk-1.png is open")
+    page.evaluate(
+        """() => {
+          window.written = [];
+          const file = (name) => ({ name, createWritable: async () => ({
+            write: async (blob) => window.written.push([name, blob.type]), close: async () => {} }) });
+          window.showDirectoryPicker = async () => ({ getFileHandle: async (name) => file(name) });
+        }"""
+    )
+    for name in names:
+        editor.stroke([editor.centre])
+        editor.fill()
+        page.click("[data-action=save]")
+        page.locator("#place-to-save [value=folder]").evaluate("(option) => { option.hidden = false; }")
+        page.select_option("#place-to-save", "folder")
+        page.click("#save [value=yes]")
+        editor.wait_for_status(f"Saved as {Path(name).stem}-filled.png")
+        page.keyboard.press("n")
+        editor.wait_for_status("walk-2.png is open|Saved")
+    assert page.evaluate("window.written") == [[f"walk-{n}-filled.png", "image/png"] for n in (1, 2)]
+    assert page.locator("#queue").evaluate("(list) => list.selectedOptions[0].text") == "2 of 2: walk-2.png, saved"

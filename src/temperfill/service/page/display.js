@@ -168,6 +168,7 @@ function displayVersion({ results, comparing }, stage) {
   const version = results.shown;
   if (!version) return;
   find("#version-title").textContent = version.title;
+  if (find("#version-name") !== document.activeElement) find("#version-name").value = version.title;
   find("#version-details").textContent = details(version);
   find("[data-action=compare]").setAttribute("aria-pressed", String(comparing));
   displayDivider(stage);

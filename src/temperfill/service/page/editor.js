@@ -252,6 +252,26 @@ export class Editor {
 
   // Versions ---------------------------------------------------------------------------------------------------------
 
+  /** Takes the version on show out of the strip; undo brings it back. */
+  async delete() {
+    const version = this.results.shown;
+    if (!version.parent) return;
+    const next = version.parent.gone ? this.results.neighbour(-1) : version.parent;
+    version.gone = true;
+    this.session.update(version);
+    await this.choose(next);
+    say(`${version.title} deleted. Undo brings it back.`);
+  }
+
+  /** Gives the version on show another name; none gives back the one that it had. */
+  rename(title) {
+    const version = this.results.shown;
+    version.title = title.trim() || `Result ${version.id}`;
+    this.session.update(version);
+    this.results.mark();
+    this.changed();
+  }
+
   async compare(on) {
     this.comparing = on;
     const { box } = this.results.shown;

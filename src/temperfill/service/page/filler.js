@@ -57,7 +57,7 @@ export class Filler {
     this.refresh();
     if (this.current) return;
     await this.working(async () => {
-      while (editor.results.tries(work).length < TRIES && !this.panel.hidden) {
+      while (this.tries(work).length < TRIES && !this.panel.hidden) {
         const version = await this.ask(work, box, options);
         this.refresh();
         if (!version) return;
@@ -170,11 +170,16 @@ export class Filler {
     await this.current.task?.cancel();
   }
 
+  /** Tries that were not deleted. */
+  tries(work) {
+    return this.editor.results.tries(work).filter((version) => !version.gone);
+  }
+
   /** Brings the panel of tries up to date; it closes with the last version that they belong to. */
   refresh() {
     if (this.panel.hidden) return;
     const { results } = this.editor;
-    const tries = results.tries(results.shown?.work).slice(-TRIES);
+    const tries = this.tries(results.shown?.work).slice(-TRIES);
     if (!tries.length) {
       this.close();
       return;

@@ -86,7 +86,7 @@ export function actionOf(event) {
   const mod = IS_MAC ? event.metaKey : event.ctrlKey && !thirdLevel;
   if ((event.altKey && !thirdLevel) || (IS_MAC ? event.ctrlKey : event.metaKey) || event.isComposing) return null;
   const target = event.target instanceof Element ? event.target : document.body;
-  if (!mod && event.key !== "Escape" && target.closest("input[type=number], select, dialog, [popover]")) return null;
+  if (!mod && event.key !== "Escape" && target.closest("input:is([type=number], [type=text]), select, dialog, [popover]")) return null;
   const key = event.key.length === 1 ? event.key.toUpperCase() : event.key;
   if (target.matches("input[type=range]") && /^Page/.test(key)) return null;
   const letter = /^[A-Z]$/.test(key) || key.length > 1;

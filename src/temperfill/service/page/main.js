@@ -86,6 +86,7 @@ const ACTIONS = {
   tries: () => editor.attempt(() => editor.filler.tryMore()),
   "close-tries": () => editor.filler.close(),
   before: () => peek(true),
+  "delete-version": () => editor.attempt(() => editor.delete()),
   compare: () => editor.attempt(() => editor.compare(!editor.comparing)),
   previous: () => editor.attempt(() => editor.choose(results.neighbour(-1))),
   next: () => editor.attempt(() => editor.choose(results.neighbour(1))),
@@ -266,6 +267,7 @@ for (const input of document.querySelectorAll("#options [name]")) {
     editor.set({ [input.name]: input.type === "number" ? Number(input.value) : input.value });
   });
 }
+find("#version-name").addEventListener("change", (event) => editor.rename(event.target.value));
 for (const button of document.querySelectorAll("[data-protect]")) {
   button.addEventListener("click", () => {
     brush.erases = button.dataset.protect === "off";

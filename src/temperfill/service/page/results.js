@@ -75,7 +75,7 @@ export class Results {
 
   append(content, raster) {
     const id = this.versions.length;
-    const version = { id, ...content, raster };
+    const version = { id, gone: false, ...content, raster };
     version.small ??= thumbnail(raster, version.box, THUMBNAIL);
     version.button = this.entry(version);
     this.versions.push(version);
@@ -93,6 +93,7 @@ export class Results {
   /** To be called once the version is on the stage: frees what is not in sight. */
   show(version) {
     this.shown = version;
+    version.gone = false; // undo brings back what was deleted
     for (const each of this.versions) {
       if (each === version || each === version.parent) continue;
       each.raster?.close();
@@ -103,8 +104,9 @@ export class Results {
 
   /** The neighbour of the version on show, or itself at an end. */
   neighbour(step) {
-    const at = this.versions.indexOf(this.shown) + step;
-    return this.versions[Math.min(Math.max(at, 0), this.versions.length - 1)];
+    const there = this.versions.filter((version) => !version.gone || version === this.shown);
+    const at = there.indexOf(this.shown) + step;
+    return there[Math.min(Math.max(at, 0), there.length - 1)];
   }
 
   /** Whether the version on show has work in it that no saved file has. */
@@ -116,9 +118,7 @@ export class Results {
   entry(version) {
     const button = document.createElement("button");
     const picture = Object.assign(document.createElement("img"), { src: version.small, alt: "" });
-    const label = document.createElement("span");
-    label.textContent = version.title.replace("Result ", "");
-    button.append(picture, label);
+    button.append(picture, document.createElement("span"));
     button.addEventListener("click", () => this.onChoose(version));
     const item = document.createElement("li");
     item.append(button);
@@ -131,6 +131,8 @@ export class Results {
     for (const version of this.versions) {
       const { button } = version;
       button.setAttribute("aria-current", String(version === this.shown));
+      button.parentElement.hidden = version.gone;
+      button.querySelector("span").textContent = version.title.replace("Result ", "");
       button.title = version.parent ? `${version.title}, from ${version.parent.title}, ${details(version)}` : version.title;
       button.setAttribute("aria-label", button.title);
     }

@@ -52,8 +52,8 @@ export class Session {
 
   /** Keeps a version, whose files never change. */
   add(version) {
-    const { id, blob, shown, name, title, box, options, seconds, saved, small, crop, parent, work } = version;
-    const plain = { id, blob, name, title, box, options, seconds, saved, small, crop };
+    const { id, blob, shown, name, title, gone, box, options, seconds, saved, small, crop, parent, work } = version;
+    const plain = { id, blob, gone, name, title, box, options, seconds, saved, small, crop };
     const kept = { ...plain, token: this.token, shown: shown === blob ? null : shown, parent: parent?.id ?? null };
     kept.work = work ? { ...work, parent: work.parent.id } : null;
     this.write((store) => store.put(kept, `version ${id}`));
