@@ -191,14 +191,13 @@ def test_the_file_says_what_it_is(whole: Path) -> None:
     assert json.loads(metadata["config"])["attention"] == "mhtma"
     assert {"model", "sha256", "terms", "temperfill"} <= set(metadata)
     assert [plane.name for plane in model.graph.input] == [
-        "image", "mask", "hidden", "avoid", "temperature", "factor",
+        "image", "mask", "hidden", "sketch", "avoid", "temperature", "factor",
     ]  # fmt: skip
     opened = session(str(whole))
-    assert [plane.name for plane in opened.get_inputs()] == ["image", "mask"]
     pixels = np.random.default_rng(0).integers(0, 256, (45, 31, 4), np.uint8)
     hole = np.zeros((45, 31), bool)
     hole[10:30, 8:28] = True
-    (filled,) = opened.run(None, {"image": pixels, "mask": hole * np.uint8(255)})
+    (filled,) = opened.run(None, assembly.DEFAULTS | {"image": pixels, "mask": hole * np.uint8(255)})
     assert np.array_equal(filled[~hole], pixels[~hole])
     assert np.array_equal(filled[..., 3], pixels[..., 3])
     assert not np.array_equal(filled[hole], pixels[hole])

@@ -1,8 +1,7 @@
 """Fills a picture of any size with an exported model; needs NumPy and whatever runs the model, and no other file.
 
-Small pictures go to the model whole, larger ones in windows around their holes, whose size bounds the memory;
-``temperfill.regions`` and ``temperfill.inpainter.plan`` say why so. The service's page has the same in ``host.js``.
-Planes are (H, W), boxes top, left, bottom, right.
+Small pictures go to the model whole, larger ones in windows (``temperfill.inpainter.plan``), which bounds the memory.
+The service's page has the same in ``host.js``. Planes are (H, W), boxes top, left, bottom, right.
 """
 
 from collections.abc import Callable, Mapping
@@ -36,16 +35,17 @@ def fill(
         run: the inputs of the model by name to its output, such as ``lambda inputs: session.run(None, inputs)[0]``.
         image: (H, W, 3 or 4).
         mask: (H, W), above 127 = fill.
-        sketch: (H, W), above 127 = line, for models that take one.
+        sketch: (H, W), above 127 = line, one pixel wide, for models that take one.
         avoid: (H, W), above 127 = known, but nothing is copied from here.
         temperature: factor on the learned temperatures, 0.1 to 10.
     """
     result, missing = image.copy(), mask > 127
     for box, own, factor in windows(missing):
-        hidden = (missing[at(box)] & ~own) * np.uint8(255)
-        inputs = {"image": result[at(box)], "mask": own * np.uint8(255), "hidden": hidden}
+        inputs = {"image": result[at(box)], "mask": own * np.uint8(255)}
+        inputs["hidden"] = (missing[at(box)] & ~own) * np.uint8(255)
         inputs |= {"temperature": np.array([temperature], np.float32), "factor": np.array([factor], np.int64)}
-        inputs |= {name: p[at(box)] for name, p in (("sketch", sketch), ("avoid", avoid)) if p is not None}
+        for name, given in (("sketch", sketch), ("avoid", avoid)):
+            inputs[name] = np.zeros((1, 1), np.uint8) if given is None else given[at(box)]
         result[at(box)] = run({name: np.ascontiguousarray(plane) for name, plane in inputs.items()})
         missing[at(box)][own] = False
     return result
@@ -121,10 +121,8 @@ def parts(hole: Plane) -> list[tuple[Box, Plane]]:
         if members:
             own = np.zeros(left.shape, bool)
             own[tuple(np.array(members).T)] = True
-            whole = own[1:-1, 1:-1].repeat(GRID, 0).repeat(GRID, 1)
-            box = bounds(whole)
-            box = (box[0], box[1], min(box[2], height), min(box[3], width))
-            found.append((box, whole[at(box)] & hole[at(box)]))
+            whole = own[1:-1, 1:-1].repeat(GRID, 0).repeat(GRID, 1)[:height, :width]
+            found.append((bounds(whole), (whole & hole)[at(bounds(whole))]))
     return found
 
 
@@ -168,8 +166,8 @@ def squared(plane: Plane, most: int) -> NDArray[np.float32]:
 
 def bounds(hole: Plane) -> Box:
     """The smallest box that holds a hole, which must not be empty."""
-    rows, columns = np.flatnonzero(hole.any(1)), np.flatnonzero(hole.any(0))
-    return int(rows[0]), int(columns[0]), int(rows[-1]) + 1, int(columns[-1]) + 1
+    (top, bottom), (left, right) = (np.flatnonzero(hole.any(axis))[[0, -1]].tolist() for axis in (1, 0))
+    return top, left, bottom + 1, right + 1
 
 
 def at(box: Box) -> tuple[slice, slice]:

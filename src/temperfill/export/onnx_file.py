@@ -36,10 +36,10 @@ def export_onnx(model: str | Path, output: Path, part: Part = "whole") -> list[D
     """Writes an ONNX file of one of our networks, once onnxruntime gave the same pictures as torch.
 
     The whole takes the bytes of a picture ``image`` (H, W, 3 or 4) and of ``mask`` (H, W), above 127 = fill, and gives
-    ``composite``, the bytes of the filled picture; H and W are free. May be left out: ``hidden`` (H, W), missing and
-    not to be filled; ``avoid`` (H, W), nothing is copied from here; ``sketch`` (H, W), for networks that take one;
-    ``temperature`` (1,); ``factor`` (1,), by how much the window is shrunk at first. Batches, and networks without
-    MHTMA, are for the network alone.
+    ``composite``, the bytes of the filled picture; H and W are free. Further inputs: ``hidden``, missing and not to be
+    filled; ``avoid``, nothing is copied from here; ``sketch``, lines to follow, for networks that take them, each (H,
+    W) or (1, 1); ``temperature`` (1,); ``factor`` (1,), by how much the window is shrunk at first, 0 to find out.
+    Batches, and networks without MHTMA, are for the network alone.
 
     The file of the network has the inputs ``image`` (B, 3, H, W) in [0, 1], ``mask`` (B, 1, H, W), 1 = fill, and for
     networks that take one ``sketch`` (B, 1, H, W), 1 = line, all float32; its output ``composite`` (B, 3, H, W) holds
@@ -153,7 +153,7 @@ def build_whole(generator: Generator, metadata: dict[str, str]) -> "onnx.ModelPr
         shapes = {key: {2: stride * height, 3: stride * width} if plane.ndim else {} for key, plane in inputs.items()}
         stages[name] = resolve(_trace(stage.eval(), inputs, shapes, outputs))
         pad_channels(stages[name])
-    model = assemble(stages, attention.patch_size, attention.key_stride, generator.config.sketch)
+    model = assemble(stages, attention.patch_size, attention.key_stride)
     _clean(model, metadata)
     onnx.checker.check_model(model, full_check=True)
     return model

@@ -92,9 +92,9 @@ def compare_whole(model: bytes, generator: Generator) -> list[Difference]:
     """
     import onnxruntime
 
-    quiet = onnxruntime.SessionOptions()
-    quiet.log_severity_level = 3  # inputs with defaults are no constants, which it warns of
-    session = onnxruntime.InferenceSession(model, quiet, providers=["CPUExecutionProvider"])
+    from temperfill.export.product.assembly import DEFAULTS
+
+    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
     inpainter = Inpainter(Ours(generator), "cpu", "fp32")
     options = FillOptions(texture="network")
     found = []
@@ -103,7 +103,7 @@ def compare_whole(model: bytes, generator: Generator) -> list[Difference]:
         pixels = (image[0].permute(1, 2, 0) * 255).round().byte().numpy()
         hole = mask[0, 0].numpy() > 0
         avoid = hole[:, ::-1] if avoided else np.zeros_like(hole)
-        given = {"image": pixels, "mask": hole.astype(np.uint8) * 255, "avoid": avoid.astype(np.uint8) * 255}
+        given = DEFAULTS | {"image": pixels, "mask": hole.astype(np.uint8) * 255, "avoid": avoid.astype(np.uint8) * 255}
         (filled,) = session.run(None, given)
         expected = inpainter.complete(open_picture(Image.fromarray(pixels)), hole, None, options, avoid=avoid).pixels
         largest = int(np.abs(filled.astype(int) - expected).max()) / 255

@@ -25,17 +25,17 @@ DEFAULTS: dict[str, NDArray[np.generic]] = {
     "temperature": np.ones(1, np.float32),
     "factor": np.zeros(1, np.int64),
 }
-"""Inputs that may be left out, with what then counts."""
+"""What the inputs besides picture and mask are where nothing is asked for. They must be given: in browsers, onnxruntime
+takes no input that has a default."""
 
 
-def assemble(stages: dict[str, "ModelProto"], patch_size: int, key_stride: int, sketch: bool) -> "ModelProto":
+def assemble(stages: dict[str, "ModelProto"], patch_size: int, key_stride: int) -> "ModelProto":
     """The product as one graph.
 
     Args:
         stages: ``coarse`` and ``refine``, without functions of their own.
         patch_size: side of the attention's patches, cells.
         key_stride: distance between its key patches.
-        sketch: whether the network takes one; if not, the product has no such input.
     """
     entry = product.to_function_proto()
     image, plane = ["height", "width", "channels"], ["height", "width"]
@@ -47,9 +47,9 @@ def assemble(stages: dict[str, "ModelProto"], patch_size: int, key_stride: int, 
     ]
     for name in DEFAULTS:
         kind, shape = (TensorProto.UINT8, [f"{name}_{axis}" for axis in plane]) if name in free else kinds[name]
-        inputs += [helper.make_tensor_value_info(name, kind, shape)] if sketch or name != "sketch" else []
+        inputs.append(helper.make_tensor_value_info(name, kind, shape))
     output = helper.make_tensor_value_info("composite", TensorProto.UINT8, image)
-    constants = DEFAULTS | {"patch": np.array([patch_size]), "stride": np.array([key_stride])}
+    constants = {"patch": np.array([patch_size]), "stride": np.array([key_stride])}
     call = helper.make_node(entry.name, list(entry.input), ["composite"], domain=OWN.domain)
     weights = [numpy_helper.from_array(value, name) for name, value in constants.items()]
     graph = helper.make_graph([call], "temperfill", inputs, [output], weights)

@@ -18,7 +18,7 @@ export async function fill(run, image, mask, { sketch, avoid, temperature = 1, o
     inputs.hidden = bytes((at, i) => (missing.data[at] && !own.data[i] ? 255 : 0));
     inputs.temperature = { type: "float32", data: Float32Array.of(temperature), dims: [1] };
     inputs.factor = { type: "int64", data: BigInt64Array.of(BigInt(factor)), dims: [1] };
-    for (const [name, lines] of Object.entries({ sketch, avoid })) if (lines) inputs[name] = bytes((at) => lines[at]);
+    for (const [name, given] of Object.entries({ sketch, avoid })) inputs[name] = bytes((at) => given?.[at] ?? 0);
     const composite = await run(inputs);
     for (let y = 0; y < h; y++) result.set(composite.subarray(4 * y * w, 4 * (y + 1) * w), row(y));
     own.data.forEach((set, i) => set && (missing.data[place(i)] = 0));
