@@ -18,6 +18,7 @@ from scipy import ndimage
 from temperfill.files import atomic_write
 from temperfill.nets.pidinet import MULTIPLE, REACH, PiDiNet, from_file
 from temperfill.nets.tiling import in_tiles
+from temperfill.thinning import thin
 from temperfill.weights_files import check_finite, digest, fitted, read_metadata, read_weights
 
 Edges = NDArray[np.float32]
@@ -64,8 +65,6 @@ def sketch_steps(edges: Edges, threshold: float = THRESHOLD, min_component: int 
     Raises:
         ValueError: an array of another form or range, or an option out of range.
     """
-    from skimage.morphology import skeletonize
-
     if edges.ndim != 2 or 0 in edges.shape or not (edges.min() >= 0 and edges.max() <= 1):
         raise ValueError(f"edges must be (H, W) with values in [0, 1], got {edges.dtype} {edges.shape}")
     if not 0 <= threshold < 1:
@@ -77,7 +76,7 @@ def sketch_steps(edges: Edges, threshold: float = THRESHOLD, min_component: int 
     kept = np.bincount(labels.ravel()) >= min_component
     kept[0] = False  # what is no edge
     cleaned = kept[labels]
-    return Steps(edges, thresholded, cleaned, skeletonize(cleaned))
+    return Steps(edges, thresholded, cleaned, thin(cleaned))
 
 
 def to_sketch(edges: Edges, threshold: float = THRESHOLD, min_component: int = MIN_COMPONENT) -> Lines:

@@ -14,6 +14,7 @@ from temperfill.inpainter.plan import CELL
 from temperfill.inpainter.surroundings import Array, Hole, continue_colours
 from temperfill.regions import Window
 from temperfill.tensors import composite
+from temperfill.thinning import thin
 
 
 @dataclass(frozen=True)
@@ -130,7 +131,5 @@ def _shrink_mask(mask: Tensor, factor: int) -> Tensor:
 
 
 def _thin(lines: Tensor) -> Tensor:
-    from skimage.morphology import skeletonize
-
-    thinned = np.stack([skeletonize(plane) for plane in lines[:, 0].cpu().numpy() > 0.5])
+    thinned = np.stack([thin(plane) for plane in lines[:, 0].cpu().numpy() > 0.5])
     return torch.from_numpy(thinned)[:, None].to(lines)
