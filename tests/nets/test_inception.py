@@ -57,7 +57,7 @@ def test_refusals(state: dict[str, Tensor], tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError, match=r"pt_inception-2015-12-05-6726825d\.pth"):
         InceptionFeatures.from_file(tmp_path / "absent.pth")
     (tmp_path / "broken.pth").write_bytes(b"no weights")
-    with pytest.raises(ValueError, match="not a readable weights file"):
+    with pytest.raises(ValueError, match="not a readable file of weights"):
         InceptionFeatures.from_file(tmp_path / "broken.pth")
     with pytest.raises(ValueError, match=r"lack \['Conv2d_1a_3x3\.bn\.bias'.*features\.0\.weight"):
         InceptionFeatures({"features.0.weight": torch.zeros(64, 3, 3, 3)})

@@ -141,7 +141,7 @@ DAMAGED = [b"", b"hello", b"{}", b"\x80\x02junk", b"PK\x03\x04" + b"x" * 100, b"
 def test_damaged_files_are_refused_in_one_line(tmp_path: Path, suffix: str, content: bytes) -> None:
     path = tmp_path / f"vgg{suffix}"
     path.write_bytes(content)
-    with pytest.raises(ValueError, match=r"vgg\.\w+ is not a readable weights file.*vgg16-397923af") as caught:
+    with pytest.raises(ValueError, match=r"vgg\.\w+ is not a readable file of weights.*vgg16-397923af") as caught:
         VGGFeatures.from_file(path)
     assert "\n" not in str(caught.value)
 
@@ -153,7 +153,7 @@ def test_truncated_files_are_refused(tmp_path: Path, share: float, zipped: bool)
     torch.save(tensors_of(VGG19), path, _use_new_zipfile_serialization=zipped)
     content = path.read_bytes()
     path.write_bytes(content[: int(len(content) * share)])
-    with pytest.raises(ValueError, match=r"vgg\.pth is not a readable weights file"):
+    with pytest.raises(ValueError, match=r"vgg\.pth is not a readable file of weights"):
         VGGFeatures.from_file(path)
 
 
@@ -166,7 +166,7 @@ def test_files_without_a_state_dict_are_refused(tmp_path: Path, content: object)
 
 def test_pickled_code_is_not_run(tmp_path: Path) -> None:
     torch.save(torch.nn.Linear(2, 2), tmp_path / "vgg.pth")
-    with pytest.raises(ValueError, match="not a readable weights file"):
+    with pytest.raises(ValueError, match="holds no state dict of tensors"):
         VGGFeatures.from_file(tmp_path / "vgg.pth")
 
 

@@ -156,11 +156,11 @@ def test_no_code_of_a_checkpoint_runs(tmp_path: Path) -> None:
     torch.save({"evil": Evil(make), "a": torch.ones(1)}, path)
     assert torch.equal(read_checkpoint(path)["a"], torch.ones(1))
     torch.save({"evil": Evil(os.mkdir), "a": torch.ones(1)}, path)
-    with pytest.raises(ValueError, match="not a readable checkpoint: Trying to load unsupported GLOBAL"):
+    with pytest.raises(ValueError, match="not a readable file of weights: Trying to load unsupported GLOBAL"):
         read_checkpoint(path)
     assert not (tmp_path / "made").exists()
     path.write_bytes(b"no checkpoint")
-    with pytest.raises(ValueError, match="not a readable checkpoint"):
+    with pytest.raises(ValueError, match="not a readable file of weights"):
         read_checkpoint(path)
     torch.save([1], path)
     with pytest.raises(ValueError, match="holds list"):

@@ -44,21 +44,7 @@ def read_checkpoint(path: Path) -> dict[Any, Any]:
         OSError: no such file.
         ValueError: neither.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"no checkpoint at {path}")
-    content: Any
-    try:
-        if path.suffix == ".safetensors":
-            content = load_file(path)
-        else:
-            foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
-            with torch.serialization.safe_globals([(Inert, name) for name in foreign]):
-                content = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, *UNREADABLE) as error:
-        # Of torch's own text, which advises to run the code in the file, this says what was refused.
-        refused = [line for line in str(error).splitlines() if line.startswith("Trying to")]
-        reason = refused[0] if refused else type(error).__name__
-        raise ValueError(f"{path} is not a readable checkpoint: {reason}") from None
+    content = _content(path, "checkpoint")
     if not isinstance(content, dict):
         raise ValueError(f"{path} holds {type(content).__name__}, not a dict of tensors")
     return content
@@ -77,18 +63,29 @@ def read_tensors(path: Path, what: str, hint: str, under: str | None = None) -> 
         OSError: no such file.
         ValueError: not a weights file.
     """
-    if not path.is_file():
-        raise FileNotFoundError(f"no {what} at {path}; {hint}")
-    tensors: Any
     try:
-        if path.suffix == ".safetensors":
-            tensors = load_file(path)
-        else:
-            tensors = torch.load(path, map_location="cpu", weights_only=True)
-    except (SafetensorError, *UNREADABLE) as error:
-        raise ValueError(f"{path} is not a readable weights file ({type(error).__name__}); {hint}") from None
+        tensors = _content(path, what)
+    except (OSError, ValueError) as error:
+        raise type(error)(f"{error}; {hint}") from None
     if under and isinstance(tensors, dict) and isinstance(tensors.get(under), dict):
         tensors = tensors[under]
     if not (isinstance(tensors, dict) and all(isinstance(tensor, Tensor) for tensor in tensors.values())):
         raise ValueError(f"{path} holds no state dict of tensors; {hint}")
     return tensors
+
+
+def _content(path: Path, what: str) -> Any:
+    """What a file of weights holds, with foreign objects as :class:`Inert`."""
+    if not path.is_file():
+        raise FileNotFoundError(f"no {what} at {path}")
+    try:
+        if path.suffix == ".safetensors":
+            return load_file(path)
+        foreign = torch.serialization.get_unsafe_globals_in_checkpoint(path)
+        with torch.serialization.safe_globals([(Inert, name) for name in foreign]):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except (SafetensorError, *UNREADABLE) as error:
+        # Of torch's own text, which advises to run the code in the file, this says what was refused.
+        refused = [line for line in str(error).splitlines() if line.startswith("Trying to")]
+        reason = refused[0] if refused else type(error).__name__
+        raise ValueError(f"{path} is not a readable file of weights: {reason}") from None
