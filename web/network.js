@@ -38,7 +38,7 @@ export class Network {
   }
 
   async runOn(device, inputs) {
-    this.sessions[device] ??= this.open(device);
+    this.sessions[device] ??= this.open(device).finally(() => this.tell("running", 0, 1));
     const { ort, session } = await this.sessions[device].catch((error) => {
       delete this.sessions[device];
       throw error;
