@@ -7,6 +7,7 @@ const ROOT = new URL("../", import.meta.url); // of all that is built
 /** What this engine cannot do. */
 const LACKS = {
   has_sources: "This page cannot tell where it copied from; “temperfill serve” can.",
+  finds_dust: "This page finds no dust; “temperfill serve” and “temperfill dust” do.",
   has_tries: "Here all tries of a fill are the same; they differ where “temperfill serve” copies texture.",
   copies_texture: "Here the network draws all texture; “temperfill serve” can copy it.",
   writes_tiff: "Browsers write no TIFF; “temperfill serve” does.",
@@ -112,6 +113,11 @@ export async function convert({ image, original }, { format, quality }) {
   const blob = await canvas.convertToBlob({ type, quality: Number(quality || QUALITY) / 100 });
   if (blob.type === type) return { blob, warnings: [] };
   throw new EngineError("This browser does not write files of this format. Choose another.", "unsupported_format");
+}
+
+/** Finding dust is not done here. */
+export async function findDust() {
+  throw new EngineError(LACKS.finds_dust, "not_supported");
 }
 
 /** Cannot be told here; see `lack`. */

@@ -1,7 +1,7 @@
 """What a caller may ask of a filling: the one place for names, ranges, defaults and help of all options.
 
 The command line, Python, folders, the forms of the service and its OpenAPI description read the fields of
-``FillOptions``: a new option is a field here, and a line where it is used.
+``FillOptions`` and ``DustOptions``: a new option is a field here, and a line where it is used.
 """
 
 import ast
@@ -18,6 +18,7 @@ Strategy = Literal["auto", "full", "crop", "multiscale"]
 Context = Literal["auto", "full"]
 Texture = Literal["auto", "copy", "network"]
 MaskChannel = Literal["luminance", "alpha"]
+DustKind = Literal["both", "bright", "dark"]
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 """Arithmetic of the network; auto takes bf16 where the hardware computes in it, else fp32. fp16 is for CUDA."""
 
@@ -35,6 +36,25 @@ class MaskOptions:
     """Part of the mask to look at; alpha: opaque marks what to fill."""
     force: bool = False
     """Take a mask that looks like a photograph, or whose strokes are too weak to mark anything, as it is."""
+
+
+@dataclass(frozen=True)
+class DustOptions:
+    """What counts as dust."""
+
+    dust: DustKind = "both"
+    """bright: as on scans of negatives and on prints; dark: as on scans of slides; both."""
+    sensitivity: float = field(default=0.5, metadata={"low": 0.01, "high": 0.99})
+    """0.01 to 0.99: more finds fainter marks, and takes more of the picture itself for dust."""
+    narrowest: int = field(default=1, metadata={"low": 1, "high": 1000})
+    """Marks that are narrower than this many pixels are left alone."""
+    widest: int = field(default=0, metadata={"low": 0, "high": 1000})
+    """Widest marks in pixels; 0: 12, twice as many from a shorter side of 1024 pixels on, and so on."""
+
+    def __post_init__(self) -> None:
+        """Raises InputError for a value out of range."""
+        for option in DUST_OPTIONS:
+            option.check(getattr(self, option.name))
 
 
 @dataclass(frozen=True)
@@ -113,7 +133,7 @@ class Option:
     @property
     def help(self) -> str:
         """What it does, in one line: the text below the field, where the command line finds it too."""
-        return _texts().get(self.name, "")
+        return (_texts(FillOptions) | _texts(DustOptions)).get(self.name, "")
 
     def check(self, value: Any) -> None:
         """Raises InputError for a value out of range."""
@@ -134,10 +154,10 @@ class Option:
 
 
 @cache
-def _texts() -> dict[str, str]:
-    """The text below each field of ``FillOptions``, in one line; where sources are not installed, there is none."""
+def _texts(options: type) -> dict[str, str]:
+    """The text below each field of a class, in one line; where sources are not installed, there is none."""
     try:
-        source = inspect.getsource(FillOptions)
+        source = inspect.getsource(options)
     except OSError:
         return {}
     texts = {}
@@ -148,10 +168,10 @@ def _texts() -> dict[str, str]:
     return texts
 
 
-def _options() -> tuple[Option, ...]:
-    hints = get_type_hints(FillOptions)
+def _options(options: type) -> tuple[Option, ...]:
+    hints = get_type_hints(options)
     found = []
-    for entry in fields(FillOptions):
+    for entry in fields(options):
         choices = get_args(hints[entry.name])
         low, high = entry.metadata.get("low", -math.inf), entry.metadata.get("high", math.inf)
         most, is_served = entry.metadata.get("most_served", high), entry.metadata.get("is_served", True)
@@ -160,7 +180,9 @@ def _options() -> tuple[Option, ...]:
     return tuple(found)
 
 
-OPTIONS = _options()
+OPTIONS = _options(FillOptions)
 """Every field of ``FillOptions``, in order."""
 SERVED = tuple(option for option in OPTIONS if option.is_served)
 """Those that a service takes."""
+DUST_OPTIONS = _options(DustOptions)
+"""Every field of ``DustOptions``, in order; a service takes all."""

@@ -22,6 +22,7 @@ BROKEN_PIPE = 141
 COMMANDS = {
     "inpaint": "Fill the hole of a picture.",
     "extend": "Extend the canvas of a picture.",
+    "dust": "Find dust and scratches of scans, and fill them.",
     "datasets": "Check public data sets as published, and give their splits.",
     "pack": "Pack pictures into shards for training.",
     "train": "Train a model, or go on with a run.",

@@ -18,7 +18,7 @@ from starlette.requests import ClientDisconnect
 import temperfill
 from temperfill import images
 from temperfill.methods.finding import Found
-from temperfill.service import forms, iopaint, openapi, work
+from temperfill.service import dust, forms, iopaint, openapi, work
 from temperfill.service.addresses import Methods, Prefix
 from temperfill.service.jobs import Job, Jobs
 from temperfill.service.limits import SECURITY_HEADERS, BodyLimit, Gate, SecurityHeaders, Uploads
@@ -266,6 +266,7 @@ def create_app(
     app.add_api_route("/v1/inpaint", service.inpaint, **post, **openapi.INPAINT)
     app.add_api_route("/v1/sources", service.sources, **post, **openapi.SOURCES)
     app.add_api_route("/v1/preview", service.preview, **post, **openapi.PREVIEW)
+    app.add_api_route(dust.PATH, dust.route(service), **post, **openapi.DUST)
     app.add_api_route("/v1/convert", service.convert, **post, **openapi.CONVERT)
     app.add_api_route("/v1/jobs/{name}", service.job, methods=["GET"])
     app.add_api_route("/v1/jobs/{name}/draft", service.draft, methods=["GET"], response_class=Response)

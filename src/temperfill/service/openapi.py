@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from temperfill.options import SERVED, Option
+from temperfill.options import DUST_OPTIONS, SERVED, Option
 from temperfill.service.forms import FORMATS, SOURCES_OPTIONS
 
 _FILE = {"type": "string", "format": "binary"}
@@ -157,3 +157,20 @@ SOURCES: dict[str, Any] = {
     "responses": {200: {"description": "Copied pixel, matches of each head.", "content": {"application/json": {}}}},
 }
 """Of the route that tells sources."""
+DUST: dict[str, Any] = {
+    "summary": "Dust, hairs and scratches of a scan, as a mask.",
+    "openapi_extra": {
+        "parameters": [_JOB],
+        "requestBody": _form(
+            ["image"], {"image": _FILES["image"]} | {option.name: _schema(option) for option in DUST_OPTIONS}
+        ),
+    },
+    "responses": {
+        200: {
+            "description": "White marks dust; of the size of the upright image.",
+            "headers": {"X-Marks": {"description": "Number of marks.", "schema": {"type": "integer"}}},
+            "content": {"image/png": {"schema": _FILE}},
+        }
+    },
+}
+"""Of the route that finds dust."""

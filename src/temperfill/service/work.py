@@ -108,7 +108,7 @@ def fill(
         ValueError: a method that fails.
     """
     fields = form.fields
-    with _refusals():
+    with refusals():
         picture, hole, sketch, avoid = _pictures(form, max_pixels)
         shown = picture if keep_metadata else _plain(picture)
         path = _path_for(shown, fields["format"] or form.suffix, form.options.layer)  # before the work
@@ -134,8 +134,8 @@ def convert(form: Form, max_pixels: int, keep_metadata: bool = False, is_learned
     Raises:
         Refusal: a damaged picture, an original of another size, or a format that cannot hold the picture (422).
     """
-    with _refusals():
-        with _invalid_input():
+    with refusals():
+        with invalid_input():
             picture = images.open_picture(form.image, max_pixels, "the image")
             original = picture
             if form.original is not None:
@@ -178,7 +178,7 @@ def _path_for(picture: images.Picture, suffix: str, layer: bool = False) -> Path
                 images.check_storable(picture, Path(f"the result{suffix}"), layer)
                 return Path(f"the result{suffix}")
     path = Path(f"the result{suffix}")
-    with _invalid_input():
+    with invalid_input():
         images.check_storable(picture, path, layer)
     return path
 
@@ -207,8 +207,8 @@ def preview(form: Form, max_pixels: int) -> bytes:
         Refusal: the image is damaged (422), or too little memory (413).
     """
     path = Path("the preview.png")
-    with _refusals():
-        with _invalid_input():
+    with refusals():
+        with invalid_input():
             picture = images.open_picture(form.image, max_pixels, "the image")
         if picture.mode == "CMYK" or picture.is_deep:
             picture = images.open_picture(images.to_rgb(picture))
@@ -229,7 +229,7 @@ def sources(inpainter: "Inpainter", form: Form, max_pixels: int, traces: Traces 
         Refusal: as ``fill``, a place outside the hole, or a model that cannot tell (422).
     """
     row, column = form.fields["row"], form.fields["column"]
-    with _refusals():
+    with refusals():
         picture, hole, sketch, avoid = _pictures(form, max_pixels)
         copies = None if traces is None else traces.find(form)
         found = inpainter.sources(picture, hole, row, column, sketch, form.options, avoid=avoid, copies=copies)
@@ -269,7 +269,7 @@ def _plain(picture: images.Picture) -> images.Picture:
 
 
 def _pictures(form: Form, max_pixels: int) -> tuple[images.Picture, Hole, Hole | None, Hole | None]:
-    with _invalid_input():
+    with invalid_input():
         picture = images.open_picture(form.image, max_pixels, "the image")
         hole = images.to_mask(form.mask, picture.size, max_pixels=max_pixels, force=form.takes_any_mask)
         sketch, avoid = (
@@ -280,7 +280,7 @@ def _pictures(form: Form, max_pixels: int) -> tuple[images.Picture, Hole, Hole |
 
 
 @contextmanager
-def _invalid_input() -> Iterator[None]:
+def invalid_input() -> Iterator[None]:
     """Errors of the pictures that a client sent, as refusals."""
     try:
         yield
@@ -289,7 +289,7 @@ def _invalid_input() -> Iterator[None]:
 
 
 @contextmanager
-def _refusals() -> Iterator[None]:
+def refusals() -> Iterator[None]:
     """Errors of what does not fit together, and of too little memory, as refusals."""
     try:
         yield

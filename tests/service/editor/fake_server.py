@@ -136,6 +136,8 @@ class Handler(BaseHTTPRequestHandler):
             self.show(upload)
         elif self.path == "/v1/convert":
             self.convert(upload)
+        elif self.path == "/v1/dust":
+            self.mark_dust(upload)
         elif self.path == "/v1/sources":
             self.tell_sources(upload)
         else:
@@ -222,6 +224,14 @@ class Handler(BaseHTTPRequestHandler):
             self.send_failure(422, "invalid", "the image is damaged or truncated")
             return
         self.send(200, "image/png", buffer.getvalue(), {"X-Depth": str(self.server.behaviour.depth)})
+
+    def mark_dust(self, upload: Upload) -> None:
+        """Two marks on the diagonal."""
+        mask = np.zeros(upload.pixels("image").shape[:2], np.uint8)
+        mask[20:25, 20:25] = mask[100:104, 100:140] = 255
+        content = io.BytesIO()
+        Image.fromarray(mask).save(content, "PNG")
+        self.send(200, "image/png", content.getvalue(), {"X-Marks": "2"})
 
     def tell_sources(self, upload: Upload) -> None:
         row, column = int(upload.fields["row"]), int(upload.fields["column"])

@@ -16,6 +16,7 @@ const SLOW = {
   "v1/sources": ["Looking for the sources", "Mark a smaller area"],
   "v1/convert": ["Writing the file", "Choose another format"],
   "v1/preview": ["Making the picture visible", "Make it smaller"],
+  "v1/dust": ["Looking for dust", "Make the picture smaller"],
 };
 
 // Servers that want a token get it from the page's own address, .../#token=TOKEN, which browsers send nowhere.
@@ -221,6 +222,17 @@ export async function preview(image, name, signal) {
       await new Promise((resolve) => setTimeout(resolve, PAUSE));
     }
   }
+}
+
+/**
+ * Marks of dust, hairs and scratches on a picture.
+ * @returns {Promise<{mask: Blob, count: number}>} mask: PNG of the picture's size, white marks dust
+ */
+export async function findDust(image, name) {
+  const form = new FormData();
+  form.append("image", image, name);
+  const response = await request("v1/dust", { method: "POST", body: form });
+  return { mask: await body(response, "blob"), count: Number(response.headers.get("X-Marks")) };
 }
 
 function asPair(image, original, name, limits) {

@@ -28,6 +28,7 @@ const TABLE = [
     ["clear", ["Delete", "Backspace"], "Clear the mask, or the lines with a line tool"],
     ["resize", ["G"], "Grow or shrink the mask"],
     ["invert", ["I"], "Invert the mask"],
+    ["dust", ["D"], "Find dust and scratches, and mark them"],
     ["marks", ["M"], "Show or hide mask and lines"],
   ]],
   ["Fill", [

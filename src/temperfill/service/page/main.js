@@ -11,6 +11,7 @@ import {
   labelButtons,
   TOOL_NEEDS,
 } from "./display.js";
+import { markDust } from "./dust.js";
 import { Editor } from "./editor.js";
 import { WORDS } from "./engine.js";
 import { listen } from "./gestures.js";
@@ -68,6 +69,7 @@ const ACTIONS = {
   "clear-sketch": () => marking.clear("sketch"),
   "clear-avoid": () => marking.clear("avoid"),
   invert: () => marking.invert(),
+  dust: () => editor.attempt(() => markDust(editor), { label: "Try again", run: () => run("dust") }),
   marks: () => editor.showMarks(!editor.marksOn),
   "load-mask": choose("#mask-file"),
   "load-sketch": choose("#sketch-file"),

@@ -151,6 +151,15 @@ export class Layer {
     });
   }
 
+  /** Within a change: marks what other tiles, a map like this layer's, have marked, too. */
+  add(tiles) {
+    this.replaceAll((old, index) => {
+      const other = tiles.get(index);
+      if (!old || !other) return old ?? other ?? null;
+      return old.map((value, at) => value | other[at]);
+    });
+  }
+
   /** Left, top, right and bottom of what is marked, exactly; null without any. */
   extent() {
     let [left, top, right, bottom] = [Infinity, Infinity, -1, -1];
