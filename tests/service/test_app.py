@@ -491,7 +491,8 @@ def test_openapi_describes_forms_and_errors() -> None:
 
     paths = asyncio.run(main())["paths"]
     jobs = {"/v1/jobs/{name}", "/v1/jobs/{name}/draft"}
-    assert set(paths) == {"/v1/inpaint", "/v1/sources", "/v1/preview", "/v1/convert", "/v1/models", "/healthz"} | jobs
+    single = {"/v1/preview", "/v1/convert", "/v1/dust", "/v1/models", "/healthz"}
+    assert set(paths) == {"/v1/inpaint", "/v1/sources"} | single | jobs
     shown = paths["/v1/preview"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert set(shown["properties"]) == set(shown["required"]) == set(PREVIEW_FILES)
     for path, fields in (("/v1/inpaint", INPAINT_FIELDS), ("/v1/sources", SOURCES_FIELDS)):

@@ -261,12 +261,12 @@ def test_what_is_marked_is_seen(open_editor: OpenEditor, picture: Path) -> None:
     before = editor.screen()
     editor.stroke([(x - 50, y), (x + 50, y)])
     after = editor.screen()
-    changed = (before != after).any(2)[60:740, 100:1180]
+    changed = (before != after).any(2)[60:660, 100:1100]
     left, _, right, _ = box_of(changed)
     assert left + 100 < x - 50
     assert right + 100 > x + 50
     editor.page.keyboard.press("m")
-    assert (editor.screen() == before)[60:740, 100:1180].all()
+    assert (editor.screen() == before)[60:660, 100:1100].all()
 
 
 Touch = Callable[..., None]
