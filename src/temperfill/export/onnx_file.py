@@ -1,7 +1,6 @@
 """From a model's name to an ONNX file that was compared with torch: all of filling a window, or the network alone."""
 
 import json
-import logging
 import os
 import warnings
 from importlib import import_module
@@ -17,6 +16,7 @@ from temperfill.config import to_json
 from temperfill.export.channels import pad_channels
 from temperfill.export.network import CoarseStage, Completion, RefinementStage, attention_of
 from temperfill.export.parity import Difference, compare, compare_whole
+from temperfill.export.quiet import quiet
 from temperfill.export.tiled import OPSET, resolve
 from temperfill.files import atomic_write
 from temperfill.methods.finding import find_weights
@@ -165,11 +165,8 @@ _REFINED = ("composite", "queries", "keys", "constants", "temperatures")
 def _trace(
     network: torch.nn.Module, planes: dict[str, Tensor], shapes: dict[str, Any], outputs: list[str]
 ) -> "onnx.ModelProto":
-    log = logging.getLogger("torch.onnx")
-    level = log.level
-    log.setLevel(logging.ERROR)  # it warns of torchvision, which plays no part
     try:
-        with warnings.catch_warnings():
+        with quiet("torch.onnx"), warnings.catch_warnings():  # it warns of torchvision, which plays no part
             warnings.simplefilter("ignore")
             program = torch.onnx.export(
                 network,
@@ -184,8 +181,6 @@ def _trace(
     except (torch.onnx.OnnxExporterError, torch.onnx.errors.OnnxExporterError) as error:
         reason = " ".join(str(error.__cause__ or error).split())[:300]
         raise ValueError(f"torch {torch.__version__} cannot export this network: {reason}") from error
-    finally:
-        log.setLevel(level)
     assert program is not None  # without a path, the program is returned
     return program.model_proto
 

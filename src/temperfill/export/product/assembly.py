@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, inliner, numpy_helper
+from onnxscript import optimizer
 
 from temperfill.export.product.geometry import OWN
 from temperfill.export.product.graph import product
+from temperfill.export.quiet import quiet
 from temperfill.export.tiled import OPSET
 
 if TYPE_CHECKING:
@@ -59,7 +61,9 @@ def assemble(stages: dict[str, "ModelProto"], patch_size: int, key_stride: int) 
     model = inliner.inline_local_functions(model)
     for name, stage in stages.items():
         _put_in(model, name, stage)
-    return inliner.inline_local_functions(model)
+    # Folds the types and constants that functions leave open; runtimes warn of each that they meet.
+    with quiet("onnx_ir"):  # of inputs of loops, which it leaves as they are
+        return optimizer.optimize(inliner.inline_local_functions(model))
 
 
 def called(function: "OnnxFunction", known: set[str] | None = None) -> "Iterator[FunctionProto]":
