@@ -105,30 +105,6 @@ def test_a_seed_may_be_any_whole_number(seed: Any) -> None:
     assert np.array_equal(first, other)
 
 
-def test_what_was_enlarged_because_memory_ran_out_counts_as_refined(monkeypatch: pytest.MonkeyPatch) -> None:
-    class Narrow(Mean):
-        """Cannot take a picture at its full size."""
-
-        def __call__(self, image: Tensor, mask: Tensor, *rest: Any, **options: Any) -> Tensor:
-            if image.shape[2] > 150:
-                raise RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory")
-            return super().__call__(image, mask, *rest, **options)
-
-    told: list[bool] = []
-
-    def copied(drawn: Any, hole: Any, missing: Any, across: float, is_refined: bool, *_: Any) -> Any:
-        told.append(is_refined)
-        return drawn, None
-
-    monkeypatch.setattr(texture, "copy_texture", copied)
-    for method in (Mean(), Narrow()):
-        image = grains(280, 280)
-        mask = np.zeros((280, 280), bool)
-        mask[40:70, 50:90] = True
-        filled(image, mask, method, texture="copy")
-    assert told == [False, True]
-
-
 def test_a_shaded_sky_stays_smooth() -> None:
     """Within a level of the shading, where the network alone is many levels off."""
     image = shaded().round().astype(np.uint8)

@@ -46,6 +46,14 @@ def test_colours_follow_the_guide() -> None:
         assert abs(float(found[:, inside].mean() - picture[:, inside].mean())) < 0.03
 
 
+def test_hatching_is_no_reason_to_keep_the_guide() -> None:
+    picture = noise(144, 168)
+    hole = middle(picture)
+    rows, columns = torch.meshgrid(torch.arange(144), torch.arange(168), indexing="ij")
+    hatched = plain(picture, hole) + 0.1 * torch.where((rows + columns) % 2 == 0, 1, -1)
+    assert filled(picture, hole, hatched).share[hole].mean() > 0.9
+
+
 def test_sources_are_known_and_never_to_be_avoided() -> None:
     picture = noise(144, 168)
     hole = middle(picture)

@@ -47,7 +47,7 @@ class Copied(NamedTuple):
 
 
 def copy_texture(
-    drawn: Array, hole: Hole, unusable: Hole, across: float, is_refined: bool, seed: int, progress: FillProgress
+    drawn: Array, hole: Hole, unusable: Hole, across: float, seed: int, progress: FillProgress
 ) -> tuple[Array, Copied | None]:
     """Fills the hole of a window with pieces of what is known around it, as what was drawn says.
 
@@ -56,7 +56,6 @@ def copy_texture(
         hole: (h, w), True = to be filled here.
         unusable: (h, w), True = not known, or not to be copied from; holds the hole.
         across: largest circle in the hole, pixels across.
-        is_refined: what was drawn was enlarged and refined, so its finest detail may be hatching.
         seed: another one gives another result.
         progress: of the picture; is told of ``STEPS`` steps.
 
@@ -71,7 +70,7 @@ def copy_texture(
     image = torch.from_numpy(shown.transpose(2, 0, 1).copy())
     with _one_thread():
         avoid = torch.from_numpy(unusable[near] & ~hole[near])
-        found = synthesise(image, torch.from_numpy(hole[near]), image, avoid, seed, is_refined, beat)
+        found = synthesise(image, torch.from_numpy(hole[near]), image, avoid, seed, beat)
     beat(1.0)
     if found is None:
         return drawn, None

@@ -108,11 +108,8 @@ class WindowFiller:
         copies = None
         if copied is not None:
             _show(window, filled, progress)
-            refined = copied.factor > 1  # not of the window: memory may have run out
             try:
-                result, copies = texture.copy_texture(
-                    result, window.hole, unusable, window.across, refined, seed, progress
-                )
+                result, copies = texture.copy_texture(result, window.hole, unusable, window.across, seed, progress)
             except (RuntimeError, MemoryError) as error:
                 if not memory.is_shortage(error):
                     raise

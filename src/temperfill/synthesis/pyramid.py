@@ -61,7 +61,6 @@ def synthesise(
     guide: Tensor,
     avoid: Tensor | None = None,
     seed: int = 0,
-    is_doubtful: bool = False,
     on_step: Callable[[float], None] = _ignore,
 ) -> Synthesis | None:
     """Fills a hole with pieces of the picture, arranged as a guide says.
@@ -73,7 +72,6 @@ def synthesise(
             is not. Looked at in the hole only.
         avoid: (H, W) bool, True = known, but never copied from.
         seed: another one gives another result.
-        is_doubtful: the finest detail of the guide may be wrong, such as hatching: it is no reason to keep the guide.
         on_step: called before every operation with the share of the work that is done; what it raises ends it.
 
     Returns:
@@ -85,15 +83,15 @@ def synthesise(
     done = _Done(on_step)
     with Watched(done.tell):
         shown = torch.where(hole, guide, image)
-        return _synthesised(shown, hole, usable, torch.Generator().manual_seed(seed), is_doubtful, done)
+        return _synthesised(shown, hole, usable, torch.Generator().manual_seed(seed), done)
 
 
 def _synthesised(
-    shown: Tensor, hole: Tensor, usable: Tensor, generator: torch.Generator, is_doubtful: bool, done: "_Done"
+    shown: Tensor, hole: Tensor, usable: Tensor, generator: torch.Generator, done: "_Done"
 ) -> Synthesis | None:
     """With a field of patches that is carried up to the size of the picture, unless that is large."""
     if int(hole.sum()) > LARGEST or hole.numel() > WIDEST:
-        return _halved(shown, hole, usable, generator, is_doubtful, done)
+        return _halved(shown, hole, usable, generator, done)
     sizes = [_Size(shown, hole, usable, 2**number) for number in range(_halvings(hole) + 1)]
     sizes = [size for size in sizes if int(whole_patches(size.usable, SIDE + 2).sum()) >= FEWEST]
     if not sizes or int(sizes[-1].hole.sum()) > 4 * CELLS:
@@ -112,18 +110,16 @@ def _synthesised(
         field.improve(field.vote())
     done.advance()
     filled, share = shown.clone(), torch.zeros_like(shown[0])
-    blended = _blended(field.vote(with_gradients=True), sizes[0], field.near, is_doubtful)
+    blended = _blended(field.vote(with_gradients=True), sizes[0], field.near)
     filled[:, *field.near], share[field.near] = blended[0][0], blended[1][0, 0]
     return Synthesis(torch.where(hole, filled.clamp(0, 1), shown), field.sources(), share * hole)
 
 
-def _halved(
-    shown: Tensor, hole: Tensor, usable: Tensor, generator: torch.Generator, is_doubtful: bool, done: "_Done"
-) -> Synthesis | None:
+def _halved(shown: Tensor, hole: Tensor, usable: Tensor, generator: torch.Generator, done: "_Done") -> Synthesis | None:
     """At half the size, with the finest detail copied along its sources."""
     height, width = hole.shape
     small = _Size(shown, hole, usable, 2)
-    found = _synthesised(small.image[0], small.hole, small.usable, generator, is_doubtful, done)
+    found = _synthesised(small.image[0], small.hole, small.usable, generator, done)
     if found is None:
         return None
     rows, columns = hole.nonzero().unbind(1)
@@ -145,7 +141,7 @@ def _doubled(image: Tensor, shape: torch.Size) -> Tensor:
     return large[0, :, : shape[0], : shape[1]]
 
 
-def _blended(voted: Tensor, size: "_Size", near: tuple[slice, slice], is_doubtful: bool) -> tuple[Tensor, Tensor]:
+def _blended(voted: Tensor, size: "_Size", near: tuple[slice, slice]) -> tuple[Tensor, Tensor]:
     """(1, 3, h, w): gradients of copies or of the guide, whichever is better at each place, over the guide.
 
     And (1, 1, h, w), the share of the copies.
@@ -154,7 +150,8 @@ def _blended(voted: Tensor, size: "_Size", near: tuple[slice, slice], is_doubtfu
     own_right, own_below = gradients(image)
     own_right = _joined(own_right, hole ^ F.pad(hole[:, 1:], (0, 1)))
     own_below = _joined(own_below, hole ^ F.pad(hole[1:], (0, 0, 0, 1)))
-    guide = _softened(image) if is_doubtful else image
+    # The finest detail that a network draws may be hatching: it is no reason to keep the guide.
+    guide = _softened(image)
     share = share_of_copies(voted[:, :3], guide, hole)
     right, below = torch.lerp(own_right, voted[:, 3:6], share), torch.lerp(own_below, voted[:, 6:], share)
     # Where nothing has detail, the guide knows the tone less well than the rim does.
