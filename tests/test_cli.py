@@ -435,9 +435,9 @@ def test_arguments_have_names(words: list[str], capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("words", [["--help"], ["inpaint", "--help"]], ids=" ".join)
 def test_help_is_fast(words: list[str]) -> None:
-    """Time of the processor, which other processes lengthen little; the shortest of three tries."""
+    """Time of the processor, which other processes lengthen little; the shortest of five tries."""
     times = []
-    for _ in range(3):
+    for _ in range(5):
         start = os.times()
         result = process(*words)
         end = os.times()
