@@ -107,21 +107,13 @@ def _nearest_in_columns(hole: Hole) -> Numbers:
 def _nearest_columns(far: Numbers) -> Numbers:
     """(N, W), in every line the column of the least sum of ``far`` and its squared distance, the first of several."""
     lines, width = far.shape
-    span = 1 << max(width - 1, 1).bit_length()
+    span = 1 << (width - 1).bit_length()
     found = np.zeros((lines, width), np.int64)
-    done = np.empty(0, np.int64)
-    while span >= 1:
-        places = np.arange(0, width, span)
-        asked = np.setdiff1d(places, done)
-        done = places
-        if not len(asked):
-            span //= 2
-            continue
+    asked = np.zeros(1, np.int64)
+    while span:
         low = np.where(asked >= span, found[:, np.maximum(asked - span, 0)], 0)
         after = asked + span
         high = np.where(after < width, found[:, np.minimum(after, width - 1)], width - 1)
-        if span == 1 << max(width - 1, 1).bit_length():
-            low, high = np.zeros_like(low), np.full_like(high, width - 1)
         count = (high - low + 1).ravel()
         starts = np.concatenate([[0], np.cumsum(count)[:-1]])
         candidate = np.arange(int(count.sum())) - np.repeat(starts - low.ravel(), count)
@@ -130,4 +122,5 @@ def _nearest_columns(far: Numbers) -> Numbers:
         cost = (far[line, candidate] + np.square(candidate - place)) * width + candidate
         found[:, asked] = (np.minimum.reduceat(cost, starts) % width).reshape(lines, -1)
         span //= 2
+        asked = np.arange(span, width, max(2 * span, 1))
     return found

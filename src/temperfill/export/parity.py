@@ -70,9 +70,7 @@ def compare(model: bytes, generator: Generator) -> list[Difference]:
     Raises:
         ModuleNotFoundError: onnxruntime is not installed.
     """
-    import onnxruntime
-
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = _session(model)
     cases = [(*case, False) for case in product(BATCHES, SIZES)]
     cases += [(BATCHES[-1], SIZES[-1], True)] if generator.has_sources else []
     return [_compare(session, generator, *case) for case in cases]
@@ -90,11 +88,9 @@ def compare_whole(model: bytes, generator: Generator) -> list[Difference]:
     Raises:
         ModuleNotFoundError: onnxruntime is not installed.
     """
-    import onnxruntime
-
     from temperfill.export.product.assembly import DEFAULTS
 
-    session = onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
+    session = _session(model)
     inpainter = Inpainter(Ours(generator), "cpu", "fp32")
     options = FillOptions(texture="network")
     found = []
@@ -110,6 +106,12 @@ def compare_whole(model: bytes, generator: Generator) -> list[Difference]:
         kept = np.array_equal(filled[~hole], pixels[~hole])
         found.append(Difference((1, 3, height, width), largest, kept, avoided, STEPS / 255))
     return found
+
+
+def _session(model: bytes) -> "InferenceSession":
+    import onnxruntime
+
+    return onnxruntime.InferenceSession(model, providers=["CPUExecutionProvider"])
 
 
 def _compare(
