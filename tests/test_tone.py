@@ -100,7 +100,7 @@ def test_plain_places_count_and_edges_do_not() -> None:
     assert np.abs(filled - truth)[inside].max() < 2 * LEVEL
     # Counted alike, the stripes would say that all is too dark.
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(tone, "_SMOOTH", 1e3)
+        patch.setattr(tone, "SMOOTH", 1e3)
         alike = np.where(hole[..., None], truth + 0.03, filled).astype(np.float32)
         match_tone(alike, hole, ~hole)
     assert np.abs(alike - truth)[inside].max() > 5 * LEVEL
@@ -138,7 +138,7 @@ def test_weighted_means_are_those_of_the_formula() -> None:
         outside, inside = (filled[block][side[block]] for side in (known, hole))
         if len(outside) and len(inside):
             difference = outside.mean(0) - inside.mean(0)
-            believed = max(1 - (np.abs(difference).max() / tone._MOST) ** 4, 0) ** 2
+            believed = max(1 - (np.abs(difference).max() / tone.MOST) ** 4, 0) ** 2
             trust = 1 / (outside.var(0).sum() + inside.var(0).sum() + 0.05**2)
             rim.append((i, j, difference * believed, trust))
     changed = filled.copy()
@@ -153,9 +153,9 @@ def test_large_holes_are_changed_as_on_a_fine_grid(monkeypatch: pytest.MonkeyPat
     truth, hole = plain(400, 500), box(400, 500, 60, 80, 340, 420)
     slope = np.linspace(-0.05, 0.05, 500, dtype=np.float32)[None, :, None]
     coarse, fine = (np.where(hole[..., None], truth + slope, truth) for _ in range(2))
-    monkeypatch.setattr(tone, "_GRID", 1000)
+    monkeypatch.setattr(tone, "GRID", 1000)
     match_tone(fine, hole, ~hole)
-    monkeypatch.setattr(tone, "_GRID", 40)
+    monkeypatch.setattr(tone, "GRID", 40)
     match_tone(coarse, hole, ~hole)
     assert np.abs(coarse - fine).max() < 1.5 * LEVEL
 

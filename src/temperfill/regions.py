@@ -20,7 +20,8 @@ WINDOW = 512
 """Side that a window grows to where the picture allows."""
 LIMIT = 768
 """Largest side of a window that is filled at full size."""
-_CELL = 8  # holes nearer than about this many pixels count as connected, which bounds their number
+NEAR = 8
+"""Holes nearer than about this many pixels count as connected, which bounds their number."""
 _THIN = 48  # pixels from the middle of a hole to its rim, up to which a long hole is filled piece by piece
 
 
@@ -176,11 +177,11 @@ def _slices(box: Box) -> tuple[slice, slice]:
 def _label(hole: Hole) -> tuple[NDArray[np.int32], list[Box]]:
     """Numbers the connected parts from 1 on, on a grid of coarse cells, and gives their boxes in pixels."""
     height, width = hole.shape
-    padded = np.pad(hole, ((0, -height % _CELL), (0, -width % _CELL)))
-    cells: Hole = padded.reshape(padded.shape[0] // _CELL, _CELL, padded.shape[1] // _CELL, _CELL).max((1, 3))
+    padded = np.pad(hole, ((0, -height % NEAR), (0, -width % NEAR)))
+    cells: Hole = padded.reshape(padded.shape[0] // NEAR, NEAR, padded.shape[1] // NEAR, NEAR).max((1, 3))
     labels, count = label(cells)
     found = [
-        (top * _CELL, left * _CELL, min(bottom * _CELL, height), min(right * _CELL, width))
+        (top * NEAR, left * NEAR, min(bottom * NEAR, height), min(right * NEAR, width))
         for top, left, bottom, right in boxes_of(labels, count)
     ]
     return labels, found
@@ -188,8 +189,8 @@ def _label(hole: Hole) -> tuple[NDArray[np.int32], list[Box]]:
 
 def _at_full_size(labels: NDArray[np.int32], box: Box) -> NDArray[np.int32]:
     """Numbers of cells, for the pixels of a box that starts at a cell."""
-    cells = labels[box[0] // _CELL : -(-box[2] // _CELL), box[1] // _CELL : -(-box[3] // _CELL)]
-    return cells.repeat(_CELL, 0).repeat(_CELL, 1)[: box[2] - box[0], : box[3] - box[1]]
+    cells = labels[box[0] // NEAR : -(-box[2] // NEAR), box[1] // NEAR : -(-box[3] // NEAR)]
+    return cells.repeat(NEAR, 0).repeat(NEAR, 1)[: box[2] - box[0], : box[3] - box[1]]
 
 
 def _union(boxes: list[Box]) -> Box:

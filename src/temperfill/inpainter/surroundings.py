@@ -28,7 +28,8 @@ AROUND = 64
 GREY = 0.5
 """Value of every pixel where nothing is known."""
 _RADIUS = 3  # pixels that a mean looks at
-_LAYERS = 8  # depth up to which means are taken; what lies deeper repeats the nearest of them
+LAYERS = 8
+"""Depth up to which means are taken; what lies deeper repeats the nearest of them."""
 
 
 def continue_colours(rgb: Array, hole: Hole, target: Hole) -> None:
@@ -48,13 +49,13 @@ def continue_colours(rgb: Array, hole: Hole, target: Hole) -> None:
     depth = np.ceil(distance).astype(np.int64)
     rgb[target] = rgb[nearest[0][target], nearest[1][target]]
     seen = ~hole
-    for layer in range(1, min(int(depth[target].max()), _LAYERS) + 1):
+    for layer in range(1, min(int(depth[target].max()), LAYERS) + 1):
         rows, columns = np.nonzero(target & (depth == layer))
         total, weight = _near(rgb, seen, rows, columns)
         found = weight > 0  # not where other missing pixels lie between: there the nearest colour stays
         rgb[rows[found], columns[found]] = total[found] / weight[found, None]
         seen[rows, columns] = True
-    deep = target & (depth > _LAYERS)
+    deep = target & (depth > LAYERS)
     if deep.any():
         _, rows, columns = nearest_known(~seen)
         rgb[deep] = rgb[rows[deep], columns[deep]]

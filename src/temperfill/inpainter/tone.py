@@ -17,9 +17,12 @@ from scipy import fft
 from temperfill import regions
 from temperfill.distances import grown
 
-_SMOOTH = 0.05  # deviation of the colours on both sides, from which a place counts half as much as on a plain one
-_MOST = 0.15  # difference of both sides from which on it is believed no more
-_GRID = 128  # pixels on a side above which the change, which is smooth, is computed for blocks of pixels
+SMOOTH = 0.05
+"""Deviation of the colours on both sides, from which a place counts half as much as on a plain one."""
+MOST = 0.15
+"""Difference of both sides from which on it is believed no more."""
+GRID = 128
+"""Pixels on a side above which the change, which is smooth, is computed for blocks of pixels."""
 _AROUND = 2  # pixels around a hole that are looked at
 
 Array = NDArray[np.float32]
@@ -56,15 +59,15 @@ def _change(filled: Array, hole: Hole, known: Hole) -> Array | None:
         _statistics(filled, side, rows, columns) for side in (hole, known)
     )
     difference = known_mean - mean
-    weight = 1 / (known_variance + variance + _SMOOTH**2)
-    believed = np.clip(1 - (np.abs(difference).max(0) / _MOST) ** 4, 0, None) ** 2
-    block = -(-max(hole.shape) // _GRID)
+    weight = 1 / (known_variance + variance + SMOOTH**2)
+    believed = np.clip(1 - (np.abs(difference).max(0) / MOST) ** 4, 0, None) ** 2
+    block = -(-max(hole.shape) // GRID)
     size = (-(-hole.shape[0] // block), -(-hole.shape[1] // block))
     cell = rows // block * size[1] + columns // block
     planes = (*difference * weight * believed, weight)
     maps = np.stack([np.bincount(cell, plane, size[0] * size[1]).reshape(size) for plane in planes])
     spread = _spread(maps)
-    change = torch.from_numpy(np.clip(spread[:3] / spread[3:], -_MOST, _MOST).astype(np.float32))
+    change = torch.from_numpy(np.clip(spread[:3] / spread[3:], -MOST, MOST).astype(np.float32))
     if block > 1:
         change = F.interpolate(change[None], scale_factor=float(block), mode="bilinear", align_corners=False)[0]
     return change[:, : hole.shape[0], : hole.shape[1]].permute(1, 2, 0).numpy()

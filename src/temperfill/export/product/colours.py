@@ -10,10 +10,9 @@ from onnxscript import BOOL, FLOAT, script
 from onnxscript import opset18 as op
 
 from temperfill.export.product.geometry import LONG, OWN, SINGLE, squared_distance
+from temperfill.inpainter.surroundings import LAYERS, RIM, TINY
 from temperfill.inpainter.surroundings import LONG as LENGTH
-from temperfill.inpainter.surroundings import RIM, TINY
 
-LAYERS = 8
 _DEPTH, _DEEPER = RIM + 1, RIM + 0.5
 
 

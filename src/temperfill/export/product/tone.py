@@ -4,9 +4,12 @@ What is done is said in ``temperfill.inpainter.tone`` and ``surroundings``. Sums
 transforms, in chunks, so that float32 suffices. Images are (3, H, W), planes (H, W).
 """
 
+import numpy as np
+from onnx import numpy_helper
 from onnxscript import BOOL, FLOAT, script
 from onnxscript import opset18 as op
 
+from temperfill import regions
 from temperfill.export.product.geometry import (
     OWN,
     SINGLE,
@@ -18,14 +21,12 @@ from temperfill.export.product.geometry import (
     put_back,
 )
 from temperfill.inpainter.surroundings import AROUND
+from temperfill.inpainter.tone import GRID, MOST, SMOOTH
 
-CELL = 8
-"""Parts of a hole nearer than about this many pixels count as one, as in ``temperfill.regions``."""
-MOST = 0.15
-SMOOTH = 0.0025
-GRID = 128
 PAIRS = 2**22
 """Pairs of a place on the rim and another one that are looked at at once."""
+_VARIANCE = SMOOTH**2
+_NEAR = numpy_helper.from_array(np.array([regions.NEAR]), "near")
 _NOTHING, _ALL = 2.0, -1.0  # least and largest value of no pixels
 
 
@@ -48,7 +49,7 @@ def _rim(shown: FLOAT, own: BOOL, known: BOOL) -> FLOAT:
     own_count, own_mean, own_variance = _side(shown, own)
     known_count, known_mean, known_variance = _side(shown, known)
     difference = known_mean - own_mean
-    weight = 1.0 / (own_variance + known_variance + SMOOTH)
+    weight = 1.0 / (own_variance + known_variance + _VARIANCE)
     largest = op.ReduceMax(op.Abs(difference), [0], keepdims=0) / MOST
     believed = op.Max(1.0 - largest * largest * largest * largest, 0.0)
     planes = op.Concat(difference * (weight * believed * believed), op.Unsqueeze(weight, [0]), axis=0)
@@ -112,8 +113,8 @@ def _range_of(shown: FLOAT, known: BOOL) -> tuple[FLOAT, FLOAT]:
 def matched(filled: FLOAT, hole: BOOL, known: BOOL) -> FLOAT:
     """What was filled in the tone of its surroundings and within their colours, each part of the hole by itself."""
     size = op.Shape(hole)
-    eight = op.Constant(value_ints=[8])
-    numbers = numbered(hole, eight)
+    side = op.Constant(value=_NEAR)
+    numbers = numbered(hole, side)
     all_low, all_high = _range_of(filled, known)
     result = op.Identity(filled)
     going = op.ReduceMax(numbers, keepdims=0) > 0.0
@@ -121,9 +122,9 @@ def matched(filled: FLOAT, hole: BOOL, known: BOOL) -> FLOAT:
         cells = op.Equal(numbers, op.ReduceMax(numbers, keepdims=0))
         numbers = op.Where(cells, op.Constant(value_float=0.0), numbers)
         going = op.ReduceMax(numbers, keepdims=0) > 0.0
-        around = bounds(cells) * 8
+        around = bounds(cells) * side
         rough = op.Concat(around[0:2], op.Min(around[2:4], size), axis=0)
-        own = op.And(cut(at_full_size(cells, eight, size), rough), cut(hole, rough))
+        own = op.And(cut(at_full_size(cells, side, size), rough), cut(hole, rough))
         inner = bounds(own)
         corner = op.Concat(rough[0:2], rough[0:2], axis=0)
         box = inner + corner
