@@ -1,6 +1,5 @@
 """A browser, a page in it, and a server for the editor's tests; they skip themselves where there is no browser."""
 
-import threading
 from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -41,14 +40,9 @@ def browser() -> Iterator["Browser"]:
 @pytest.fixture
 def server() -> Iterator[FakeServer]:
     server = FakeServer()
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,), daemon=True)
-    thread.start()
+    server.start()
     yield server
-    server.behaviour.proceed.set()
-    server.behaviour.previews.set()
-    server.shutdown()
-    server.server_close()
-    thread.join()
+    server.stop()
 
 
 @pytest.fixture(scope="session")

@@ -2,7 +2,11 @@
 
 import io
 import re
-from collections.abc import Callable, Sequence
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +16,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 if TYPE_CHECKING:
+    from fastapi import FastAPI
     from playwright.sync_api import Page
 
 Point = tuple[float, float]
@@ -57,7 +62,7 @@ class EditorPage:
         self.page.set_input_files("#photo-file", path)
         self.wait_for_status(f"{path.stem}.* is open")
 
-    def wait_for_status(self, pattern: str, seconds: float = 5) -> None:
+    def wait_for_status(self, pattern: str, seconds: float = 30) -> None:
         from playwright.sync_api import expect
 
         expect(self.page.locator("#status")).to_have_text(re.compile(pattern), timeout=1000 * seconds)
@@ -163,6 +168,22 @@ class EditorPage:
         path = folder / download.value.suggested_filename
         download.value.save_as(path)
         return path
+
+
+@contextmanager
+def served(app: "FastAPI") -> Iterator[int]:
+    """The service itself on a free port."""
+    uvicorn = pytest.importorskip("uvicorn", reason="needs the service's packages")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        server = uvicorn.Server(uvicorn.Config(app, log_level="error", timeout_graceful_shutdown=2))
+        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
+        thread.start()
+        while not server.started:
+            assert thread.is_alive()
+            time.sleep(0.02)
+        yield listener.getsockname()[1]
+        server.should_exit = True
+        thread.join(10)
 
 
 BOTH = pytest.mark.parametrize("engine", ["server", "static"])

@@ -8,13 +8,14 @@ import re
 import threading
 import time
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps
+
+from service.editor.local_server import LocalServer, QuietHandler
 
 PAGE = Path(__file__).parents[3] / "src" / "temperfill" / "service" / "page"
 TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
@@ -64,29 +65,22 @@ def fill_colour(temperature: float, seed: int = 0) -> tuple[int, int, int]:
     return (round(40 * temperature), 200 - 20 * seed, 90)
 
 
-class FakeServer(ThreadingHTTPServer):
+class FakeServer(LocalServer):
     """Serves on a free port of this machine."""
 
-    daemon_threads = True
-
     def __init__(self) -> None:
-        super().__init__(("127.0.0.1", 0), Handler)
+        super().__init__(Handler)
         self.behaviour = Behaviour()
         self.behaviour.previews.set()
 
-    @property
-    def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}/"
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that went away is no event."""
+    def stop(self) -> None:
+        self.behaviour.proceed.set()
+        self.behaviour.previews.set()
+        super().stop()
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     server: FakeServer
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
     def do_GET(self) -> None:
         behaviour = self.server.behaviour
@@ -267,15 +261,6 @@ class Handler(BaseHTTPRequestHandler):
         extra = {"Retry-After": "7"} if status == 503 else {}
         body = json.dumps({"error": {"code": code, "message": message}}).encode()
         self.send(status, "application/json", body, extra)
-
-    def send(self, status: int, kind: str, body: bytes, headers: dict[str, str] | None = None) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in (headers or {}).items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
 
 
 def fill(upload: Upload, behaviour: Behaviour) -> tuple[bytes, str]:

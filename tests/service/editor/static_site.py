@@ -3,10 +3,10 @@
 import importlib.util
 import threading
 from collections.abc import Mapping
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from types import ModuleType
-from typing import Any
+
+from service.editor.local_server import LocalServer, QuietHandler
 
 ROOT = Path(__file__).parents[3]
 PREFIX = "/some/where/"
@@ -45,13 +45,11 @@ def assemble(folder: Path, runtime: Path | None = None, onnx: bytes = b"no netwo
     build_module().assemble(folder, runtime, given / "model.onnx", {"name": "tiny", **ABILITIES})
 
 
-class StaticSite(ThreadingHTTPServer):
+class StaticSite(LocalServer):
     """Serves a folder on a free port of this machine, with nothing but content types and, if given, a policy."""
 
-    daemon_threads = True
-
     def __init__(self, folder: Path, headers: Mapping[str, str] | None = None, port: int = 0) -> None:
-        super().__init__(("127.0.0.1", port), Handler)
+        super().__init__(Handler, port)
         self.folder = folder
         self.headers = dict(headers or {})
         self.proceed = threading.Event()  # a fill of the stand-in waits for it
@@ -60,25 +58,15 @@ class StaticSite(ThreadingHTTPServer):
 
     @property
     def address(self) -> str:
-        return f"http://127.0.0.1:{self.server_address[1]}{PREFIX}"
-
-    def start(self) -> None:
-        threading.Thread(target=self.serve_forever, args=(0.02,), daemon=True).start()
+        return super().address.rstrip("/") + PREFIX
 
     def stop(self) -> None:
         self.proceed.set()
-        self.shutdown()
-        self.server_close()
-
-    def handle_error(self, request: Any, client_address: Any) -> None:
-        """A browser that went away is no event."""
+        super().stop()
 
 
-class Handler(BaseHTTPRequestHandler):
+class Handler(QuietHandler):
     server: StaticSite
-
-    def log_message(self, format: str, *args: Any) -> None:
-        pass
 
     def do_GET(self) -> None:
         path_asked = self.path.partition("?")[0]
@@ -86,19 +74,11 @@ class Handler(BaseHTTPRequestHandler):
         self.server.asked.append(name)
         if name == "hold":
             self.server.proceed.wait(30)
-            self.answer(200, "text/plain", b"")
+            self.send(200, "text/plain", b"", self.server.headers)
             return
         path = self.server.folder / (name or "index.html")
         if not path.is_file():
-            self.answer(404, "text/plain", b"nothing here")
+            self.send(404, "text/plain", b"nothing here", self.server.headers)
             return
-        self.answer(200, TYPES.get(path.suffix, "application/octet-stream"), path.read_bytes())
-
-    def answer(self, status: int, kind: str, body: bytes) -> None:
-        self.send_response(status)
-        self.send_header("Content-Type", kind)
-        self.send_header("Content-Length", str(len(body)))
-        for name, value in self.server.headers.items():
-            self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
+        kind = TYPES.get(path.suffix, "application/octet-stream")
+        self.send(200, kind, path.read_bytes(), self.server.headers)

@@ -1,11 +1,7 @@
 """The page and the service together, with a small network: nothing between them is pretended."""
 
-import socket
-import threading
-import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -13,11 +9,8 @@ import tifffile  # comes with scikit-image
 from PIL import ExifTags, Image, ImageCms
 
 from heic.make import FOLDER
-from service.editor.driver import EditorPage, photo
+from service.editor.driver import OpenEditor, photo, served
 from temperfill import images
-
-if TYPE_CHECKING:
-    from playwright.sync_api import Browser
 
 pytestmark = pytest.mark.browser
 
@@ -25,7 +18,6 @@ pytestmark = pytest.mark.browser
 @pytest.fixture(scope="module")
 def address() -> Iterator[str]:
     """Of a service whose network takes lines and has random weights."""
-    uvicorn = pytest.importorskip("uvicorn", reason="needs the service's packages")
     pytest.importorskip("fastapi", reason="needs the service's packages")
     import torch
 
@@ -40,29 +32,16 @@ def address() -> Iterator[str]:
         torch.manual_seed(0)
         return Inpainter(Ours(Generator(GeneratorConfig(width=4, head_dim=4, sketch=True)).eval()), "cpu", "fp32")
 
-    with socket.create_server(("127.0.0.1", 0)) as listener:
-        config = uvicorn.Config(create_app(load, Found("tiny", None)), log_level="error", timeout_graceful_shutdown=2)
-        server = uvicorn.Server(config)
-        thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]}, daemon=True)
-        thread.start()
-        while not server.started:
-            assert thread.is_alive()
-            time.sleep(0.02)
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}/"
-        server.should_exit = True
-        thread.join(10)
+    with served(create_app(load, Found("tiny", None))) as port:
+        yield f"http://127.0.0.1:{port}/"
 
 
-def test_a_photo_is_filled_asked_about_and_saved(browser: "Browser", address: str, tmp_path: Path) -> None:
+def test_a_photo_is_filled_asked_about_and_saved(open_editor: OpenEditor, tmp_path: Path) -> None:
     path = tmp_path / "photo.png"
     original = photo(256, 192)
     Image.fromarray(original).save(path)
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    failures: list[str] = []
-    page.on("pageerror", lambda error: failures.append(str(error)))
-    page.on("console", lambda message: failures.append(message.text) if message.type == "error" else None)
-    editor = EditorPage(page, address, 1)
+    editor = open_editor()
+    page = editor.page
     page.wait_for_selector("[data-tool=sketch][aria-disabled=false]", state="attached")
     editor.open(path)
     x, y = editor.centre
@@ -88,8 +67,6 @@ def test_a_photo_is_filled_asked_about_and_saved(browser: "Browser", address: st
     page.wait_for_selector("#sources-heads section")
     assert "temperature" in page.locator("#sources-heads section").first.inner_text()
     page.click("[data-action=close-sources]")
-    context.close()
-    assert failures == []
 
 
 def make_tiff(path: Path) -> None:
@@ -123,17 +100,14 @@ def make_heic(path: Path) -> None:
     ],
 )
 def test_what_browsers_cannot_show_is_filled_and_saved(
-    browser: "Browser", address: str, tmp_path: Path, name: str, make: Callable[[Path], None], saved_as: str, word: str
+    open_editor: OpenEditor, tmp_path: Path, name: str, make: Callable[[Path], None], saved_as: str, word: str
 ) -> None:
     """A TIFF keeps its known pixels, as the package reads them; a damaged file in between changes nothing."""
     path = tmp_path / name
     make(path)
     original = images.open_picture(path)
-    context = browser.new_context(viewport={"width": 1280, "height": 800})
-    page = context.new_page()
-    failures: list[str] = []
-    page.on("pageerror", lambda error: failures.append(str(error)))
-    editor = EditorPage(page, address, 1)
+    editor = open_editor()
+    page = editor.page
     editor.open(path)
     assert f"{original.size[1]} × {original.size[0]}" in page.locator("#facts").inner_text()
     seen, expected = editor.colour_at(editor.centre), original.pixels[original.size[0] // 2, original.size[1] // 2]
@@ -159,5 +133,3 @@ def test_what_browsers_cannot_show_is_filled_and_saved(
         assert (found.pixels[mask] != original.pixels[mask]).any()
     lossless = images.open_picture(editor.save(tmp_path / "saved", "png")).pixels
     assert (lossless[~mask] == original.pixels[~mask]).all()
-    context.close()
-    assert failures == []
