@@ -1,7 +1,7 @@
 """What a caller may ask of a filling: the one place for names, ranges, defaults and help of all options.
 
 The command line, Python, folders, the forms of the service and its OpenAPI description read the fields of
-``FillOptions`` and ``DustOptions``: a new option is a field here, and a line where it is used.
+``FillOptions``, ``CanvasOptions`` and ``DustOptions``: a new option is a field here, and a line where it is used.
 """
 
 import ast
@@ -54,6 +54,25 @@ class DustOptions:
     def __post_init__(self) -> None:
         """Raises InputError for a value out of range."""
         for option in DUST_OPTIONS:
+            option.check(getattr(self, option.name))
+
+
+@dataclass(frozen=True)
+class CanvasOptions:
+    """How much larger a canvas becomes; 1 or more on one side at least."""
+
+    left: int = field(default=0, metadata={"low": 0, "most_served": 100_000})
+    """Pixels that come to the left side."""
+    top: int = field(default=0, metadata={"low": 0, "most_served": 100_000})
+    """Pixels that come to the top."""
+    right: int = field(default=0, metadata={"low": 0, "most_served": 100_000})
+    """Pixels that come to the right side."""
+    bottom: int = field(default=0, metadata={"low": 0, "most_served": 100_000})
+    """Pixels that come to the bottom."""
+
+    def __post_init__(self) -> None:
+        """Raises InputError for a value out of range."""
+        for option in CANVAS_OPTIONS:
             option.check(getattr(self, option.name))
 
 
@@ -133,7 +152,7 @@ class Option:
     @property
     def help(self) -> str:
         """What it does, in one line: the text below the field, where the command line finds it too."""
-        return (_texts(FillOptions) | _texts(DustOptions)).get(self.name, "")
+        return (_texts(FillOptions) | _texts(CanvasOptions) | _texts(DustOptions)).get(self.name, "")
 
     def check(self, value: Any) -> None:
         """Raises InputError for a value out of range."""
@@ -184,5 +203,7 @@ OPTIONS = _options(FillOptions)
 """Every field of ``FillOptions``, in order."""
 SERVED = tuple(option for option in OPTIONS if option.is_served)
 """Those that a service takes."""
+CANVAS_OPTIONS = _options(CanvasOptions)
+"""Every field of ``CanvasOptions``, in order; a service takes all."""
 DUST_OPTIONS = _options(DustOptions)
 """Every field of ``DustOptions``, in order; a service takes all."""

@@ -27,7 +27,7 @@ from temperfill.methods.finding import Found
 from temperfill.options import FillOptions
 from temperfill.service import work
 from temperfill.service.app import create_app
-from temperfill.service.forms import FILES, INPAINT_FIELDS, PREVIEW_FILES, SOURCES_FIELDS, SOURCES_OPTIONS
+from temperfill.service.forms import FILES, IMAGE_ALONE, INPAINT_FIELDS, SOURCES_FIELDS, SOURCES_OPTIONS
 from temperfill.service.pages import PAGE
 from temperfill.service.settings import ServiceLimits
 
@@ -491,10 +491,10 @@ def test_openapi_describes_forms_and_errors() -> None:
 
     paths = asyncio.run(main())["paths"]
     jobs = {"/v1/jobs/{name}", "/v1/jobs/{name}/draft"}
-    single = {"/v1/preview", "/v1/convert", "/v1/dust", "/v1/models", "/healthz"}
+    single = {"/v1/extend", "/v1/preview", "/v1/convert", "/v1/dust", "/v1/models", "/healthz"}
     assert set(paths) == {"/v1/inpaint", "/v1/sources"} | single | jobs
     shown = paths["/v1/preview"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
-    assert set(shown["properties"]) == set(shown["required"]) == set(PREVIEW_FILES)
+    assert set(shown["properties"]) == set(shown["required"]) == set(IMAGE_ALONE)
     for path, fields in (("/v1/inpaint", INPAINT_FIELDS), ("/v1/sources", SOURCES_FIELDS)):
         schema = paths[path]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
         assert set(schema["properties"]) == {*FILES, *fields}

@@ -1,14 +1,14 @@
 """``temperfill extend``: a larger canvas, filled as the picture might go on."""
 
 import time
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Annotated
 
 from tyro.conf import Positional, arg
 
 from temperfill.cli.parsing import parse, require, say
-from temperfill.options import DEFAULT_MODEL, FillOptions, Precision
+from temperfill.options import DEFAULT_MODEL, CanvasOptions, FillOptions, Precision
 
 
 @dataclass(frozen=True)
@@ -23,14 +23,7 @@ class ExtendOptions:
     """Picture to extend."""
     output: Path
     """File to write; its suffix says the format."""
-    left: int = 0
-    """Pixels that come to the left side."""
-    top: int = 0
-    """Pixels that come to the top."""
-    right: int = 0
-    """Pixels that come to the right side."""
-    bottom: int = 0
-    """Pixels that come to the bottom."""
+    canvas: CanvasOptions = field(default_factory=CanvasOptions)
     filling: FillOptions = field(default_factory=FillOptions)
     model: str = DEFAULT_MODEL
     """Name of a model or method (see temperfill models), a weights file, or the folder of a run."""
@@ -55,10 +48,9 @@ def run(words: list[str]) -> None:
 
     images.check_output(options.output)
     picture = images.open_picture(options.image, options.max_pixels)
-    height, width = picture.size
-    height, width = height + options.top + options.bottom, width + options.left + options.right
+    height, width = images.extended_size(picture.size, **asdict(options.canvas))
     require(height * width <= options.max_pixels, f"the new canvas, {width}x{height}, has more than --max-pixels")
-    canvas = images.extend(picture, options.left, options.top, options.right, options.bottom)
+    canvas = images.extend(picture, **asdict(options.canvas))
     images.check_output(options.output, canvas.cut(canvas.picture))
     start = time.monotonic()
     from temperfill.inpainter import Inpainter

@@ -5,7 +5,7 @@ converted through the embedded colour profile; its answer is converted back for 
 into the decoded array, so every known pixel keeps its bytes, and alpha keeps them everywhere.
 """
 
-from temperfill.images.canvas import Canvas, extend
+from temperfill.images.canvas import Canvas, extend, extended_size
 from temperfill.images.colours import check_layer, cut_out, paste, to_rgb
 from temperfill.images.formats import FORMATS, SUFFIXES, WRITTEN, Header, read_header
 from temperfill.images.jpeg import JpegForm
@@ -42,6 +42,7 @@ __all__ = [
     "cut_out",
     "encode_picture",
     "extend",
+    "extended_size",
     "is_marked",
     "mark",
     "open_picture",

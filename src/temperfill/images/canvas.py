@@ -37,6 +37,13 @@ class Canvas:
         return replace(filled, pixels=filled.pixels[top:bottom, left:right])
 
 
+def extended_size(
+    size: tuple[int, int], left: int = 0, top: int = 0, right: int = 0, bottom: int = 0
+) -> tuple[int, int]:
+    """Height and width that ``extend`` gives a picture of a size."""
+    return size[0] + top + bottom, size[1] + left + right
+
+
 def extend(picture: Picture, left: int = 0, top: int = 0, right: int = 0, bottom: int = 0) -> Canvas:
     """Puts a picture on a canvas that is larger on some sides.
 

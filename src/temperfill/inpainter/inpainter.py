@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from temperfill import images, regions
 from temperfill.errors import InputError
+from temperfill.geometry import Box
 from temperfill.images import Canvas, Picture
 from temperfill.inpainter.calls import Calls
 from temperfill.inpainter.filling import check_takes, choose_device, choose_precision, load_method
@@ -134,6 +135,7 @@ class Inpainter(Calls):
         canvas: Canvas,
         options: FillOptions = FillOptions(),  # noqa: B008 - frozen
         on_progress: OnProgress | None = None,
+        on_draft: OnDraft | None = None,
     ) -> Picture:
         """Fills the new part of a larger canvas, without copying from what stands mirrored behind it.
 
@@ -141,6 +143,7 @@ class Inpainter(Calls):
             canvas: from ``images.extend``.
             options: how it is filled.
             on_progress: as for calls.
+            on_draft: as for ``trace``; its boxes are those of the larger picture, and may reach beyond it.
 
         Returns:
             The larger picture.
@@ -150,7 +153,14 @@ class Inpainter(Calls):
             ValueError: a method that fails.
         """
         mirrored = None if self.method.abilities.avoid is None else canvas.mirrored
-        filled = self.complete(canvas.picture, canvas.hole, None, options, on_progress, mirrored)
+        top, _, left, _ = canvas.box
+
+        def show(box: Box, hole: NDArray[np.bool_], shown: NDArray[np.float32]) -> None:
+            if on_draft is not None:
+                on_draft((box[0] - top, box[1] - left, box[2] - top, box[3] - left), hole, shown)
+
+        drafts = None if on_draft is None else show
+        filled, _ = self.trace(canvas.picture, canvas.hole, None, options, on_progress, mirrored, drafts)
         return canvas.cut(filled)
 
     def trace(

@@ -18,12 +18,12 @@ from starlette.requests import ClientDisconnect
 import temperfill
 from temperfill import images
 from temperfill.methods.finding import Found
-from temperfill.service import dust, forms, iopaint, openapi, work
+from temperfill.service import dust, extending, forms, iopaint, openapi, work
 from temperfill.service.addresses import Methods, Prefix
 from temperfill.service.jobs import Job, Jobs
 from temperfill.service.limits import SECURITY_HEADERS, BodyLimit, Gate, SecurityHeaders, Uploads
 from temperfill.service.output import Output, OutputRoutes
-from temperfill.service.pages import PAGE, PICTURE_TYPES, Pages
+from temperfill.service.pages import PAGE, Pages, picture_response
 from temperfill.service.refusals import Refusal, internal
 from temperfill.service.settings import ServiceLimits
 
@@ -159,7 +159,7 @@ class Service:
                 ),
                 form,
             )
-        return _picture(content, suffix, headers)
+        return picture_response(content, suffix, headers)
 
     async def convert(self, request: Request) -> Response:
         """A picture in another format, with the metadata of its original."""
@@ -168,7 +168,7 @@ class Service:
             (content, suffix), headers = await self.run(
                 request, job, lambda _: work.convert(form, max_pixels, keep, self.is_learned), counts=False
             )
-        return _picture(content, suffix, headers)
+        return picture_response(content, suffix, headers)
 
     async def sources(self, request: Request) -> Response:
         """Where a place of the hole is copied from."""
@@ -182,7 +182,7 @@ class Service:
     async def preview(self, request: Request) -> Response:
         """A picture as PNG, for browsers that cannot show its format."""
         max_pixels = self.settings.max_pixels
-        async with self.form(request, {}, forms.PREVIEW_FILES) as (job, form):
+        async with self.form(request, {}, forms.IMAGE_ALONE) as (job, form):
             content, headers = await self.run(request, job, lambda _: work.preview(form, max_pixels), counts=False)
         headers["X-Depth"] = str(form.header.depth if form.header.is_cut else 8)
         return Response(content, media_type="image/png", headers=headers)
@@ -264,6 +264,7 @@ def create_app(
     app.state.service = service
     post: dict[str, Any] = {"methods": ["POST"], "response_class": Response}
     app.add_api_route("/v1/inpaint", service.inpaint, **post, **openapi.INPAINT)
+    app.add_api_route(extending.PATH, extending.route(service), **post, **openapi.EXTEND)
     app.add_api_route("/v1/sources", service.sources, **post, **openapi.SOURCES)
     app.add_api_route("/v1/preview", service.preview, **post, **openapi.PREVIEW)
     app.add_api_route(dust.PATH, dust.route(service), **post, **openapi.DUST)
@@ -309,11 +310,6 @@ def _measure(app: FastAPI, service: Service) -> None:
     service.metrics = Metrics(lambda: jobs.num_waiting, lambda: jobs.num_working)
     app.add_api_route(PATH, service.metrics.show, methods=["GET"], include_in_schema=False)
     app.add_middleware(Measured, metrics=service.metrics, routes=app.routes)
-
-
-def _picture(content: bytes, suffix: str, headers: dict[str, str]) -> Response:
-    kind = PICTURE_TYPES[images.WRITTEN[suffix]]
-    return Response(content, media_type=kind, headers=headers)
 
 
 async def _leaves(request: Request) -> None:

@@ -27,7 +27,7 @@ def route(service: "Service") -> Callable[[Request], Awaitable[Response]]:
 
     async def dust(request: Request) -> Response:
         """Marks of dust on a picture, as a mask in PNG of the size of the upright picture."""
-        async with service.form(request, FIELDS, forms.PREVIEW_FILES) as (job, form):
+        async with service.form(request, FIELDS, forms.IMAGE_ALONE) as (job, form):
             (content, count), headers = await service.run(
                 request, job, lambda _: find(form, service.settings.max_pixels), counts=False
             )

@@ -13,7 +13,7 @@ from starlette.exceptions import HTTPException
 from starlette.requests import Request
 
 from temperfill import images
-from temperfill.options import SERVED, FillOptions, Option
+from temperfill.options import CANVAS_OPTIONS, SERVED, FillOptions, Option
 from temperfill.service.refusals import Refusal
 
 FILES = ("image", "mask", "sketch", "avoid")
@@ -22,8 +22,8 @@ OPTIONAL = ("sketch", "avoid", "original")
 """Those that may be left out."""
 CONVERT_FILES = ("image", "original")
 """Parts of a request for another format; the original may be left out."""
-PREVIEW_FILES = ("image",)
-"""Parts of a request for a preview."""
+IMAGE_ALONE = ("image",)
+"""Parts of a request with nothing but a picture."""
 LOSSLESS = "lossless"
 """Instead of a suffix: PNG, written fast, or TIFF where PNG does not hold the picture."""
 FORMATS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif", "lossless": LOSSLESS}
@@ -150,6 +150,11 @@ INPAINT_FIELDS: dict[str, tuple[Parser, Any]] = {
     "quality": (whole(1, 100), ""),
 }
 """Fields of a request to fill."""
+EXTEND_FIELDS: dict[str, tuple[Parser, Any]] = {
+    **{option.name: (parser_of(option), option.default) for option in CANVAS_OPTIONS},
+    **INPAINT_FIELDS,
+}
+"""Fields of a request to extend the canvas."""
 CONVERT_FIELDS = {name: INPAINT_FIELDS[name] for name in ("format", "quality", "unmarked")}
 """Fields of a request for another format."""
 SOURCES_FIELDS: dict[str, tuple[Parser, Any]] = {

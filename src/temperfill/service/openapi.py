@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from temperfill.options import DUST_OPTIONS, SERVED, Option
+from temperfill.options import CANVAS_OPTIONS, DUST_OPTIONS, SERVED, Option
 from temperfill.service.forms import FORMATS, SOURCES_OPTIONS
 
 _FILE = {"type": "string", "format": "binary"}
@@ -84,6 +84,23 @@ INPAINT: dict[str, Any] = {
     "responses": {200: {"description": "The filled picture.", "content": {"image/*": {"schema": _FILE}}}},
 }
 """Of the route that fills."""
+EXTEND: dict[str, Any] = {
+    "summary": "Extend the canvas of a picture, and fill what is new.",
+    "openapi_extra": {
+        "parameters": [_JOB],
+        "requestBody": _form(
+            ["image"],
+            {
+                "image": _FILES["image"],
+                **{option.name: _schema(option) for option in CANVAS_OPTIONS},
+                **_OPTIONS,
+                **_ENCODING,
+            },
+        ),
+    },
+    "responses": {200: {"description": "The larger picture.", "content": {"image/*": {"schema": _FILE}}}},
+}
+"""Of the route that extends."""
 CONVERT: dict[str, Any] = {
     "summary": "A picture in another format, with the metadata of the original, as far as the service keeps any.",
     "openapi_extra": {
@@ -92,7 +109,10 @@ CONVERT: dict[str, Any] = {
             ["image"],
             {
                 "image": _FILES["image"],
-                "original": {**_FILE, "description": "The file whose metadata and format are kept; of the same size."},
+                "original": {
+                    **_FILE,
+                    "description": "The file whose metadata and format are kept; no larger than the image.",
+                },
                 **_ENCODING,
             },
         ),

@@ -84,3 +84,8 @@ class Pages:
         if not path.is_relative_to(folder) or path.suffix not in PAGE_TYPES or not path.is_file():
             raise Refusal(404, "not_found", "there is no such page")
         return FileResponse(path, media_type=PAGE_TYPES[path.suffix], headers={"Cache-Control": "no-cache"})
+
+
+def picture_response(content: bytes, suffix: str, headers: dict[str, str]) -> Response:
+    """An answer that is a picture file, whose format its suffix says."""
+    return Response(content, media_type=PICTURE_TYPES[images.WRITTEN[suffix]], headers=headers)

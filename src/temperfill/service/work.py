@@ -107,18 +107,22 @@ def fill(
         Refusal: the pictures are damaged or do not fit together (422), or too little memory (413).
         ValueError: a method that fails.
     """
-    fields = form.fields
     with refusals():
         picture, hole, sketch, avoid = _pictures(form, max_pixels)
-        shown = picture if keep_metadata else _plain(picture)
-        path = _path_for(shown, fields["format"] or form.suffix, form.options.layer)  # before the work
-        show = None if on_draft is None else _drafts(on_draft)
+        shown = picture if keep_metadata else plain(picture)
+        path = path_for(shown, form.fields["format"] or form.suffix, form.options.layer)  # before the work
+        show = None if on_draft is None else drafts(on_draft)
         filled, copies = inpainter.trace(picture, hole, sketch, form.options, on_progress, avoid, show)
         if traces is not None:
             traces.keep(form, copies)
-        fast = fields["format"] == LOSSLESS  # it is encoded again when it is saved
-        kept = filled if keep_metadata else _plain(filled)
-        return images.encode_picture(kept, path, fields["quality"] or None, fast=fast), path.suffix
+        return encoded(filled, form, path, keep_metadata), path.suffix
+
+
+def encoded(filled: images.Picture, form: Form, path: Path, keep_metadata: bool) -> bytes:
+    """The file of a filled picture, with all its metadata or those of ``KEPT``."""
+    fast = form.fields["format"] == LOSSLESS  # it is encoded again when it is saved
+    kept = filled if keep_metadata else plain(filled)
+    return images.encode_picture(kept, path, form.fields["quality"] or None, fast=fast)
 
 
 def convert(form: Form, max_pixels: int, keep_metadata: bool = False, is_learned: bool = False) -> tuple[bytes, str]:
@@ -132,7 +136,8 @@ def convert(form: Form, max_pixels: int, keep_metadata: bool = False, is_learned
         is_learned: a trained model made what differs from the original, and the file says so.
 
     Raises:
-        Refusal: a damaged picture, an original of another size, or a format that cannot hold the picture (422).
+        Refusal: a damaged picture, an original that is larger than the image, or a format that cannot hold the
+            picture (422).
     """
     with refusals():
         with invalid_input():
@@ -140,16 +145,16 @@ def convert(form: Form, max_pixels: int, keep_metadata: bool = False, is_learned
             original = picture
             if form.original is not None:
                 original = images.open_picture(form.original, max_pixels, "the original")
-        if original.size != picture.size:
-            raise InputError("the original and the image differ in size")
+        if any(was > now for was, now in zip(original.size, picture.size, strict=True)):
+            raise InputError("the original is larger than the image")
         if original.mode == picture.mode:
             picture = replace(picture, info=original.info)
         if is_learned and not form.fields["unmarked"] and not np.array_equal(original.pixels, picture.pixels):
             picture = images.mark(picture)
         if form.fields["format"] in EIGHT_BITS:
             picture = picture.rounded(np.uint8)  # as was asked for
-        kept = picture if keep_metadata else _plain(picture)
-        path = _path_for(kept, form.fields["format"] or form.suffix)
+        kept = picture if keep_metadata else plain(picture)
+        path = path_for(kept, form.fields["format"] or form.suffix)
         return images.encode_picture(kept, path, form.fields["quality"] or None), path.suffix
 
 
@@ -170,7 +175,7 @@ def heard(work: Callable[[], T]) -> tuple[T, list[str]]:
         return work(), list(dict.fromkeys(texts))
 
 
-def _path_for(picture: images.Picture, suffix: str, layer: bool = False) -> Path:
+def path_for(picture: images.Picture, suffix: str, layer: bool = False) -> Path:
     """A name with a suffix whose format holds the picture; raises Refusal where it does not."""
     if suffix == LOSSLESS:
         for suffix in (".tif",) if picture.pixels.dtype.kind == "f" else (".png", ".tif"):
@@ -183,7 +188,7 @@ def _path_for(picture: images.Picture, suffix: str, layer: bool = False) -> Path
     return path
 
 
-def _drafts(on_draft: "Callable[[Draft], None]") -> "OnDraft":
+def drafts(on_draft: "Callable[[Draft], None]") -> "OnDraft":
     """Makes small pictures, transparent outside the hole, of what a filling shows."""
 
     def show(box: Box, hole: Hole, shown: NDArray[np.float32]) -> None:
@@ -213,7 +218,7 @@ def preview(form: Form, max_pixels: int) -> bytes:
         if picture.mode == "CMYK" or picture.is_deep:
             picture = images.open_picture(images.to_rgb(picture))
         picture = picture.rounded(np.uint8)
-        return images.encode_picture(_plain(picture), path, fast=True)
+        return images.encode_picture(plain(picture), path, fast=True)
 
 
 def sources(inpainter: "Inpainter", form: Form, max_pixels: int, traces: Traces | None = None) -> dict[str, Any]:
@@ -262,7 +267,7 @@ def warm(inpainter: "Inpainter") -> None:
     inpainter.complete(images.open_picture(pixels), hole)
 
 
-def _plain(picture: images.Picture) -> images.Picture:
+def plain(picture: images.Picture) -> images.Picture:
     """The picture with no metadata but ``KEPT``, and of XMP only that a trained model filled a part of it."""
     marked = {"xmp": images.PACKET} if images.is_marked(picture) else {}
     return replace(picture, info={key: picture.info[key] for key in KEPT if key in picture.info} | marked)
