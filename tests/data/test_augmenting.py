@@ -38,7 +38,7 @@ def test_a_share_of_the_pictures_is_spread_evenly(folder: Path) -> None:
     assert Spread(open_indexed(folder), 0.5).digest() != Spread(open_indexed(folder), 0.4).digest()
 
 
-@pytest.mark.parametrize("values", [{"scale": 2.0}, {"colour": 0.3}])
+@pytest.mark.parametrize("values", [{"scale": 2.0}, {"colour": 0.3}, {"repeats": 1.0}])
 def test_variations_change_the_picture_and_not_the_hole(folder: Path, values: dict[str, float]) -> None:
     plain, varied, again = dataset(folder), dataset(folder, **values), dataset(folder, **values)
     changed = 0
@@ -59,6 +59,24 @@ def test_enlarged_pictures_show_less(folder: Path) -> None:
     assert variation(dataset(folder, scale=3.0)) < 0.9 * variation(dataset(folder))
 
 
+def test_a_rectangle_stands_at_two_places() -> None:
+    """What is not as before is a copy of a rectangle that is as large as it should be."""
+    square = np.random.default_rng(0).integers(0, 255, (32, 32, 4), dtype=np.uint8)
+    for i in range(20):
+        variation = Variation(DataConfig(repeats=1.0), np.random.default_rng(i))
+        result = variation.repeated(square)
+        rows, columns = np.nonzero((result != square).any(2))
+        copy = result[rows.min() : rows.max() + 1, columns.min() : columns.max() + 1]
+        height, width = copy.shape[:2]
+        assert 4 <= height <= 16
+        assert 4 <= width <= 16
+        windows = np.lib.stride_tricks.sliding_window_view(square, (height, width, 4))
+        assert (windows == copy).all((-1, -2, -3)).any()
+    share = [Variation(DataConfig(repeats=0.3), np.random.default_rng(i)).repeats for i in range(400)]
+    assert 0.22 < np.mean(share) < 0.38
+    assert Variation(DataConfig(), np.random.default_rng(0)).repeated(square) is square
+
+
 def test_colours_move_within_their_share() -> None:
     grey = np.full((4, 4, 3), 100, np.uint8)
     found = [
@@ -75,6 +93,7 @@ def test_colours_move_within_their_share() -> None:
     [
         ({"picture_share": 0.0}, "picture_share must be above 0"),
         ({"scale": 0.5}, "scale must be 1 to 4"),
+        ({"repeats": 1.5}, "repeats must be 0 to 1"),
         ({"colour": 1.0}, "colour must be at least 0 and below 1"),
         ({"scale": 2.0, "train": (Path("a"),), "sketches": (Path("b"),)}, "scale needs training without sketches"),
     ],

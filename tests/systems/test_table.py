@@ -52,7 +52,17 @@ SETTINGS = {
 """Digests of the JSON of the runs as published, likewise, without the keys that came later."""
 NEW = {
     "generator": ("widths", "tensorflow", "temperature", "temperature_end", "temperature_steps"),
-    "data": ("mask_strokes", "thick_share", "border_share", "val_limit", "picture_share", "scale", "colour", "squash"),
+    "data": (
+        "mask_strokes",
+        "thick_share",
+        "border_share",
+        "val_limit",
+        "picture_share",
+        "scale",
+        "colour",
+        "repeats",
+        "squash",
+    ),
     "loss": ("perceptual_pasted",),
 }
 """Keys that files lack which were written then; those that meant something else have it in ``LATER`` of their class."""
@@ -148,6 +158,7 @@ def test_run_written_before_there_were_methods_is_one_of_ours(tmp_path: Path) ->
         "data.picture_share: None -> 1.0",
         "data.scale: None -> 1.0",
         "data.colour: None -> 0.0",
+        "data.repeats: None -> 0.0",
         "data.mask_strokes: None -> 'turned'",
         "data.thick_share: None -> 0.0",
         "data.border_share: None -> 0.0",

@@ -25,6 +25,7 @@ class DataConfig:
             "picture_share": 1.0,
             "scale": 1.0,
             "colour": 0.0,
+            "repeats": 0.0,
             "squash": False,
             "sketches": [],
             "sketch_share": 0.5,
@@ -53,6 +54,9 @@ class DataConfig:
     """Pictures are enlarged at random by up to this factor before the square is cut."""
     colour: float = 0.0
     """Brightness, contrast and saturation are changed at random by up to this share."""
+    repeats: float = 0.0
+    """Share of the samples in which a rectangle of the square stands at a second place too, as patterns do that a hole
+    can be filled from."""
     mask_scale: float = 0.0
     """Size of strokes and square relative to those at 256 pixels; 0 means crop_size / 256."""
     mask_strokes: Strokes = "deepfillv2"
@@ -88,7 +92,7 @@ class DataConfig:
             f"crop_size must be a multiple of 4 from 8 to resize ({self.resize}), got {self.crop_size}",
         )
         require(not (self.squash and self.sketches), "squash does not take sketches, which keep the aspect")
-        for name in ("max_corrupt_share", "thick_share", "border_share", "sketch_share", "sketch_parts"):
+        for name in ("max_corrupt_share", "thick_share", "border_share", "sketch_share", "sketch_parts", "repeats"):
             require(0 <= getattr(self, name) <= 1, f"{name} must be 0 to 1, got {getattr(self, name)}")
         together = self.thick_share + self.border_share
         require(together <= 1, f"thick_share and border_share must be at most 1 together, got {together:g}")

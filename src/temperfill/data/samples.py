@@ -97,7 +97,7 @@ class PictureFolders(Dataset[Batch]):
         rng = np.random.default_rng([self.seed, _SAMPLE, number])
         varied = Variation(self.config, np.random.default_rng([self.seed, _VARIED, number]))
         planes, corrupt = self._read(index, rng, varied)
-        planes = self._crop(planes, rng)
+        planes = varied.repeated(self._crop(planes, rng))
         mask = masks.for_training(self.config, self.config.crop_size, rng)
         hole = np.argwhere(mask)
         return Batch(
