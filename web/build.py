@@ -46,7 +46,7 @@ HERE = Path(__file__).parent
 FETCHED = HERE / "runtime"
 """Folder of onnxruntime-web."""
 EDITOR = HERE.parent / "src" / "temperfill" / "service" / "page"
-OWN = ("engine.js", "network.js", "regions.js", "worker.js")
+OWN = ("engine.js", "canvas.js", "network.js", "regions.js", "worker.js")
 """Files of this folder that go to those of the editor; the first one replaces the editor's."""
 
 

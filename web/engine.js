@@ -81,6 +81,9 @@ export function fill(work, { onProgress }) {
   return { result, cancel: () => stop("Cancelled.", "cancelled") };
 }
 
+/** Extends the canvas by `work.sides`: {left, top, right, bottom}; otherwise as `fill`, without marks. */
+export const extend = fill;
+
 function failure(text) {
   const said = `The fill failed: ${text.replace(/\.?$/, ".")}`;
   return /memory|alloc|abort|unreachable/i.test(text) ? `${said} Mark a smaller area.` : said;

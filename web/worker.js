@@ -2,6 +2,7 @@
 // stays responsive. A message is the work of a fill, see `fill` of engine.js; answers are {kind: "progress", state, done,
 // total}, {kind: "done", blob, seconds, warnings, device} and {kind: "failed", text}.
 
+import { cut, extended } from "./canvas.js";
 import { fill as fillWindows } from "./host.js";
 import { Network } from "./network.js";
 import { dilate, feather } from "./regions.js";
@@ -20,25 +21,39 @@ self.onmessage = async ({ data }) => {
   }
 };
 
-async function fill({ image, mask, sketch, avoid, options, device }) {
+async function fill({ image, options, device, ...marks }) {
   const start = performance.now();
   const photo = await pixelsOf(image);
+  const use = { device: device ?? (await network.device()), warnings: [] };
+  const filled = await (marks.sides ? extend(photo, marks.sides, options, use) : fillHole(photo, marks, options, use));
+  const blob = await fileOf(filled);
+  const warnings = [...use.warnings, ...(isFaithful() ? [] : [ALTERED]), ...(isPartlyTransparent(photo) ? [ROUNDED] : [])];
+  return { blob, warnings, device: use.device, seconds: (performance.now() - start) / 1000 };
+}
+
+async function fillHole(photo, { mask, sketch, avoid }, options, use) {
   const { width, height } = photo;
   const [hole, lines, shunned] = await Promise.all([mask, sketch, avoid].map((file) => file && marksOf(file)));
   const wide = dilate(hole, width, height, Number(options.mask_dilate));
-  const use = { device: device ?? (await network.device()), warnings: [] };
+  const data = await compute(photo, wide, { sketch: asBytes(lines), avoid: asBytes(shunned) }, options, use);
+  feather(data, photo.data, wide, shunned, width, height, Number(options.feather));
+  return { width, height, data };
+}
+
+async function extend(photo, sides, options, use) {
+  const canvas = extended(photo, sides);
+  const data = await compute(canvas.photo, canvas.hole, { avoid: asBytes(canvas.mirrored) }, options, use);
+  return cut(data, canvas.photo.width, canvas.box);
+}
+
+async function compute(photo, hole, marks, options, use) {
   tell("running", 0, 1);
-  const filled = await fillWindows((inputs) => network.run(inputs, use), photo, asBytes(wide), {
-    sketch: asBytes(lines),
-    avoid: asBytes(shunned),
+  const filled = await fillWindows((inputs) => network.run(inputs, use), photo, asBytes(hole), {
+    ...marks,
     temperature: Number(options.temperature),
     onWindow: (done, total) => tell("running", done, total),
   });
-  const data = new Uint8ClampedArray(filled.buffer);
-  feather(data, photo.data, wide, shunned, width, height, Number(options.feather));
-  const blob = await fileOf(data, width, height);
-  const warnings = [...use.warnings, ...(isFaithful() ? [] : [ALTERED]), ...(isPartlyTransparent(photo) ? [ROUNDED] : [])];
-  return { blob, warnings, device: use.device, seconds: (performance.now() - start) / 1000 };
+  return new Uint8ClampedArray(filled.buffer);
 }
 
 /** Marks as the model takes them, 255 = set. */
@@ -63,7 +78,7 @@ async function marksOf(file) {
   return Uint8Array.from({ length: data.length / 4 }, (_, at) => Number(data[4 * at] > 127));
 }
 
-async function fileOf(data, width, height) {
+async function fileOf({ width, height, data }) {
   const canvas = new OffscreenCanvas(width, height);
   canvas.getContext("2d").putImageData(new ImageData(data, width, height), 0, 0);
   return canvas.convertToBlob({ type: "image/png" });

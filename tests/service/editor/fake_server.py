@@ -122,7 +122,7 @@ class Handler(QuietHandler):
     def do_POST(self) -> None:
         upload = self.read_upload()
         self.server.behaviour.uploads.append(upload)
-        if self.path == "/v1/inpaint":
+        if self.path in ("/v1/inpaint", "/v1/extend"):
             self.inpaint(upload)
         elif self.server.behaviour.answer == "timeout":
             self.send_failure(504, "timeout", "the time limit of 60 seconds was reached")
@@ -269,7 +269,14 @@ def fill(upload: Upload, behaviour: Behaviour) -> tuple[bytes, str]:
     kind = upload.fields["format"].replace("lossless", behaviour.lossless).upper()
     picture = np.array(ImageOps.exif_transpose(source).convert("RGB"))
     seed = 0 if answer == "same" else int(upload.fields["seed"])
-    picture[upload.pixels("mask") > 127] = fill_colour(float(upload.fields["temperature"]), seed)
+    colour = fill_colour(float(upload.fields["temperature"]), seed)
+    if upload.path == "/v1/extend":
+        left, top, right, bottom = (int(upload.fields[name]) for name in ("left", "top", "right", "bottom"))
+        photo, picture = picture, np.empty((top + len(picture) + bottom, left + picture.shape[1] + right, 3), np.uint8)
+        picture[:] = colour
+        picture[top : top + len(photo), left : left + photo.shape[1]] = photo
+    else:
+        picture[upload.pixels("mask") > 127] = colour
     if answer == "resized":
         picture = picture[:-1]
     buffer = io.BytesIO()

@@ -70,7 +70,8 @@ export function display(editor, stage) {
   find("#history").hidden = !photo;
   stage.element.dataset.cursor = photo ? brush.tool : "none";
   const marked = `${(100 * editor.share).toFixed(1)} % marked`;
-  find("#facts").textContent = photo ? `${photo.name} · ${photo.width} × ${photo.height} · ${marked}` : "";
+  const frame = editor.marks?.frame;
+  find("#facts").textContent = photo ? `${photo.name} · ${frame.width} × ${frame.height} · ${marked}` : "";
   document.title = photo ? `${photo.name} – temperfill` : "temperfill";
 }
 

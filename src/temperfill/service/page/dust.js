@@ -9,6 +9,7 @@ import { Layer } from "./tiles.js";
 /** Marks the dust of the version on show; what is marked stays, and all can be edited before the fill. */
 export async function markDust(editor) {
   const { marks, photo } = editor;
+  const { frame } = marks;
   if (editor.lack("finds_dust")) throw new BadInput(editor.lack("finds_dust"));
   say("Looking for dust, hairs and scratches.");
   const { mask, count } = await findDust(editor.results.shown.blob, photo.name);
@@ -17,7 +18,7 @@ export async function markDust(editor) {
     say("No dust found. What is left can be painted over.");
     return;
   }
-  const found = await readMask(mask, photo);
+  const found = await readMask(mask, frame);
   editor.alter(["mask"], (layer) => layer.add(found.tiles));
   say(`${count === 1 ? "1 mark" : `${count} marks`} of dust found. Erase what is none, then fill.`);
 }

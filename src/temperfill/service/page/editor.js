@@ -5,6 +5,7 @@ import { Brush } from "./brush.js";
 import * as engine from "./engine.js";
 import { EngineError } from "./failure.js";
 import { Filler } from "./filler.js";
+import { firstFrame, sameFrame } from "./frames.js";
 import { History } from "./history.js";
 import { Marking } from "./marking.js";
 import { Marks } from "./marks.js";
@@ -18,8 +19,8 @@ const LOADING = 1500; // ms between two questions to an engine that still loads 
 const SETTINGS = { temperature: 1, mask_dilate: 0, feather: 0, texture: "auto" };
 
 export class Editor {
-  constructor(stage, { strip, sourcesPanel, triesPanel, onChange, onOpened, onSaved }) {
-    Object.assign(this, { stage, onChange, onOpened, onSaved });
+  constructor(stage, { strip, sourcesPanel, triesPanel, onChange, onOpened, onSaved, onPlace, onReframe }) {
+    Object.assign(this, { stage, onChange, onOpened, onSaved, onPlace, onReframe });
     this.marking = new Marking(this);
     const onStroke = (change, stroke) => this.marking.stroke(change, stroke);
     this.brush = new Brush(stage, { onStart: () => this.showMarks(true), onStroke });
@@ -133,8 +134,7 @@ export class Editor {
         return;
       }
     }
-    const { width, height } = picture.raster;
-    this.place({ name: picture.name, width, height });
+    this.place({ name: picture.name }, firstFrame(picture.raster));
     this.settings = { ...SETTINGS };
     this.results.reset(picture);
     this.onOpened(picture.name);
@@ -157,35 +157,46 @@ export class Editor {
   }
 
   /** Brings back what `Session.load` found. */
-  async restore({ photo, versions, shown, marks, settings }) {
-    this.place(photo);
+  async restore({ photo, versions, shown, frame, marks, settings }) {
+    this.place(photo, frame);
     this.marks.content = marks;
     this.settings = { ...SETTINGS, ...settings };
     this.results.restore(versions, shown);
+    this.marks.reframe(this.results.shown.frame);
     await this.show(this.results.shown);
     this.showMarks(true);
     say(`${photo.name} is open as you left it.`);
   }
 
   /** Gives a photo its place on the stage, with nothing marked. */
-  place(photo) {
+  place(photo, frame) {
     this.filler.cancel();
     this.photo = photo;
-    this.marks = new Marks(photo.width, photo.height);
+    this.stage.leavePhoto();
+    this.marks = new Marks(frame);
     this.brush.setLayers(this.layers);
     this.history = new History();
     this.comparing = false;
     this.filler.close();
     this.sources.close();
-    if (this.brush.tool === "sources") this.brush.tool = "mask";
+    this.onPlace();
     hush();
   }
 
   /** Shows another version, which undo takes back. */
   async choose(version) {
     if (version === this.results.shown) return;
-    this.history.push([], { versions: [this.results.shown, version] });
+    this.history.push(this.follow(version), { versions: [this.results.shown, version] });
     await this.show(version);
+  }
+
+  /** Puts all marks into the frame of a version. @returns {Array} changes, for undo */
+  follow(version) {
+    if (sameFrame(version.frame, this.marks.frame)) return [];
+    this.onReframe();
+    this.marking.endResizing(false);
+    this.brush.setLayers(this.layers);
+    return this.marks.reframe(version.frame);
   }
 
   async show(version) {
@@ -196,7 +207,7 @@ export class Editor {
     if (version !== this.results.shown) this.sources.clear(this.sourcesHint(version));
     this.results.show(version);
     const shown = this.peeking && before ? before : raster;
-    this.stage.showPhoto(shown, this.comparing && !this.peeking ? before : null);
+    this.stage.showPhoto(shown, this.comparing && !this.peeking ? before : null, version.frame);
     this.filler.refresh();
     this.changed();
   }
@@ -275,7 +286,7 @@ export class Editor {
   async compare(on) {
     this.comparing = on;
     const { box } = this.results.shown;
-    if (on && box) this.stage.divider = (box[0] + box[2]) / 2 / this.photo.width;
+    if (on && box) this.stage.divider = (box[0] + box[2]) / 2 / this.marks.frame.width;
     await this.show(this.results.shown);
   }
 
@@ -296,7 +307,9 @@ export class Editor {
   async askSources(column, row) {
     const version = this.results.shown;
     if (!version.parent) throw new BadInput("This is the photo itself. Choose a result below, or fill first.");
-    if (column < 0 || row < 0 || column >= this.photo.width || row >= this.photo.height) return;
+    if (version.work.sides) throw new BadInput("What extending added cannot tell where it came from.");
+    const { width, height } = this.marks.frame;
+    if (column < 0 || row < 0 || column >= width || row >= height) return;
     await this.sources.ask(version, column, row);
   }
 }

@@ -13,6 +13,7 @@ const UNREACHABLE =
 /** What is said to take too long, and a remedy beside more time. */
 const SLOW = {
   "v1/inpaint": ["The fill", "Mark a smaller area"],
+  "v1/extend": ["Extending", "Extend it by less"],
   "v1/sources": ["Looking for the sources", "Mark a smaller area"],
   "v1/convert": ["Writing the file", "Choose another format"],
   "v1/preview": ["Making the picture visible", "Make it smaller"],
@@ -119,13 +120,13 @@ function newJob() {
 }
 
 /**
- * @param {{image: Blob, name: string, mask: Blob, sketch: Blob?, avoid: Blob?, options: Object}} work options: the text
- *     fields
+ * @param {{image: Blob, name: string, mask: Blob?, sketch: Blob?, avoid: Blob?, options: Object}} work options: the
+ *     text fields
  */
 function asForm({ image, name, mask, sketch, avoid, options }) {
   const form = new FormData();
   form.append("image", image, name);
-  form.append("mask", mask, "mask.png");
+  if (mask) form.append("mask", mask, "mask.png");
   if (sketch) form.append("sketch", sketch, "sketch.png");
   if (avoid) form.append("avoid", avoid, "avoid.png");
   for (const [key, value] of Object.entries(options)) form.append(key, String(value));
@@ -144,21 +145,27 @@ function warnings(response) {
  * @returns {{result: Promise<{blob: Blob, seconds: number?, warnings: string[]}>, cancel: function}} after `cancel` the
  *     result fails with the code "cancelled"
  */
-export function fill(work, { onProgress, onDraft }) {
+export const fill = (work, listeners) => begin("v1/inpaint", asForm(work), listeners);
+
+/** Extends the canvas by `work.sides`: {left, top, right, bottom}; otherwise as `fill`, without marks. */
+export const extend = ({ sides, ...work }, listeners) =>
+  begin("v1/extend", asForm({ ...work, options: { ...work.options, ...sides } }), listeners);
+
+function begin(path, form, { onProgress, onDraft }) {
   const job = newJob();
   const connection = new AbortController();
   onProgress({ state: "sending", ahead: 0, done: 0, total: 0 });
   let ended = false;
-  const result = inpaint(work, job, connection.signal).finally(() => {
+  const result = answer(path, form, job, connection.signal).finally(() => {
     ended = true;
   });
   follow(job, () => ended, { onProgress, onDraft });
   return { result, cancel: () => cancelJob(job, connection) };
 }
 
-async function inpaint(work, job, signal) {
-  const init = { method: "POST", body: asForm(work), headers: { "X-Job": job }, signal };
-  const response = await request("v1/inpaint", init);
+async function answer(path, form, job, signal) {
+  const init = { method: "POST", body: form, headers: { "X-Job": job }, signal };
+  const response = await request(path, init);
   const blob = await body(response, "blob");
   if (!blob.type.startsWith("image/")) throw new EngineError("The server's answer is not a picture.", "failed");
   const seconds = Number.parseFloat(response.headers.get("X-Seconds") ?? "") || null;

@@ -4,6 +4,7 @@
 import { Draft } from "./draft.js";
 import * as engine from "./engine.js";
 import { EngineError } from "./failure.js";
+import { grown } from "./frames.js";
 import { hush, say, showProgress, warn } from "./notices.js";
 import { BadInput, megabytes } from "./picture.js";
 import { details, readAnswer, sameBytes, thumbnail } from "./results.js";
@@ -39,6 +40,26 @@ export class Filler {
       const version = await this.ask(work, box, editor.settings);
       if (version) await this.receive(version, sent);
     });
+  }
+
+  /** Extends the canvas of the version on show by `sides`: {left, top, right, bottom}. @returns {Promise<boolean>} */
+  async extend(sides) {
+    const { editor } = this;
+    if (this.current || !editor.marks) return false;
+    editor.brush.end();
+    const parent = editor.results.shown;
+    const { width, height } = grown(parent.frame, sides);
+    if (width * height > editor.limits.max_pixels) {
+      const most = `more than the ${Math.round(editor.limits.max_pixels / 1e6)} million that ${engine.WORDS.taker} takes`;
+      throw new BadInput(`The new size, ${width} × ${height} pixels, is ${most}. Extend it by less.`);
+    }
+    let version = null;
+    await this.working(async () => {
+      const work = await editor.results.workOf({ parent, mask: null, sketch: null, avoid: null, sides });
+      version = await this.ask(work, null, editor.settings);
+      if (version) await this.receive(version, null);
+    });
+    return Boolean(version);
   }
 
   /** Fills until nothing is marked, as marks can come while a fill is under way. */
@@ -87,9 +108,13 @@ export class Filler {
     }
   }
 
-  /** What is sent besides options: {parent, mask, sketch, avoid}; the same object for the same marks. */
+  /**
+   * What is sent besides options: {parent, mask, sketch, avoid}, or {parent, sides} where the canvas is extended; the
+   * same object for the same marks.
+   */
   async work(again) {
     const { editor } = this;
+    if (again && editor.results.shown.work.sides) return editor.results.shown.work;
     if (!editor.model) editor.learnModel();
     const { shown } = editor.results;
     const avoid = editor.lack("takes_avoid") ? null : await editor.marks.encode("avoid");
@@ -115,14 +140,16 @@ export class Filler {
     const before = results.tries(work);
     const options = { ...settings, seed: 1 + Math.max(-1, ...before.map((version) => version.options.seed)) };
     if (editor.lack("takes_temperature")) options.temperature = 1;
-    const { parent, mask, sketch, avoid } = work;
+    const { parent, mask, sketch, avoid, sides } = work;
+    const frame = sides ? grown(parent.frame, sides) : parent.frame;
     const fields = { ...options, format: "lossless" };
-    const sent = { image: parent.blob, name: parent.name, mask, sketch, avoid, options: fields };
+    if (sides) for (const name of ["mask_dilate", "feather"]) delete fields[name]; // the photo keeps all its pixels
+    const sent = { image: parent.blob, name: parent.name, mask, sketch, avoid, sides, options: fields };
     const { blob, seconds, warnings } = await this.run(sent);
     if (marks !== editor.marks) return null; // another photo was opened meanwhile
     const { shown, raster } = await readAnswer(blob);
     const gone = marks !== editor.marks;
-    if (gone || raster.width !== editor.photo.width || raster.height !== editor.photo.height) {
+    if (gone || raster.width !== frame.width || raster.height !== frame.height) {
       raster.close();
       if (gone) return null;
       throw new BadInput(`${engine.WORDS.answer} has another size than the photo. The photo and your strokes are kept.`);
@@ -134,7 +161,8 @@ export class Filler {
       say(`Nothing changed from ${same.title}: here the network decides alone. ${advice}.`);
       return null;
     }
-    const version = results.add({ blob, shown, name: parent.name, parent, work, options, box, seconds }, raster);
+    const content = { blob, shown, name: parent.name, parent, work, options, frame, box, seconds };
+    const version = results.add(content, raster);
     version.crop = thumbnail(raster, box, TRY);
     editor.session.add(version);
     // What this file has no place for is not lost: what is saved has the metadata of the photo.
@@ -146,7 +174,10 @@ export class Filler {
     const { current, draft } = this;
     if (current.cancelled) throw new EngineError("Cancelled.", "cancelled");
     draft.clear();
-    current.task = engine.fill(work, { onProgress: showProgress, onDraft: (part) => draft.show(part) });
+    const { left, top } = work.sides ?? { left: 0, top: 0 };
+    // Boxes are those of the result, which is not on the stage yet.
+    const onDraft = ({ blob, box: [y0, x0, y1, x1] }) => draft.show({ blob, box: [y0 - top, x0 - left, y1 - top, x1 - left] });
+    current.task = engine[work.sides ? "extend" : "fill"](work, { onProgress: showProgress, onDraft });
     return current.task.result;
   }
 
@@ -155,7 +186,8 @@ export class Filler {
     const { editor } = this;
     await editor.brush.rest();
     const before = editor.results.shown;
-    const changes = sent ? editor.marks.without(sent) : [];
+    const changes = editor.follow(version);
+    if (sent) changes.push(...editor.marks.without(sent));
     editor.finish(changes, { versions: [before, version] });
     await editor.show(version);
     const time = version.seconds ? ` after ${version.seconds.toFixed(1)} seconds` : "";
@@ -184,9 +216,9 @@ export class Filler {
       this.close();
       return;
     }
-    const { box } = tries[0];
+    const { box, frame } = tries[0];
     const { view } = this.editor.stage;
-    const [, middle] = view.toStage(0, (box[1] + box[3]) / 2);
+    const [, middle] = view.toStage(0, box ? (box[1] + box[3]) / 2 : frame.height / 2);
     this.panel.classList.toggle("above", middle > view.height / 2); // beside the filled place rather than over it
     this.list.replaceChildren(...tries.map((version) => this.entry(version)));
   }

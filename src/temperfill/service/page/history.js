@@ -57,7 +57,8 @@ export class History {
   move(from, to, side) {
     const step = from.pop();
     if (!step) return null;
-    for (const change of step.changes) change.layer.restore(change[["before", "after"][side]]);
+    const changes = side ? step.changes : step.changes.toReversed();
+    for (const change of changes) change.layer.restore(change[["before", "after"][side]]);
     to.push(step);
     return { version: step.versions?.[side] ?? null, settings: step.settings?.[side] ?? null };
   }

@@ -18,6 +18,7 @@ const TABLE = [
     ["snap", ["A"], "Snap to object: a rough stroke or shape marks the object there"],
     ["sketch", ["L"], "Lines that the fill should follow"],
     ["pan", ["H"], "Move the photo"],
+    ["extend", ["X"], "Extend the photo: drag its edges outwards, or give numbers"],
     ["sources", ["W"], "Where did it come from: click a filled place; drag over what must not be copied from"],
     ["smaller", ["["], "Smaller brush"],
     ["larger", ["]"], "Larger brush"],
@@ -60,6 +61,7 @@ const GESTURES = [
   ["Space + drag", "Move the photo"],
   ["Shift + click", "Straight line from the end of the last stroke"],
   ["Click", "A corner of a polygon; on the first or last corner: close it (or Enter)"],
+  ["Enter, arrows", "While the photo is extended: extend; move the edge that has the focus, with Shift further"],
   ["Arrows", "Move the pen while the photo has the focus, with Shift further"],
   ["Enter", "Put the pen down and lift it; a corner of a shape; ask where this place came from"],
 ];

@@ -14,6 +14,7 @@ import {
 import { markDust } from "./dust.js";
 import { Editor } from "./editor.js";
 import { WORDS } from "./engine.js";
+import { Extending } from "./extending.js";
 import { listen } from "./gestures.js";
 import { receiveFiles } from "./incoming.js";
 import { actionOf, listKeys } from "./keys.js";
@@ -25,7 +26,7 @@ import { SHAPES } from "./selecting.js";
 import { Stage } from "./stage.js";
 import { Tools } from "./tools.js";
 
-const TOOLS = ["mask", ...SHAPES, "sketch", "pan", "sources"];
+const TOOLS = ["mask", ...SHAPES, "sketch", "pan", "extend", "sources"];
 const ZOOM_STEP = 1.25;
 
 const find = (selector) => document.querySelector(selector);
@@ -37,9 +38,14 @@ const editor = new Editor(stage, {
   onChange: refresh,
   onOpened: (name) => queue.opened(name),
   onSaved: () => queue.markSaved(),
+  onPlace: () => {
+    if (["sources", "extend"].includes(brush.tool)) setTool("mask");
+  },
+  onReframe: () => tools.leave(),
 });
 const { brush, marking, results } = editor;
 const tools = new Tools(editor, setDivider);
+const extending = new Extending(editor, find("#extend"), find("#area"), { onLeave: () => setTool("mask") });
 const queue = new Queue(find("#queue"), (file) => editor.attempt(() => editor.open(file)).then(() => queue.show()));
 let spaceHeld = false;
 
@@ -155,6 +161,8 @@ function setTool(tool) {
   brush.tool = tool;
   if (tool === "sources") editor.sources.open(editor.sourcesHint());
   else editor.sources.close();
+  if (tool === "extend") extending.open();
+  else extending.close();
   brush.erases = false;
   if (brush.isPainting && !editor.marksOn) editor.showMarks(true);
   if (tool === "sketch") say("Draw lines inside the marked area; outside they have no effect.");
@@ -174,13 +182,14 @@ function resizeBrush(change) {
 
 function refresh() {
   display(editor, stage);
+  if (extending.isOpen) extending.show();
 }
 
 // Pointer, keys, files ------------------------------------------------------------------------------------------------
 
 listen(stage.element, {
   ratio: () => stage.view.ratio,
-  pans: () => spaceHeld || brush.tool === "pan" || !editor.layers,
+  pans: () => spaceHeld || ["pan", "extend"].includes(brush.tool) || !editor.layers,
   begin: (point, event) => tools.begin(point, event),
   move: (points) => tools.move(points),
   end: () => tools.end(),
@@ -206,7 +215,7 @@ stage.element.addEventListener("mousedown", (event) => {
 document.addEventListener("keydown", (event) => {
   const here = event.target === stage.element || event.target === document.body;
   if (!here || !editor.layers || event.ctrlKey || event.metaKey || event.altKey) return;
-  if (!tools.key(event)) return;
+  if (!(brush.tool === "extend" ? extendKey(event) : tools.key(event))) return;
   event.preventDefault();
   event.stopImmediatePropagation();
 });
@@ -225,6 +234,14 @@ document.addEventListener("keydown", (event) => {
   if (action === "cancel" && !editor.filler.current) hush();
   else if (!event.repeat || ["smaller", "larger", "undo", "redo", "zoom-in", "zoom-out"].includes(action)) run(action);
 });
+
+/** Keys while the photo has the focus and is being extended. */
+function extendKey({ key }) {
+  if (key === "Enter") extending.apply();
+  else if (key === "Escape") setTool("mask");
+  else return false;
+  return true;
+}
 
 const releaseSpace = () => {
   spaceHeld = false;
@@ -310,6 +327,7 @@ labelButtons();
 listKeys(find("#help .keys"));
 stage.onView = (view) => {
   displayZoom(view);
+  extending.place();
   brush.showRing();
 };
 stage.overlays.push((context, view) => drawDivider(context, view, stage));

@@ -1,6 +1,7 @@
 // Hides: the marks on a photo: the mask of what is filled, the lines that it follows, and what is protected from being
 // copied; how they are changed as wholes, read from files and written to them.
 
+import { moveInto, sameFrame } from "./frames.js";
 import { BadInput, readPicture } from "./picture.js";
 import { decodeInto, encodeLayer } from "./png.js";
 import { Layer } from "./tiles.js";
@@ -10,8 +11,9 @@ const FILLED = ["mask", "sketch"]; // what a fill uses up
 const FILES = { mask: "mask", sketch: "sketch", avoid: "protection" };
 
 export class Marks {
-  constructor(width, height) {
-    const layer = (name) => [name, new Layer(width, height, COLOURS[name])];
+  constructor(frame) {
+    this.frame = frame; // of the version that they lie on, see frames.js
+    const layer = (name) => [name, new Layer(frame.width, frame.height, COLOURS[name])];
     this.layers = Object.fromEntries(Object.keys(COLOURS).map(layer));
     this.share = 0; // of the photo that is to be filled
   }
@@ -39,6 +41,30 @@ export class Marks {
   /** Takes away what was sent; what was painted since stays. @returns {Array} changes, for undo */
   without(sent) {
     return this.alter(FILLED, (layer, name) => layer.subtract(sent[name]));
+  }
+
+  /** Lets all that is marked keep its place on the photo in another frame. @returns {Array} changes, for undo */
+  reframe(frame) {
+    if (sameFrame(frame, this.frame)) return [];
+    const before = this.state;
+    for (const [name, layer] of Object.entries(this.layers)) {
+      const moved = new Layer(frame.width, frame.height, COLOURS[name]);
+      moveInto(moved, frame, layer, this.frame);
+      layer.take(moved);
+    }
+    this.frame = frame;
+    this.measure();
+    return [{ layer: { restore: (state) => this.take(state) }, before, after: this.state }];
+  }
+
+  get state() {
+    const { content, frame } = this;
+    return { content, frame, size: Object.values(content).reduce((sum, tiles) => sum + tiles.size, 0) };
+  }
+
+  take({ content, frame: { width, height, ...place } }) {
+    this.frame = { width, height, ...place };
+    for (const [name, layer] of Object.entries(this.layers)) layer.take({ width, height, tiles: content[name] });
   }
 
   /** Left, top, right and bottom of the mask; null without any. */

@@ -43,6 +43,7 @@ export class BadInput extends Error {}
 export class Raster {
   constructor(full, small, opaque) {
     Object.assign(this, { full, small, opaque, width: full.width, height: full.height });
+    this.frame = null; // of the version that it is of, see frames.js
   }
 
   /** The bitmap to draw when one image pixel takes `scale` device pixels. */

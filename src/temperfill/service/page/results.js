@@ -2,6 +2,7 @@
 // what is on show is decoded) and the strip of thumbnails to switch between them.
 
 import { WORDS } from "./engine.js";
+import { firstFrame } from "./frames.js";
 import { decode, visible } from "./picture.js";
 
 const THUMBNAIL = 56; // CSS pixels of the longer side
@@ -24,7 +25,8 @@ export class Results {
   /** Starts over with a photo as `readPicture` gives it. */
   reset({ blob, shown, name, raster }) {
     this.forget();
-    this.shown = this.append({ blob, shown, name, parent: null, title: "Photo", saved: true }, raster);
+    const frame = firstFrame(raster);
+    this.shown = this.append({ blob, shown, name, frame, parent: null, title: "Photo", saved: true }, raster);
     this.mark();
   }
 
@@ -66,8 +68,8 @@ export class Results {
 
   /**
    * Adds the answer to a fill, once `readAnswer` has decoded it.
-   * @param {{blob: Blob, shown: Blob, name: string, parent: Object, work: Object, options: Object, box: number[],
-   *     seconds: number?}} result work: what was sent, see Editor.work; options: the fields of the form
+   * @param {{blob: Blob, shown: Blob, name: string, parent: Object, work: Object, options: Object, frame: Object,
+   *     box: number[]?, seconds: number?}} result work: what was sent, see Filler.work; options: the fields of the form
    */
   add(result, raster) {
     return this.append({ ...result, title: `Result ${this.versions.length}`, saved: false }, raster);
@@ -86,6 +88,7 @@ export class Results {
   async rasters(version) {
     for (const each of [version, version.parent].filter(Boolean)) {
       each.raster ??= await decode(each.shown, each.title);
+      each.raster.frame = each.frame;
     }
     return [version.raster, version.parent?.raster ?? null];
   }
@@ -192,7 +195,7 @@ async function sameFiles(one, other) {
   for (const name of ["mask", "sketch", "avoid"]) {
     if (!(await sameBytes(one[name] ?? null, other[name] ?? null))) return false;
   }
-  return true;
+  return JSON.stringify(one.sides ?? null) === JSON.stringify(other.sides ?? null);
 }
 
 const heat = ({ options }) => Number(options.temperature).toFixed(2);

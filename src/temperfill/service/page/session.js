@@ -4,6 +4,7 @@
 // Several services can stand below one name, each at a path of its own.
 const DATABASE = `temperfill ${new URL(".", document.baseURI).pathname}`;
 const STORE = "work";
+const LAYOUT = 2; // of what is kept; work of another one cannot be read
 const CALM = 300; // ms without a change before the marks are written
 
 export class Session {
@@ -45,15 +46,16 @@ export class Session {
       if (!this.started) this.add(editor.results.versions[0]);
       this.started = true;
       const { photo, settings, results } = editor;
-      const state = { token: this.token, photo, settings, shown: results.shown.id, marks: marks.content };
+      const { frame, content } = marks;
+      const state = { token: this.token, photo, settings, shown: results.shown.id, frame, marks: content };
       this.write((store) => store.put(state, "state"));
     }, CALM);
   }
 
   /** Keeps a version, whose files never change. */
   add(version) {
-    const { id, blob, shown, name, title, gone, box, options, seconds, saved, small, crop, parent, work } = version;
-    const plain = { id, blob, gone, name, title, box, options, seconds, saved, small, crop };
+    const { id, blob, shown, name, title, gone, frame, box, options, seconds, saved, small, crop, parent, work } = version;
+    const plain = { id, blob, gone, name, title, frame, box, options, seconds, saved, small, crop };
     const kept = { ...plain, token: this.token, shown: shown === blob ? null : shown, parent: parent?.id ?? null };
     kept.work = work ? { ...work, parent: work.parent.id } : null;
     this.write((store) => store.put(kept, `version ${id}`));
@@ -63,7 +65,7 @@ export class Session {
     this.add(version);
   }
 
-  /** What was kept: {photo, settings, shown, marks, versions}, or null. */
+  /** What was kept: {photo, settings, shown, frame, marks, versions}, or null. */
   async load() {
     const database = await this.opened;
     if (!database) return null;
@@ -108,8 +110,12 @@ function openDatabase() {
       resolve(null);
       return;
     }
-    const request = indexedDB.open(DATABASE, 1);
-    request.onupgradeneeded = () => request.result.createObjectStore(STORE);
+    const request = indexedDB.open(DATABASE, LAYOUT);
+    request.onupgradeneeded = () => {
+      const { result: database } = request;
+      if (database.objectStoreNames.contains(STORE)) database.deleteObjectStore(STORE); // of another layout
+      database.createObjectStore(STORE);
+    };
     request.onsuccess = () => resolve(request.result);
     request.onerror = () => resolve(null);
     request.onblocked = () => resolve(null);

@@ -1,6 +1,7 @@
 // Hides: how the photo, the marks and what floats above them reach the screen: three canvases with one device pixel for
 // each of theirs, each drawn anew at most once a frame and only when something on it changed.
 
+import { sameFrame, shift } from "./frames.js";
 import { View } from "./view.js";
 
 const MASK_OPACITY = 0.5;
@@ -11,6 +12,7 @@ export class Stage {
   constructor(element) {
     this.element = element;
     this.view = new View();
+    this.frame = null; // of the version on show, see frames.js
     this.photo = null; // Raster on show
     this.before = null; // Raster left of the divider, or null without comparison
     this.divider = 0.5; // of the photo's width
@@ -49,12 +51,18 @@ export class Stage {
     }
   }
 
-  showPhoto(photo, before) {
-    const resized = photo && (photo.width !== this.view.imageWidth || photo.height !== this.view.imageHeight);
-    this.photo = photo;
-    this.before = before;
-    if (resized) this.view.setImage(photo.width, photo.height);
+  /** Shows a version's raster, and another left of the divider; both in the frame of the version. */
+  showPhoto(photo, before, frame) {
+    const { view, frame: was } = this;
+    Object.assign(this, { photo, before, frame });
+    if (was && !sameFrame(was, frame)) view.moveImage(frame.width, frame.height, ...shift(was, frame));
+    else if (frame.width !== view.imageWidth || frame.height !== view.imageHeight) view.setImage(frame.width, frame.height);
     this.moved();
+  }
+
+  /** Before another photo comes. */
+  leavePhoto() {
+    this.frame = null;
   }
 
   showMarks(layers) {
@@ -114,13 +122,8 @@ export class Stage {
     context.beginPath();
     context.rect(0, 0, this.dividerX(), view.height);
     context.clip();
+    context.clearRect(0, 0, this.dividerX(), view.height); // it may be smaller
     this.paintRaster(context, this.before);
-  }
-
-  /** Where the photo lies: x, y, width, height in device pixels. */
-  frame() {
-    const { left, top, scale, imageWidth, imageHeight } = this.view;
-    return [left, top, Math.round(imageWidth * scale), Math.round(imageHeight * scale)];
   }
 
   dividerX() {
@@ -132,19 +135,20 @@ export class Stage {
     const { view } = this;
     const source = raster.at(view.scale);
     const shrink = source.width / raster.width;
-    const [x0, y0] = view.toImage(0, 0).map((value) => Math.max(Math.floor(value) - 1, 0));
-    const end = view.toImage(view.width, view.height);
-    const x1 = Math.min(Math.ceil(end[0]) + 1, raster.width);
-    const y1 = Math.min(Math.ceil(end[1]) + 1, raster.height);
+    const [right, down] = shift(raster.frame, this.frame);
+    const inside = (value, far, size) => Math.min(Math.max(value - far, 0), size);
+    const [begin, end] = [view.toImage(0, 0), view.toImage(view.width, view.height)];
+    const [x0, x1] = [Math.floor(begin[0]) - 1, Math.ceil(end[0]) + 1].map((x) => inside(x, right, raster.width));
+    const [y0, y1] = [Math.floor(begin[1]) - 1, Math.ceil(end[1]) + 1].map((y) => inside(y, down, raster.height));
     if (x1 <= x0 || y1 <= y0) return;
+    const [left, top] = view.toStage(x0 + right, y0 + down);
+    const [width, height] = [(x1 - x0) * view.scale, (y1 - y0) * view.scale];
     if (!raster.opaque) {
       context.fillStyle = checks(context, view.ratio);
-      context.fillRect(...this.frame());
+      context.fillRect(...[left, top, width, height].map(Math.round));
     }
     context.imageSmoothingEnabled = view.scale < 3;
     context.imageSmoothingQuality = "medium";
-    const [left, top] = view.toStage(x0, y0);
-    const [width, height] = [(x1 - x0) * view.scale, (y1 - y0) * view.scale];
     const part = [x0, y0, x1 - x0, y1 - y0].map((value) => value * shrink);
     context.drawImage(source, ...part, left, top, width, height);
   }

@@ -10,12 +10,17 @@ const FULL = new Uint8Array(TILE * TILE).fill(1); // shared by all wholly marked
 export class Layer {
   /** @param {number[]} colour red, green, blue of its display, 0 to 255 */
   constructor(width, height, colour) {
+    this.colour = colour;
+    this.take({ width, height, tiles: new Map() });
+  }
+
+  /** Becomes a layer of a size that holds these tiles. */
+  take({ width, height, tiles }) {
     this.width = width;
     this.height = height;
-    this.colour = colour;
     this.columns = Math.ceil(width / TILE);
     this.rows = Math.ceil(height / TILE);
-    this.tiles = new Map(); // index of a tile to its bytes; absent = empty
+    this.tiles = new Map(tiles); // index of a tile to its bytes; absent = empty
     this.pictures = new Map(); // index of a tile to its canvas, made when it is shown
     this.before = null; // while a change is made: the tiles as they were
   }

@@ -35,6 +35,15 @@ export class View {
     this.fit();
   }
 
+  /** The photo gets another size, and what lay at a point lies further right and down in it; on the stage it stays. */
+  moveImage(width, height, right, down) {
+    const { left, top, scale, fitted } = this;
+    this.setImage(width, height);
+    if (fitted) return;
+    Object.assign(this, { scale, fitted });
+    this.place(left - right * scale, top - down * scale);
+  }
+
   /** The scale at which the whole photo is seen; small photos grow to twice their size at most. */
   fittingScale() {
     const margin = 2 * 16 * this.ratio;
