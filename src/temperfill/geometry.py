@@ -1,6 +1,10 @@
-"""Boxes in pictures, and the sizes that methods take."""
+"""Boxes in pictures, the sizes that methods take, and what stands where in answers about cells."""
 
 from dataclasses import dataclass
+from typing import Generic, NamedTuple, TypeVar
+
+P = TypeVar("P")
+"""Arrays of numpy, or tensors of torch."""
 
 Box = tuple[int, int, int, int]
 """Top, left, bottom, right of a part of a picture or map; the last two lie outside."""
@@ -22,3 +26,23 @@ class SizeRule:
         """Raises ValueError for a value below 1."""
         if self.multiple < 1 or self.minimum < 1:
             raise ValueError(f"multiple and minimum must be at least 1, got {self.multiple} and {self.minimum}")
+
+
+class CellSources(NamedTuple, Generic[P]):
+    """Where cells of one picture are copied from; cells are numbered row by row.
+
+    Attributes:
+        cells: (N,) that were asked for.
+        weights: (heads, N, top) of the softmax over all keys, largest first.
+        sources: (heads, N, top) centre cells of the keys.
+        temperatures: (heads,) that were used.
+        stride: side of a cell, pixels.
+        patch_size: side of a patch, cells.
+    """
+
+    cells: P
+    weights: P
+    sources: P
+    temperatures: P
+    stride: int
+    patch_size: int

@@ -23,43 +23,6 @@ from torch import Tensor
 from torch.overrides import TorchFunctionMode
 
 
-def check_image_mask(image: Tensor, mask: Tensor, sketch: Tensor | None = None) -> None:
-    """Checks the tensors that cross a boundary of the package.
-
-    Args:
-        image: (B, 3, H, W) floating point, finite, in [0, 1].
-        mask: (B, 1, H, W) floating point, every value 0 or 1; 1 = missing.
-        sketch: like ``mask``, or None; 1 = line.
-
-    Raises:
-        ValueError: says what was expected, what came, and what to do.
-    """
-    if image.ndim != 4 or image.shape[1] != 3:
-        raise ValueError(
-            f"image must have shape (B, 3, H, W), got {tuple(image.shape)}; convert it to RGB and add a batch axis"
-        )
-    if 0 in image.shape:
-        raise ValueError(f"image must not be empty, got shape {tuple(image.shape)}")
-    if not image.is_floating_point():
-        raise ValueError(f"image must be floating point in [0, 1], got {image.dtype}; divide bytes by 255")
-    low, high = image.aminmax()
-    if not (low >= 0 and high <= 1):  # also catches NaN
-        raise ValueError(f"image must lie in [0, 1], got values from {low.item():g} to {high.item():g}")
-    for name, plane in (("mask", mask), ("sketch", sketch)):
-        if plane is None:
-            continue
-        expected = (image.shape[0], 1, *image.shape[2:])
-        if tuple(plane.shape) != expected:
-            advice = f"; add the axis of channels: {name}[:, None]" if plane.ndim == 3 else ""
-            raise ValueError(f"{name} must have shape {expected} to match the image, got {tuple(plane.shape)}{advice}")
-        if not plane.is_floating_point():
-            raise ValueError(
-                f"{name} must be floating point 0 or 1, got {plane.dtype}; convert it with .to(image.dtype)"
-            )
-        if not ((plane == 0) | (plane == 1)).all():
-            raise ValueError(f"{name} must hold only 0 and 1; threshold it first")
-
-
 def as_plane(plane: Tensor, dtype: torch.dtype, name: str = "mask") -> Tensor:
     """A mask or sketch as (B, 1, H, W), floating point; what is so already comes back as it is.
 

@@ -7,16 +7,17 @@ import numpy as np
 import pytest
 import torch
 
+from temperfill.arrays import Array
 from temperfill.errors import MemoryShortage
 from temperfill.geometry import SizeRule
 from temperfill.inpainter import memory
 from temperfill.inpainter.memory import Scale
 from temperfill.inpainter.plan import ScaledWindow
-from temperfill.methods.contract import Abilities
+from temperfill.methods.contract import Abilities, ArrayMethod
 from temperfill.options import FillOptions
 
 
-class Filler:
+class Filler(ArrayMethod):
     """A method with memory to give back so many times."""
 
     name = "filler"
@@ -26,7 +27,7 @@ class Filler:
         self.lighter = lighter
         self.abilities = Abilities(start=refines, use_less_memory=self.use_less_memory)
 
-    def __call__(self, image: torch.Tensor, mask: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+    def __call__(self, image: Array, mask: Array, *_: Any, **__: Any) -> Array:
         return image
 
     def use_less_memory(self) -> bool:
@@ -45,7 +46,7 @@ def scales(method: Filler, side: int, factor: int, options: FillOptions) -> list
     tried = [Scale(factor)]
     with contextlib.suppress(MemoryShortage):
         while True:
-            tried.append(memory.smaller(method, window(side, factor), tried[-1], options, torch.device("cpu")))
+            tried.append(memory.smaller(method, window(side, factor), tried[-1], options))
     return tried
 
 
@@ -86,8 +87,7 @@ def test_shortages_of_torch_get_a_type_of_their_own() -> None:
 
 
 def test_the_message_names_part_and_remedy() -> None:
-    device = torch.device("cpu")
     with pytest.raises(MemoryShortage, match="on cpu for a part of 300x300 pixels; use strategy auto, close other"):
-        memory.smaller(Filler(), window(300, 1), Scale(1), FillOptions(strategy="full"), device)
+        memory.smaller(Filler(), window(300, 1), Scale(1), FillOptions(strategy="full"))
     with pytest.raises(MemoryShortage, match=r"on cpu for a part of 100x100 pixels; close other programs$"):
-        memory.smaller(Filler(), window(100, 1), Scale(1), FillOptions(), device)
+        memory.smaller(Filler(), window(100, 1), Scale(1), FillOptions())

@@ -1,5 +1,6 @@
 """Rims, tiny pictures and bounds: what holes get from the colours around, where a network knows too little."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -9,14 +10,14 @@ from torch import Tensor
 
 from temperfill.inpainter import Inpainter, surroundings
 from temperfill.inpainter.surroundings import GREY, bound, continue_colours, rims
-from temperfill.methods.contract import Abilities, Method, Plain, PlainMethod
+from temperfill.methods.contract import Abilities, Method, PlainMethod
 
 
 def never(image: Tensor, mask: Tensor) -> Tensor:
     raise AssertionError("the network was asked")
 
 
-def network(function: Plain = never) -> Method:
+def network(function: Callable[[Tensor, Tensor], Tensor] = never) -> Method:
     return PlainMethod(function, "network", tone_drifts=True, colours_stray=True)
 
 

@@ -17,7 +17,7 @@ from temperfill.nets.generator import Generator
 from temperfill.options import FillOptions
 
 PACKAGE = str(Path(temperfill.__file__).parent)
-FRAMES = 8
+FRAMES = 9
 
 
 class Recorded(Generator):

@@ -19,7 +19,7 @@ from temperfill.config import GeneratorConfig
 from temperfill.errors import InputError
 from temperfill.geometry import SizeRule
 from temperfill.inpainter import Inpainter, fill
-from temperfill.methods.contract import Abilities, Method, Plain, plain
+from temperfill.methods.contract import Abilities, Method, plain
 from temperfill.methods.ours import Ours
 from temperfill.methods.ours import load as load_ours
 from temperfill.methods.table import METHODS
@@ -199,7 +199,7 @@ class Half:
 
 
 @pytest.mark.parametrize(("function", "name"), [(half, "half"), (Half(), "Half")])
-def test_a_plain_function_is_a_method(function: Plain, name: str) -> None:
+def test_a_plain_function_is_a_method(function: Callable[[Tensor, Tensor], Tensor], name: str) -> None:
     method = plain(function)
     assert isinstance(method, Method)
     assert plain(method) is method

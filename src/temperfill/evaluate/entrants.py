@@ -9,7 +9,7 @@ from pathlib import Path
 
 from temperfill import methods
 from temperfill.inpainter import load_method
-from temperfill.methods.contract import Method
+from temperfill.methods.contract import ArrayMethod, Method
 from temperfill.methods.finding import OURS, Found
 from temperfill.systems.table import load_run
 
@@ -36,7 +36,7 @@ class Entrant:
     """
 
     label: str
-    method: Method | None
+    method: Method | ArrayMethod | None
     source: str
     identity: str
     baseline: bool

@@ -3,26 +3,28 @@
 import warnings
 from abc import ABC, abstractmethod
 from pathlib import Path
-from typing import Any, Literal, Unpack, overload
+from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, overload
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 from PIL import Image
-from torch import Tensor
 
 from temperfill import images
+from temperfill.extras import has_torch, is_tensor
 from temperfill.images import MAX_PIXELS, Picture, Source
 from temperfill.inpainter.progress import OnProgress
 from temperfill.inpainter.sources import Copies
-from temperfill.inpainter.tensor_pictures import array_of, planes_in, tensor_of
 from temperfill.options import FillKeywords, FillOptions, MaskChannel
 
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
 OutputType = Literal["auto", "pil", "np", "pt"]
-Tensors = list[Tensor] | tuple[Tensor, ...]
+Tensors: TypeAlias = "list[Tensor] | tuple[Tensor, ...]"
 Several = list[Any] | tuple[Any, ...]
 """Sources or tensors (C, H, W), mixed as one likes."""
-Planes = Source | Tensor | Several
+Planes: TypeAlias = "Source | Tensor | Several"
 """A mask or sketch, or one for each image."""
 Hole = NDArray[np.bool_]
 
@@ -30,8 +32,8 @@ Hole = NDArray[np.bool_]
 class CallKeywords(FillKeywords, total=False):
     """What a call takes besides image, mask and the kind of its result."""
 
-    sketch: Planes | None
-    avoid: Planes | None
+    sketch: "Planes | None"
+    avoid: "Planes | None"
     invert_mask: bool
     mask_channel: MaskChannel
     force: bool
@@ -43,7 +45,7 @@ class InpaintKeywords(CallKeywords, total=False):
     """What ``temperfill.inpaint`` takes besides."""
 
     model: str | Path
-    device: str | torch.device
+    device: "str | torch.device"
 
 
 class Calls(ABC):
@@ -63,11 +65,16 @@ class Calls(ABC):
 
     @overload
     def __call__(
-        self, image: Tensor, mask: Planes, *, output_type: Literal["auto", "pt"] = ..., **options: Unpack[CallKeywords]
-    ) -> Tensor: ...
+        self,
+        image: "Tensor",
+        mask: Planes,
+        *,
+        output_type: Literal["auto", "pt"] = ...,
+        **options: Unpack[CallKeywords],
+    ) -> "Tensor": ...
     @overload
     def __call__(
-        self, image: Tensor, mask: Planes, *, output_type: Literal["pil"], **options: Unpack[CallKeywords]
+        self, image: "Tensor", mask: Planes, *, output_type: Literal["pil"], **options: Unpack[CallKeywords]
     ) -> Image.Image | list[Image.Image]: ...
     @overload
     def __call__(
@@ -76,15 +83,15 @@ class Calls(ABC):
     @overload
     def __call__(
         self, image: Source, mask: Planes, *, output_type: Literal["pt"], **options: Unpack[CallKeywords]
-    ) -> Tensor: ...
+    ) -> "Tensor": ...
     @overload
     def __call__(
-        self, image: Source | Tensor, mask: Planes, *, output_type: Literal["np"], **options: Unpack[CallKeywords]
+        self, image: "Source | Tensor", mask: Planes, *, output_type: Literal["np"], **options: Unpack[CallKeywords]
     ) -> NDArray[Any]: ...
     @overload
     def __call__(
         self, image: Tensors, mask: Planes, *, output_type: Literal["auto", "pt"] = ..., **options: Unpack[CallKeywords]
-    ) -> list[Tensor]: ...
+    ) -> "list[Tensor]": ...
     @overload
     def __call__(
         self,
@@ -101,15 +108,15 @@ class Calls(ABC):
     @overload
     def __call__(
         self, image: Several, mask: Planes, *, output_type: Literal["pt"], **options: Unpack[CallKeywords]
-    ) -> list[Tensor]: ...
+    ) -> "list[Tensor]": ...
 
     def __call__(
         self,
-        image: Source | Tensor | Several,
+        image: "Source | Tensor | Several",
         mask: Planes,
         *,
-        sketch: Planes | None = None,
-        avoid: Planes | None = None,
+        sketch: "Planes | None" = None,
+        avoid: "Planes | None" = None,
         invert_mask: bool = False,
         mask_channel: MaskChannel = "luminance",
         force: bool = False,
@@ -152,14 +159,16 @@ class Calls(ABC):
         """
         if output_type not in ("auto", "pil", "np", "pt"):
             raise ValueError(f"output_type must be auto, pil, np or pt, got {output_type!r}")
+        if output_type == "pt" and not has_torch():
+            raise ValueError("output_type pt needs torch, which is not installed: pip install 'temperfill[torch]'")
         asked = FillOptions(**options)
         given = _each(image)
         masks, sketches = _one_each(mask, len(given), "mask"), _one_each(sketch, len(given), "sketch")
         shunned = _one_each(avoid, len(given), "avoid")
         results: list[Any] = []
         for source, white, lines, shun in zip(given, masks, sketches, shunned, strict=True):
-            picture = images.open_picture(array_of(source) if isinstance(source, Tensor) else source, max_pixels)
-            if output_type == "pil" or (output_type == "auto" and not isinstance(source, Tensor)):
+            picture = images.open_picture(_readable(source), max_pixels)
+            if output_type == "pil" or (output_type == "auto" and not is_tensor(source)):
                 _warn_of_bytes(picture)
             reading: Any = {"invert": invert_mask, "channel": mask_channel, "force": force}
             hole = images.to_mask(white, picture.size, max_pixels=max_pixels, **reading)
@@ -170,37 +179,60 @@ class Calls(ABC):
                 for drawn, name in ((lines, "the sketch"), (shun, "what to avoid"))
             )
             filled, _ = self.trace(picture, hole, sketched, asked, on_progress, avoided)
-            results.append(_convert(filled, output_type, source if isinstance(source, Tensor) else None))
-        if isinstance(image, Tensor) and image.ndim == 4:
+            results.append(_convert(filled, output_type, source if is_tensor(source) else None))
+        if _is_batch(image):
             return _stack(results, output_type)
         return results if isinstance(image, list | tuple) else results[0]
 
 
-def _each(image: Source | Tensor | Several) -> list[Any]:
+def _is_batch(image: Any) -> bool:
+    """Whether it is a tensor of several pictures."""
+    return is_tensor(image) and image.ndim == 4
+
+
+def _each(image: Any) -> list[Any]:
     """The images of a list or a batch; an image alone is one."""
     if isinstance(image, list | tuple):
         return list(image)
-    if isinstance(image, Tensor) and image.ndim == 4:
-        return list(image.unbind())
-    return [image]
+    return list(image.unbind()) if _is_batch(image) else [image]
+
+
+def _readable(source: Any) -> Source:
+    """A source as the reader of pictures takes it."""
+    if is_tensor(source):
+        from temperfill.inpainter.tensor_pictures import array_of
+
+        source = array_of(source)
+    found: Source = source
+    return found
 
 
 def _stack(results: list[Any], output_type: OutputType) -> Any:
     """What was filled of a batch."""
     if output_type == "pil":
         return results
-    return np.stack(results) if output_type == "np" else torch.stack(results)
+    if output_type == "np":
+        return np.stack(results)
+    import torch
+
+    return torch.stack(results)
 
 
 def _one_each(value: Any, number: int, name: str) -> list[Any]:
     """A plane for each image: the same for all, or those of a list or a tensor."""
-    if isinstance(value, Tensor):
-        return list(planes_in(value, number, name))
+    if is_tensor(value):
+        return _planes_in(value, number, name)
     if not isinstance(value, list | tuple):
         return [value] * number
     if len(value) != number:
         raise ValueError(f"{number} images need one {name} or {number}, got {len(value)}")
-    return [planes_in(plane, 1, name)[0] if isinstance(plane, Tensor) else plane for plane in value]
+    return [_planes_in(plane, 1, name)[0] if is_tensor(plane) else plane for plane in value]
+
+
+def _planes_in(tensor: Any, number: int, name: str) -> list[Any]:
+    from temperfill.inpainter.tensor_pictures import planes_in
+
+    return list(planes_in(tensor, number, name))
 
 
 def _warn_of_bytes(picture: Picture) -> None:
@@ -210,7 +242,9 @@ def _warn_of_bytes(picture: Picture) -> None:
         warnings.warn(f"{text}; output_type='np' gives all of them", UserWarning, stacklevel=3)
 
 
-def _convert(picture: Picture, output_type: OutputType, like: Tensor | None) -> Any:
+def _convert(picture: Picture, output_type: OutputType, like: Any) -> Any:
     if output_type == "pt" or (output_type == "auto" and like is not None):
+        from temperfill.inpainter.tensor_pictures import tensor_of
+
         return tensor_of(picture, like)
     return picture.pixels if output_type == "np" else picture.to_image()

@@ -1,24 +1,23 @@
 """Detail of the full size for a window that was filled small, copied along the attention of the small picture."""
 
-from torch import Tensor
-
-from temperfill.attention.transfer import carry_detail
+from temperfill.arrays import Array
 from temperfill.inpainter.planes import Planes, enlarge, pad_cells
-from temperfill.methods.contract import Method
+from temperfill.inpainter.transfer import carry_detail
+from temperfill.methods.contract import ArrayMethod
 
 TOP = 4
 """Patches from which detail is blended."""
 
 
 def enlarge_with_detail(
-    method: Method,
+    method: ArrayMethod,
     planes: Planes,
     small: Planes,
-    filled: Tensor,
+    filled: Array,
     factor: int,
     temperature: float,
-    start: Tensor | None = None,
-) -> Tensor:
+    start: Array | None = None,
+) -> Array:
     """A filled small picture at full size, with detail that the head which copies most sharply brings into the hole.
 
     Args:
@@ -41,5 +40,5 @@ def enlarge_with_detail(
     found = find(*looked, temperature=temperature, top=TOP, start=start, avoid=small.avoid)
     lacking = (pad_cells(planes.image, factor) - enlarged) * (1 - pad_cells(planes.mask, factor))
     head = int(found.temperatures.argmin())
-    weights, sources = found.weights[head].float(), found.sources[head]
-    return enlarged + carry_detail(lacking, found.cells, weights, sources, found.stride * factor)
+    copied = found.weights[head], found.sources[head]
+    return enlarged + carry_detail(lacking, found.cells, *copied, found.stride * factor)

@@ -1,112 +1,81 @@
-"""``fill``, the one guarded call of every method; loading methods and choosing devices."""
+"""``fill``, the one guarded call of every method, and loading methods."""
 
-import contextlib
 import math
-import os
-import sys
-from collections.abc import Iterator
-from functools import cache, partial
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import TYPE_CHECKING, Any, overload
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
 
+from temperfill.arrays import Array, check_image_mask, composite
+from temperfill.arrays import pad as pad_edges
 from temperfill.errors import InputError
+from temperfill.extras import is_tensor
 from temperfill.geometry import SizeRule
+from temperfill.inpainter.devices import choose_device
 from temperfill.methods import load
-from temperfill.methods.contract import Method, Plain, plain
-from temperfill.options import Precision
-from temperfill.tensors import check_image_mask, composite
+from temperfill.methods.contract import Abilities, ArrayMethod, Method, plain
 
-Arithmetic = Literal["fp32", "bf16", "fp16"]
-_HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+if TYPE_CHECKING:
+    import torch
+    from torch import Tensor
+
+    from temperfill.methods.contract import Plain
 
 
-def load_method(name_or_path: str | Path, device: str | torch.device = "auto") -> Method:
+def load_method(name_or_path: str | Path, device: "str | torch.device" = "auto") -> Method | ArrayMethod:
     """Loads a method by name or path; raises as :func:`temperfill.methods.load` and :func:`choose_device`."""
     return load(name_or_path, choose_device(device))
 
 
-def choose_device(device: str | torch.device = "auto", *, needs_float64: bool = False) -> str:
-    """A device that is there; auto takes CUDA if it can, else MPS, the GPU of a Mac, else the CPU.
+def on_arrays(method: "Method | ArrayMethod | Plain", device: "str | torch.device") -> ArrayMethod:
+    """A method as one on arrays.
 
     Args:
-        device: auto, cpu, cuda, cuda:N or mps.
-        needs_float64: which MPS lacks.
-
-    Raises:
-        ValueError: no such device.
+        method: of any kind.
+        device: of the tensors that a method on tensors gets.
     """
-    if device == "auto":
-        if torch.cuda.is_available():
-            return "cuda"
-        return "mps" if torch.backends.mps.is_available() and not needs_float64 else "cpu"
-    try:
-        chosen = torch.device(device)
-        if chosen.type not in ("cpu", "cuda", "mps"):
-            raise RuntimeError(f"{chosen.type} is not supported")
-        if chosen.type == "mps" and needs_float64:
-            raise RuntimeError("it has no float64")
-        torch.empty(1, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        reason = str(error).splitlines()[0]
-        raise ValueError(f"device {str(device)!r} cannot be used ({reason}); take auto, cpu, cuda:N or mps") from None
-    return str(chosen)
+    found = plain(method)
+    if isinstance(found, ArrayMethod):
+        return found
+    from temperfill.methods.on_tensors import OnTensors
+
+    return OnTensors(found, device)
 
 
-def choose_precision(precision: Precision, device: str) -> Arithmetic:
-    """The arithmetic to use; auto takes bf16 where the hardware computes in it.
-
-    Raises:
-        ValueError: no such precision, or none for this device.
-    """
-    if precision not in get_args(Precision):
-        raise ValueError(f"precision must be one of {', '.join(get_args(Precision))}, got {precision!r}")
-    if precision == "fp16" and not device.startswith("cuda"):
-        raise ValueError(f"precision fp16 is for CUDA, and the device is {device}; take auto, fp32 or bf16")
-    if precision != "auto":
-        return precision
-    if device.startswith("cuda"):
-        return "bf16" if torch.cuda.is_bf16_supported(including_emulation=False) else "fp32"
-    # Without units for it a CPU computes in float32 and rounds, which is slower than float32 alone.
-    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)() if device == "cpu" else {}
-    return "bf16" if capabilities.get("amx_bf16") or capabilities.get("avx512_bf16") else "fp32"
-
-
-@contextlib.contextmanager
-def arithmetic(device: torch.device, precision: Arithmetic) -> Iterator[None]:
-    """Inference in a precision, for what is called meanwhile."""
-    _survive_forks()
-    torch.set_flush_denormal(True)  # denormals slow CPUs down by an order of magnitude
-    cast = contextlib.nullcontext() if precision == "fp32" else torch.autocast(device.type, _HALF[precision])
-    with torch.inference_mode(), cast:
-        yield
-
-
-@cache
-def _survive_forks() -> None:
-    """Lets children of this process compute: on one thread, as those of OpenMP stay behind, and are waited for."""
-    if sys.platform != "win32":
-        os.register_at_fork(after_in_child=partial(torch.set_num_threads, 1))
-
-
-@torch.inference_mode()
+@overload
 def fill(
-    method: Method | Plain,
-    image: Tensor,
-    mask: Tensor,
-    sketch: Tensor | None = None,
+    method: "Method | ArrayMethod | Plain",
+    image: Array,
+    mask: Array,
+    sketch: Array | None = None,
     temperature: float = 1.0,
-    start: Tensor | None = None,
-    avoid: Tensor | None = None,
-) -> Tensor:
+    start: Array | None = None,
+    avoid: Array | None = None,
+) -> Array: ...
+@overload
+def fill(
+    method: "Method | ArrayMethod | Plain",
+    image: "Tensor",
+    mask: "Tensor",
+    sketch: "Tensor | None" = None,
+    temperature: float = 1.0,
+    start: "Tensor | None" = None,
+    avoid: "Tensor | None" = None,
+) -> "Tensor": ...
+def fill(
+    method: "Method | ArrayMethod | Plain",
+    image: Any,
+    mask: Any,
+    sketch: Any = None,
+    temperature: float = 1.0,
+    start: Any = None,
+    avoid: Any = None,
+) -> Any:
     """Calls a method on what it accepts, and returns known pixels bit for bit.
 
     Args:
         method: sees the picture with a grey hole, padded by edge replication to its size rule.
-        image: (B, 3, H, W) in [0, 1].
+        image: (B, 3, H, W) in [0, 1]; all planes are arrays, or all are tensors on the method's device.
         mask: (B, 1, H, W), 1 = missing.
         sketch: (B, 1, H, W), 1 = line, for methods that take one.
         temperature: factor on learned temperatures, for methods that have them.
@@ -114,25 +83,44 @@ def fill(
         avoid: (B, 1, H, W), 1 = known, but a method that can copies nothing from here.
 
     Returns:
-        The composite, (B, 3, H, W) in [0, 1].
+        The composite, (B, 3, H, W) in [0, 1]: an array, or a tensor of the image's type and on its device.
 
     Raises:
         InputError: a sketch, a temperature, a start picture or something to avoid for a method that takes none, or so
             much to avoid that nothing is left to copy from.
         ValueError: arguments as ``check_image_mask`` says, or a result that is not finite or has another shape.
     """
+    if not is_tensor(image):
+        return fill_arrays(on_arrays(method, "cpu"), image, mask, sketch, temperature, start, avoid)
+    from temperfill.methods.on_tensors import array, like
+
+    planes = (None if plane is None else array(plane) for plane in (image, mask, sketch, start, avoid))
+    given, hole, lines, begun, shunned = planes
+    filled = fill_arrays(on_arrays(method, image.device), given, hole, lines, temperature, begun, shunned)
+    return like(filled, image)
+
+
+def fill_arrays(
+    method: ArrayMethod,
+    image: Any,
+    mask: Any,
+    sketch: Array | None = None,
+    temperature: float = 1.0,
+    start: Array | None = None,
+    avoid: Array | None = None,
+) -> Array:
+    """``fill`` for those who have arrays, and a method that takes them."""
     check_image_mask(image, mask, sketch)
-    method = plain(method)
     check_takes(method, sketch is not None, temperature, avoid is not None)
     rule = method.size_rule
     height, width = image.shape[2:]
-    hidden, hole = pad(torch.where(mask > 0.5, 0.5, image), rule), pad(mask, rule)
+    hidden, hole = pad(np.where(mask > 0.5, image.dtype.type(0.5), image), rule), pad(mask, rule)
     lines = None if sketch is None else pad(sketch * mask, rule)
     if start is not None:
         if not method.abilities.start:
             raise InputError(f"method {method.name} cannot start from a given picture; omit start")
         if start.shape != image.shape:
-            raise ValueError(f"start must have the image's shape {tuple(image.shape)}, got {tuple(start.shape)}")
+            raise ValueError(f"start must have the image's shape {image.shape}, got {start.shape}")
         start = pad(start, rule)
     if avoid is not None:
         avoid = pad(avoid, rule)
@@ -141,34 +129,34 @@ def fill(
             raise InputError(f"avoid leaves nothing to copy from around the hole; {remedy}")
     result = method(hidden, hole, lines, temperature=temperature, start=start, avoid=avoid)
     if result.shape != hidden.shape:
-        raise ValueError(f"method {method.name} gave shape {tuple(result.shape)} for {tuple(hidden.shape)}")
+        raise ValueError(f"method {method.name} gave shape {result.shape} for {hidden.shape}")
     result = result[:, :, :height, :width]
-    if not result.isfinite().all():
+    if not np.isfinite(result).all():
         raise ValueError(f"method {method.name} gave values that are not finite; its weights may be damaged")
-    return composite(result.clamp(0, 1), image, mask)
+    return composite(result.clip(0, 1), image, mask)
 
 
-def can_copy(method: Method, mask: Tensor, avoid: Tensor | None) -> bool:
+def can_copy(method: ArrayMethod, mask: Array, avoid: Array | None) -> bool:
     """Whether anything is left that a method may copy from; planes (B, 1, H, W) of a size that it takes."""
     left = method.abilities.avoid
     return avoid is None or left is None or left(mask, avoid)
 
 
-def check_takes(method: Method, with_sketch: bool, temperature: float, with_avoid: bool = False) -> None:
+def check_takes(method: Method | ArrayMethod, with_sketch: bool, temperature: float, with_avoid: bool = False) -> None:
     """Raises InputError for a sketch, a temperature or something to avoid that a method has no use for."""
-    if with_avoid and method.abilities.avoid is None:
+    abilities: Abilities[Any] = method.abilities
+    if with_avoid and abilities.avoid is None:
         raise InputError(f"method {method.name} cannot avoid a part of the picture; leave it out, or use model base")
-    if with_sketch and not method.abilities.sketch:
+    if with_sketch and not abilities.sketch:
         raise InputError(f"method {method.name} takes no sketch; leave it out, or use a model trained with sketches")
-    if temperature != 1 and not method.abilities.temperature:
+    if temperature != 1 and not abilities.temperature:
         raise InputError(f"method {method.name} has no temperatures; leave the temperature at 1")
 
 
-def pad(plane: Tensor, rule: SizeRule) -> Tensor:
+def pad(plane: Array, rule: SizeRule) -> Array:
     """Repeats the last row and column of a plane (B, C, H, W) until its size is one that a method takes."""
     height, width = plane.shape[2:]
-    padding = (0, _padding(width, rule), 0, _padding(height, rule))
-    return F.pad(plane, padding, mode="replicate") if any(padding) else plane
+    return pad_edges(plane, _padding(height, rule), _padding(width, rule))
 
 
 def _padding(size: int, rule: SizeRule) -> int:

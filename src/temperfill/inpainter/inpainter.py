@@ -2,10 +2,9 @@
 
 import warnings
 from pathlib import Path
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
 from temperfill import images, regions
@@ -13,7 +12,8 @@ from temperfill.errors import InputError
 from temperfill.geometry import Box
 from temperfill.images import Canvas, Picture
 from temperfill.inpainter.calls import Calls
-from temperfill.inpainter.filling import check_takes, choose_device, choose_precision, load_method
+from temperfill.inpainter.devices import choose_device, choose_precision
+from temperfill.inpainter.filling import check_takes, load_method, on_arrays
 from temperfill.inpainter.memory import shortages
 from temperfill.inpainter.plan import ScaledWindow, divide
 from temperfill.inpainter.planes import HoledPicture
@@ -21,9 +21,13 @@ from temperfill.inpainter.progress import FillProgress, OnDraft, OnProgress
 from temperfill.inpainter.sources import Copies, Origin
 from temperfill.inpainter.surroundings import TINY, continue_colours, rims
 from temperfill.inpainter.window_filler import WindowFiller
-from temperfill.methods.contract import Method, Plain, plain
-from temperfill.methods.saving import save_model
+from temperfill.methods.contract import ArrayMethod, Cpu, Method, plain
 from temperfill.options import DEFAULT_MODEL, FillOptions, Precision
+
+if TYPE_CHECKING:
+    import torch
+
+    from temperfill.methods.contract import Plain
 
 
 class Inpainter(Calls):
@@ -39,22 +43,30 @@ class Inpainter(Calls):
     """
 
     def __init__(
-        self, method: Method | Plain, device: str | torch.device = "auto", precision: Precision = "auto"
+        self,
+        method: "Method | ArrayMethod | Plain",
+        device: "str | torch.device" = "auto",
+        precision: Precision = "auto",
     ) -> None:
-        self.method: Method = plain(method)
+        self.method: Method | ArrayMethod = plain(method)
         self._asked = precision
         self._place(choose_device(device))
 
     def _place(self, device: str) -> None:
         self.precision = choose_precision(self._asked, device)
-        self.device = torch.device(device)
-        self._filler = WindowFiller(self.method, self.device, self.precision)
+        self._on_arrays = on_arrays(self.method, device)
+        self._filler = WindowFiller(self._on_arrays, self.precision)
+
+    @property
+    def device(self) -> "torch.device | Cpu":
+        """Where the method is computed."""
+        return self._on_arrays.device
 
     @classmethod
     def from_pretrained(
         cls,
         name_or_path: str | Path = DEFAULT_MODEL,
-        device: str | torch.device = "auto",
+        device: "str | torch.device" = "auto",
         precision: Precision = "auto",
     ) -> "Inpainter":
         """An inpainter for a model or method.
@@ -71,7 +83,7 @@ class Inpainter(Calls):
         """
         return cls(load_method(name_or_path, device), device, precision)
 
-    def to(self, device: str | torch.device) -> Self:
+    def to(self, device: "str | torch.device") -> Self:
         """Moves the work to another device, with the network if the method has one; gives the same inpainter.
 
         Args:
@@ -100,6 +112,8 @@ class Inpainter(Calls):
         network = self.method.abilities.network
         if network is None:
             raise InputError(f"method {self.method.name} has no network that could be saved")
+        from temperfill.methods.saving import save_model
+
         save_model(network, Path(folder))
 
     def complete(
@@ -202,13 +216,13 @@ class Inpainter(Calls):
             self._fill(self._filler_for(picture), canvas, windows, options, progress, copies)
         filled = images.paste(shown, regions.feather(canvas.rgb, rgb, hole, options.feather, avoid), hole, opaque)
         filled = images.cut_out(filled, hole) if options.layer else filled
-        is_learned = self.method.abilities.network is not None
+        is_learned = self.method.abilities.is_learned
         return images.mark(filled) if is_learned and not options.unmarked else filled, copies
 
     def _filler_for(self, picture: Picture) -> WindowFiller:
         """The filler; for deep pictures one in float32 unless asked otherwise, as bf16 has steps of half a byte."""
         if picture.is_deep and self._asked == "auto":
-            return WindowFiller(self.method, self.device, "fp32")
+            return WindowFiller(self._on_arrays, "fp32")
         return self._filler
 
     def _fill(
@@ -284,7 +298,7 @@ class Inpainter(Calls):
             raise InputError(f"pixel at row {row}, column {column} is not in the hole")
         avoid = _avoidable(avoid, hole)
         check_takes(self.method, sketch is not None, options.temperature, avoid is not None)
-        find, filler, copy = self.method.abilities.sources, self._filler_for(picture), None
+        find, filler, copy = self._on_arrays.abilities.sources, self._filler_for(picture), None
         rgb = images.to_rgb(picture.hiding(hole))
         with shortages():
             canvas = self._canvas(HoledPicture(rgb.copy(), hole.copy(), sketch, avoid), options)

@@ -8,11 +8,9 @@ import contextlib
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
-import torch
-
 from temperfill.errors import MemoryShortage, tells_of_shortage
 from temperfill.inpainter.plan import ScaledWindow
-from temperfill.methods.contract import Method
+from temperfill.methods.contract import ArrayMethod
 from temperfill.options import FillOptions
 
 SMALLEST_SIDE = 96
@@ -34,9 +32,7 @@ class Scale:
 
 def is_shortage(error: BaseException) -> bool:
     """Whether an error of Python or torch says that memory ran out."""
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
-        return True
-    return isinstance(error, RuntimeError) and tells_of_shortage(error)
+    return isinstance(error, MemoryError) or (isinstance(error, RuntimeError) and tells_of_shortage(error))
 
 
 @contextlib.contextmanager
@@ -50,7 +46,7 @@ def shortages() -> Iterator[None]:
         raise MemoryShortage(f"not enough memory ({str(error).splitlines()[0]})") from None
 
 
-def smaller(method: Method, window: ScaledWindow, scale: Scale, options: FillOptions, device: torch.device) -> Scale:
+def smaller(method: ArrayMethod, window: ScaledWindow, scale: Scale, options: FillOptions) -> Scale:
     """The scale at which to try again after memory ran out; the method may have been told to take less of it.
 
     Args:
@@ -58,7 +54,6 @@ def smaller(method: Method, window: ScaledWindow, scale: Scale, options: FillOpt
         window: that it was to fill.
         scale: at which it was.
         options: of the caller.
-        device: of the tensors.
 
     Raises:
         MemoryShortage: nothing is left to try.
@@ -72,9 +67,9 @@ def smaller(method: Method, window: ScaledWindow, scale: Scale, options: FillOpt
     fixed = options.strategy in ("full", "crop")
     if fixed or max(height, width) < SMALLEST_SIDE * factor:
         remedy = "use strategy auto, " if fixed else ""
-        elsewhere = "" if device.type == "cpu" else ", or use device cpu"
+        elsewhere = "" if method.device.type == "cpu" else ", or use device cpu"
         raise MemoryShortage(
-            f"not enough memory on {device} for a part of {width}x{height} pixels; "
+            f"not enough memory on {method.device} for a part of {width}x{height} pixels; "
             f"{remedy}close other programs{elsewhere}"
         )
     return replace(scale, factor=factor)

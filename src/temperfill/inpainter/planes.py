@@ -4,16 +4,13 @@ from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from torch import Tensor
 
+from temperfill.arrays import bicubic, composite, maximum, mean, pad
 from temperfill.geometry import Box
 from temperfill.inpainter.plan import CELL
 from temperfill.inpainter.surroundings import Array, Hole, continue_colours
 from temperfill.regions import Window
-from temperfill.tensors import composite
 from temperfill.thinning import thin
 
 
@@ -28,10 +25,10 @@ class Planes:
         avoid: (1, 1, h, w), 1 = known, but nothing is copied from here; None for nowhere.
     """
 
-    image: Tensor
-    mask: Tensor
-    sketch: Tensor | None = None
-    avoid: Tensor | None = None
+    image: Array
+    mask: Array
+    sketch: Array | None = None
+    avoid: Array | None = None
 
     def cut(self, box: Box) -> "Planes":
         """Views of a part of the window."""
@@ -50,20 +47,20 @@ class Planes:
             sketch, avoid = (None if plane is None else _shrink_mask(plane, factor) for plane in (sketch, avoid))
         return Planes(image, mask, None if sketch is None else _thin(sketch), avoid)
 
-    def plain(self, factor: int) -> Tensor:
+    def plain(self, factor: int) -> Array:
         """What a method is not asked for, as all that it would see is missing: the colours around, shrunk."""
         hole = pad_cells(self.mask, factor) > 0.5
-        share = F.avg_pool2d((~hole).to(self.image), factor)
-        mean = F.avg_pool2d(pad_cells(self.image, factor).masked_fill(hole, 0), factor) / share.clamp(min=1e-6)
-        missing = (share == 0)[0, 0].cpu().numpy()
-        colours = mean[0].float().permute(1, 2, 0).cpu().numpy().copy()
+        share = mean((~hole).astype(np.float32), factor)
+        known = np.where(hole, np.float32(0), pad_cells(self.image, factor))
+        colours = np.array((mean(known, factor) / share.clip(1e-6))[0].transpose(1, 2, 0), order="C")
+        missing = share[0, 0] == 0
         continue_colours(colours, missing, missing)
-        return torch.from_numpy(colours).permute(2, 0, 1)[None].to(self.image).clamp(0, 1)
+        return np.ascontiguousarray(colours.transpose(2, 0, 1)[None].clip(0, 1))
 
-    def paste(self, filled: Tensor) -> Tensor:
+    def paste(self, filled: Array) -> Array:
         """The window with its hole taken from a picture of its size, or a little more where cells were completed."""
         height, width = self.image.shape[2:]
-        return composite(filled[:, :, :height, :width].clamp(0, 1), self.image, self.mask)
+        return composite(filled[:, :, :height, :width].clip(0, 1), self.image, self.mask)
 
 
 class HoledPicture(NamedTuple):
@@ -81,13 +78,13 @@ class HoledPicture(NamedTuple):
     sketch: Hole | None = None
     avoid: Hole | None = None
 
-    def planes(self, box: Box, device: torch.device) -> Planes:
+    def planes(self, box: Box) -> Planes:
         """A window of the picture."""
         inside = np.s_[box[0] : box[2], box[1] : box[3]]
 
-        def plane(values: NDArray[np.generic]) -> Tensor:
-            # A copy in the order of tensors, which the picture does not share.
-            return torch.from_numpy(np.array(values[None], np.float32, order="C")).to(device)
+        def plane(values: NDArray[np.generic]) -> Array:
+            # A copy, which the picture does not share.
+            return np.array(values[None], np.float32, order="C")
 
         sketch = None if self.sketch is None else plane(self.sketch[inside][None])
         avoid = self.avoided(box)
@@ -108,28 +105,27 @@ class HoledPicture(NamedTuple):
         self.hole[inside][window.hole] = False
 
 
-def enlarge(filled: Tensor, factor: int) -> Tensor:
+def enlarge(filled: Array, factor: int) -> Array:
     """A picture at ``factor`` times its size."""
-    return F.interpolate(filled.float(), scale_factor=float(factor), mode="bicubic", align_corners=False)
+    return bicubic(filled, factor)
 
 
-def shrink_image(image: Tensor, factor: int) -> Tensor:
+def shrink_image(image: Array, factor: int) -> Array:
     """An image by its mean; its sides are completed to whole cells of the shrunk one."""
-    return F.avg_pool2d(pad_cells(image, factor), factor)
+    return mean(pad_cells(image, factor), factor)
 
 
-def pad_cells(plane: Tensor, factor: int) -> Tensor:
+def pad_cells(plane: Array, factor: int) -> Array:
     """Repeats the edges up to whole cells of the shrunk plane."""
     height, width = plane.shape[2:]
     multiple = CELL * factor
-    return F.pad(plane, (0, -width % multiple, 0, -height % multiple), mode="replicate")
+    return pad(plane, -height % multiple, -width % multiple)
 
 
-def _shrink_mask(mask: Tensor, factor: int) -> Tensor:
+def _shrink_mask(mask: Array, factor: int) -> Array:
     """A mask by its maximum, so that known pixels hold nothing of the hole."""
-    return F.max_pool2d(pad_cells(mask, factor), factor)
+    return maximum(pad_cells(mask, factor), factor)
 
 
-def _thin(lines: Tensor) -> Tensor:
-    thinned = np.stack([thin(plane) for plane in lines[:, 0].cpu().numpy() > 0.5])
-    return torch.from_numpy(thinned)[:, None].to(lines)
+def _thin(lines: Array) -> Array:
+    return np.stack([thin(plane) for plane in lines[:, 0] > 0.5])[:, None].astype(np.float32)

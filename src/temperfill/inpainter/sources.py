@@ -4,9 +4,9 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
 
+from temperfill.arrays import Array
 from temperfill.geometry import Box, SizeRule
 from temperfill.inpainter.filling import pad
 from temperfill.inpainter.plan import CELL, ScaledWindow
@@ -139,7 +139,7 @@ class _Piece:
 
 
 def heads_at(
-    find: FindSources,
+    find: FindSources[Array],
     rule: SizeRule,
     small: Planes,
     window: ScaledWindow,
@@ -166,8 +166,7 @@ def heads_at(
     sketch, avoid = (None if plane is None else pad(plane, rule) for plane in (small.sketch, small.avoid))
     columns, cell = image.shape[3] // CELL, CELL * window.factor
     asked = (point[0] - window.box[0]) // cell * columns + (point[1] - window.box[1]) // cell
-    cells = torch.tensor([asked], device=small.image.device)
-    found = find(image, mask, sketch, temperature=temperature, cells=cells, top=top, avoid=avoid)
+    found = find(image, mask, sketch, temperature=temperature, cells=np.array([asked]), top=top, avoid=avoid)
     before, side = (found.patch_size - 1) // 2, found.patch_size * cell
     heads = []
     for heat, weights, sources in zip(found.temperatures, found.weights[:, 0], found.sources[:, 0], strict=True):

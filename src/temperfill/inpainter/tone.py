@@ -9,12 +9,10 @@ the mask follows; such places speak for no change.
 """
 
 import numpy as np
-import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
-from scipy import fft
 
 from temperfill import regions
+from temperfill.arrays import bilinear
 from temperfill.distances import grown
 
 SMOOTH = 0.05
@@ -67,20 +65,33 @@ def _change(filled: Array, hole: Hole, known: Hole) -> Array | None:
     planes = (*difference * weight * believed, weight)
     maps = np.stack([np.bincount(cell, plane, size[0] * size[1]).reshape(size) for plane in planes])
     spread = _spread(maps)
-    change = torch.from_numpy(np.clip(spread[:3] / spread[3:], -MOST, MOST).astype(np.float32))
+    change = np.clip(spread[:3] / spread[3:], -MOST, MOST).astype(np.float32)
     if block > 1:
-        change = F.interpolate(change[None], scale_factor=float(block), mode="bilinear", align_corners=False)[0]
-    return change[:, : hole.shape[0], : hole.shape[1]].permute(1, 2, 0).numpy()
+        change = bilinear(change, block)
+    return change[:, : hole.shape[0], : hole.shape[1]].transpose(1, 2, 0)
 
 
 def _spread(maps: Wide) -> Wide:
     """Sums over all places of maps (N, h, w), weighted by one over the cubed distance; in float64, as it gets small."""
     height, width = maps.shape[1:]
-    size = [fft.next_fast_len(2 * length - 1, real=True) for length in (height, width)]
+    size = [_fast(2 * length - 1) for length in (height, width)]
     y, x = (np.minimum(np.arange(length), length - np.arange(length)) for length in size)
     near = (y[:, None] ** 2 + x**2 + 0.25) ** -1.5
-    spread: Wide = fft.irfft2(fft.rfft2(maps, size) * fft.rfft2(near), size)[:, :height, :width]
+    transformed = np.fft.rfft2(maps, size, (1, 2)) * np.fft.rfft2(near)
+    spread: Wide = np.fft.irfft2(transformed, size, (1, 2))[:, :height, :width]
     return spread
+
+
+def _fast(length: int) -> int:
+    """The next length whose transform is fast: it has no prime factor above 5."""
+    while True:
+        rest = length
+        for factor in (2, 3, 5):
+            while rest % factor == 0:
+                rest //= factor
+        if rest == 1:
+            return length
+        length += 1
 
 
 def _statistics(values: Array, side: Hole, rows: NDArray[np.intp], columns: NDArray[np.intp]) -> tuple[Wide, Wide]:

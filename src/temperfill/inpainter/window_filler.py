@@ -3,23 +3,21 @@
 import hashlib
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from temperfill import regions
+from temperfill.arrays import Array
 from temperfill.inpainter import memory, texture
 from temperfill.inpainter.detail import enlarge_with_detail
-from temperfill.inpainter.filling import Arithmetic, arithmetic, can_copy, fill, pad
+from temperfill.inpainter.filling import can_copy, fill_arrays, pad
 from temperfill.inpainter.memory import Scale
 from temperfill.inpainter.plan import ScaledWindow, copies
-from temperfill.inpainter.planes import Array, Hole, HoledPicture, Planes, enlarge, shrink_image
+from temperfill.inpainter.planes import Hole, HoledPicture, Planes, enlarge, shrink_image
 from temperfill.inpainter.progress import FillProgress
 from temperfill.inpainter.sources import Head, heads_at
 from temperfill.inpainter.surroundings import bound
 from temperfill.inpainter.tone import match_tone
-from temperfill.methods.contract import FindSources, Method
+from temperfill.methods.contract import Arithmetic, ArrayMethod, FindSources
 from temperfill.options import FillOptions
-from temperfill.tensors import Watched
 
 
 class WindowFiller:
@@ -33,15 +31,13 @@ class WindowFiller:
 
     Args:
         method: does the work.
-        device: of the tensors that it gets.
         precision: arithmetic of its network.
     """
 
-    def __init__(self, method: Method, device: torch.device, precision: Arithmetic) -> None:
+    def __init__(self, method: ArrayMethod, precision: Arithmetic) -> None:
         self.method = method
-        self.device = device
         self.precision = precision
-        self._drawn: tuple[bytes, Tensor, Scale] | None = None  # what was drawn last, where texture was copied over it
+        self._drawn: tuple[bytes, Array, Scale] | None = None  # what was drawn last, where texture was copied over it
 
     def steps(self, window: ScaledWindow, size: tuple[int, ...], options: FillOptions) -> int:
         """Calls of the method for a window of a picture of this size, if memory suffices, and steps of copying."""
@@ -67,7 +63,7 @@ class WindowFiller:
             ValueError: a method that fails.
         """
         copied = self.copies(window, picture.hole.shape, options)
-        planes, scale = picture.planes(window.box, self.device), _begin(window, copied)
+        planes, scale = picture.planes(window.box), _begin(window, copied)
         # Another try differs in the copies alone.
         key = _key(planes, window, options.temperature) if copied else b""
         last, self._drawn = self._drawn, None  # looked at once, as several threads may fill
@@ -78,28 +74,28 @@ class WindowFiller:
                 _, filled, scale = before
                 break
             try:
-                with arithmetic(self.device, self.precision), Watched(progress.beat):
+                with self.method.computing(self.precision, progress.beat):
                     filled = self._fill(planes, window, scale, copied, options.temperature, progress)
                 break
             except (RuntimeError, MemoryError) as error:
                 if not memory.is_shortage(error):
                     raise
             # Here the error is gone, with all tensors that it held.
-            scale = memory.smaller(self.method, window, scale, options, self.device)
+            scale = memory.smaller(self.method, window, scale, options)
         self._drawn = (key, filled, scale) if copied else None
         return self._finish(planes, filled, window, scale if copied else None, int(options.seed), progress)
 
     def _finish(
         self,
         planes: Planes,
-        filled: Tensor,
+        filled: Array,
         window: ScaledWindow,
         copied: Scale | None,
         seed: int,
         progress: FillProgress,
     ) -> tuple[Array, texture.Copied | None]:
         """Tone, texture and noise of what was drawn, where texture is copied at some scale."""
-        result: Array = np.array(filled[0].permute(1, 2, 0).cpu().numpy())
+        result: Array = np.array(filled[0].transpose(1, 2, 0))
         unusable = _unusable(planes)
         if self.method.abilities.tone_drifts:
             match_tone(result, window.hole, ~unusable)
@@ -119,7 +115,7 @@ class WindowFiller:
 
     def sources(
         self,
-        find: FindSources,
+        find: FindSources[Array],
         picture: HoledPicture,
         window: ScaledWindow,
         point: tuple[int, int],
@@ -128,8 +124,8 @@ class WindowFiller:
     ) -> list[Head]:
         """Where the filler would copy a pixel of a window's hole from; see :func:`temperfill.inpainter.sources`."""
         rule = self.method.size_rule
-        planes = picture.planes(window.box, self.device).shrunk(window.factor)
-        with arithmetic(self.device, self.precision):
+        planes = picture.planes(window.box).shrunk(window.factor)
+        with self.method.computing(self.precision):
             return heads_at(find, rule, planes, window, point, picture.hole.shape, options.temperature, top)
 
     def _can_copy(self, planes: Planes) -> bool:
@@ -158,7 +154,7 @@ class WindowFiller:
         copied: bool,
         temperature: float,
         progress: FillProgress,
-    ) -> Tensor:
+    ) -> Array:
         """(1, 3, h, w): filled at one scale and refined from there; without detail where that will be copied."""
         factor, sizes = scale.factor, self._sizes(window, scale)
         small = planes.shrunk(factor)
@@ -166,7 +162,7 @@ class WindowFiller:
         if is_blind:
             filled = planes.plain(factor)
         else:
-            filled = fill(self.method, small.image, small.mask, small.sketch, temperature, avoid=small.avoid)
+            filled = fill_arrays(self.method, small.image, small.mask, small.sketch, temperature, avoid=small.avoid)
         if factor == 1:
             return filled
         progress.advance()
@@ -182,23 +178,23 @@ class WindowFiller:
                 progress.advance()
                 continue
             start = shrink_image(begun, size) if size > 1 else begun
-            filled = fill(self.method, small.image, small.mask, small.sketch, temperature, start, small.avoid)
+            filled = fill_arrays(self.method, small.image, small.mask, small.sketch, temperature, start, small.avoid)
             if size > 1 and size == sizes[-1] and not copied:
                 filled = near.paste(enlarge_with_detail(self.method, near, small, filled, size, temperature, start))
             elif size > 1:
                 filled = near.paste(enlarge(filled, size))
-            begun.copy_(filled)  # a view of the completed picture
+            begun[:] = filled  # a view of the completed picture
             progress.advance()
         return completed
 
 
-def _show(window: ScaledWindow, filled: Tensor, progress: FillProgress) -> None:
+def _show(window: ScaledWindow, filled: Array, progress: FillProgress) -> None:
     """Shows the hole of a window as it looks so far."""
     if progress.on_draft is None:
         return
     first_row, first_column = window.box[:2]
     top, left, bottom, right = regions.bounds(window.hole)
-    shown = filled[0, :, top:bottom, left:right].float().permute(1, 2, 0).cpu().numpy()
+    shown = filled[0, :, top:bottom, left:right].transpose(1, 2, 0)
     box = (first_row + top, first_column + left, first_row + bottom, first_column + right)
     progress.on_draft(box, window.hole[top:bottom, left:right], shown)
 
@@ -210,8 +206,8 @@ def _is_blind(small: Planes, planes: Planes) -> bool:
 
 def _unusable(planes: Planes) -> Hole:
     """(h, w): missing, or to be avoided."""
-    unusable = planes.mask[0, 0].cpu().numpy() > 0
-    return unusable if planes.avoid is None else unusable | (planes.avoid[0, 0].cpu().numpy() > 0)
+    unusable = planes.mask[0, 0] > 0
+    return unusable if planes.avoid is None else unusable | (planes.avoid[0, 0] > 0)
 
 
 def _key(planes: Planes, window: ScaledWindow, temperature: float) -> bytes:
@@ -219,7 +215,7 @@ def _key(planes: Planes, window: ScaledWindow, temperature: float) -> bytes:
     digest = hashlib.sha256(repr((window.box, window.factor, temperature)).encode())
     digest.update(np.packbits(window.hole).tobytes())
     for plane in (planes.image, planes.mask, planes.sketch, planes.avoid):
-        digest.update(b"-" if plane is None else plane.cpu().numpy().tobytes())
+        digest.update(b"-" if plane is None else plane.tobytes())
     return digest.digest()
 
 

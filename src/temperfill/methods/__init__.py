@@ -16,10 +16,10 @@ __all__ = ["METHODS", "SUFFIX", "bundled", "find", "load"]
 if TYPE_CHECKING:  # torch takes seconds to import, and the tables need none
     from collections.abc import Callable
 
-    from temperfill.methods.contract import Method
+    from temperfill.methods.contract import ArrayMethod, Method
 
 
-def load(name_or_path: str | Path, device: str = "cpu") -> "Method":
+def load(name_or_path: str | Path, device: str = "cpu") -> "Method | ArrayMethod":
     """Loads a method.
 
     Args:
@@ -51,6 +51,6 @@ def load(name_or_path: str | Path, device: str = "cpu") -> "Method":
     return _loader(method_in(found.path))(device, found.path)
 
 
-def _loader(method: str) -> "Callable[..., Method]":
-    loader: Callable[..., Method] = resolve_name(METHODS[method].loader)
+def _loader(method: str) -> "Callable[..., Method | ArrayMethod]":
+    loader: Callable[..., Method | ArrayMethod] = resolve_name(METHODS[method].loader)
     return loader

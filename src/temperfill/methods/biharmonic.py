@@ -5,11 +5,11 @@ Time and memory grow faster than the number of missing pixels (one sparse system
 
 import numpy as np
 
-from temperfill.methods.contract import PlainMethod
+from temperfill.methods.contract import PlainArrayMethod
 from temperfill.methods.on_bytes import Hole, Picture, byte_method
 
 
-def load(device: str = "cpu") -> PlainMethod:
+def load(device: str = "cpu") -> PlainArrayMethod:
     """The method, ready for calls; its results are rounded to 8 bits.
 
     Args:

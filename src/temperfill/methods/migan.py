@@ -8,14 +8,14 @@ from pathlib import Path
 
 import numpy as np
 
-from temperfill.methods.contract import PlainMethod
+from temperfill.methods.contract import PlainArrayMethod
 from temperfill.methods.on_bytes import Hole, Picture, byte_method
 
 INPUTS = {"image": "tensor(uint8)", "mask": "tensor(uint8)"}
 """Names and types of what the released file takes."""
 
 
-def load(device: str = "cpu", path: Path | None = None) -> PlainMethod:
+def load(device: str = "cpu", path: Path | None = None) -> PlainArrayMethod:
     """The method, ready for calls.
 
     Args:

@@ -4,11 +4,10 @@ from collections.abc import Callable
 from functools import partial
 
 import numpy as np
-import torch
 from numpy.typing import NDArray
-from torch import Tensor
 
-from temperfill.methods.contract import PlainMethod
+from temperfill.arrays import Array
+from temperfill.methods.contract import PlainArrayMethod
 
 Picture = NDArray[np.uint8]
 Hole = NDArray[np.bool_]
@@ -17,7 +16,7 @@ FULL_HOLE_GREY = 0.5
 """Value of every pixel when nothing is known."""
 
 
-def fill_each(image: Tensor, mask: Tensor, fill: Callable[[Picture, Hole], Picture]) -> Tensor:
+def fill_each(image: Array, mask: Array, fill: Callable[[Picture, Hole], Picture]) -> Array:
     """Applies a function of bytes to every picture of a batch with its own mask.
 
     Values are rounded to the nearest byte on the way in; the way out divides by 255, so that writing the result as
@@ -30,22 +29,22 @@ def fill_each(image: Tensor, mask: Tensor, fill: Callable[[Picture, Hole], Pictu
         fill: (H, W, 3) uint8 RGB and (H, W) bool to (H, W, 3) uint8; it must take all that it needs from known pixels.
 
     Returns:
-        (B, 3, H, W) in [0, 1], not pasted, in dtype and on the device of ``image``.
+        (B, 3, H, W) in [0, 1], not pasted, in the type of ``image``.
     """
     results = []
     for picture, hole in zip(image, mask[:, 0] > 0.5, strict=True):
         if not hole.any():
             results.append(picture)
         elif hole.all():
-            results.append(torch.full_like(picture, FULL_HOLE_GREY))
+            results.append(np.full_like(picture, FULL_HOLE_GREY))
         else:
-            pixels = (picture.detach().cpu().double() * 255).round().clamp(0, 255).byte().permute(1, 2, 0)
-            filled = fill(np.ascontiguousarray(pixels.cpu().numpy()), np.ascontiguousarray(hole.cpu().numpy()))
-            results.append((torch.from_numpy(filled).permute(2, 0, 1).double() / 255).to(picture))
-    return torch.stack(results)
+            pixels = (picture.astype(np.float64) * 255).round().clip(0, 255).astype(np.uint8).transpose(1, 2, 0)
+            filled = fill(np.ascontiguousarray(pixels), np.ascontiguousarray(hole))
+            results.append((filled.transpose(2, 0, 1) / 255).astype(picture.dtype))
+    return np.stack(results)
 
 
-def byte_method(name: str, fill: Callable[[Picture, Hole], Picture]) -> PlainMethod:
+def byte_method(name: str, fill: Callable[[Picture, Hole], Picture]) -> PlainArrayMethod:
     """A method that fills one 8-bit picture of any size at a time, on the CPU, as a method on batches.
 
     Args:
@@ -53,4 +52,4 @@ def byte_method(name: str, fill: Callable[[Picture, Hole], Picture]) -> PlainMet
         fill: as for ``fill_each``.
     """
     # OpenCV's means get darker from pixel to pixel, as they are rounded down, and smooth surfaces swing over.
-    return PlainMethod(partial(fill_each, fill=fill), name, colours_stray=True)
+    return PlainArrayMethod(partial(fill_each, fill=fill), name, colours_stray=True)

@@ -10,14 +10,14 @@ levels. ``temperfill.inpainter.fill`` greys the hole before the call, so that no
 
 from typing import Literal
 
-from temperfill.methods.contract import PlainMethod
+from temperfill.methods.contract import PlainArrayMethod
 from temperfill.methods.on_bytes import Hole, Picture, byte_method
 
 RADIUS = 3
 """Radius of the neighbourhood that a missing pixel is made from, pixels."""
 
 
-def load_telea(device: str = "cpu") -> PlainMethod:
+def load_telea(device: str = "cpu") -> PlainArrayMethod:
     """Telea's method, ready for calls.
 
     Args:
@@ -29,7 +29,7 @@ def load_telea(device: str = "cpu") -> PlainMethod:
     return _method("telea", "INPAINT_TELEA")
 
 
-def load_navier_stokes(device: str = "cpu") -> PlainMethod:
+def load_navier_stokes(device: str = "cpu") -> PlainArrayMethod:
     """The Navier-Stokes method, ready for calls.
 
     Args:
@@ -41,7 +41,7 @@ def load_navier_stokes(device: str = "cpu") -> PlainMethod:
     return _method("navier-stokes", "INPAINT_NS")
 
 
-def _method(name: str, flag: Literal["INPAINT_TELEA", "INPAINT_NS"]) -> PlainMethod:
+def _method(name: str, flag: Literal["INPAINT_TELEA", "INPAINT_NS"]) -> PlainArrayMethod:
     """The method of a name, which OpenCV calls ``flag``."""
     try:
         import cv2

@@ -8,9 +8,9 @@ from torch import Tensor
 
 from temperfill import methods, regions
 from temperfill.attention import MHTMA
-from temperfill.geometry import Box, SizeRule
+from temperfill.geometry import Box, CellSources, SizeRule
 from temperfill.methods.contract import Abilities
-from temperfill.nets.generator import CellSources, Generator
+from temperfill.nets.generator import Generator
 from temperfill.options import DEFAULT_MODEL
 from temperfill.weights_files import load_generator
 
@@ -92,7 +92,7 @@ class Ours:
         top: int = 4,
         start: Tensor | None = None,
         avoid: Tensor | None = None,
-    ) -> CellSources:
+    ) -> CellSources[Tensor]:
         """Where the cells of a hole are copied from; as :meth:`temperfill.nets.generator.Generator.sources`."""
         holes = _boxes(mask)
         image, mask, sketch, start, avoid = (self._own(plane) for plane in (image, mask, sketch, start, avoid))

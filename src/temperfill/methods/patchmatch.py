@@ -1,6 +1,6 @@
 """PatchMatch (Barnes et al. 2009) as PyPatchMatch has it: randomised nearest patches, voted for from coarse to fine."""
 
-from temperfill.methods.contract import PlainMethod
+from temperfill.methods.contract import PlainArrayMethod
 from temperfill.methods.on_bytes import Hole, Picture, byte_method
 
 RADIUS = 3
@@ -9,7 +9,7 @@ SEED = 0
 """Of the random search; every call starts from it, so equal pictures give equal results."""
 
 
-def load(device: str = "cpu") -> PlainMethod:
+def load(device: str = "cpu") -> PlainArrayMethod:
     """The method, ready for calls.
 
     Args:

@@ -5,7 +5,7 @@ Widths are channels after gating; w is the width at full resolution, features ar
 
 from collections.abc import Sequence
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from temperfill.attention import MHTMA, GivenTemperature, Tempered
 from temperfill.attention.patches import key_mask, pad_to_patch
 from temperfill.config import GeneratorConfig
-from temperfill.geometry import Box, SizeRule
+from temperfill.geometry import Box, CellSources, SizeRule
 from temperfill.nets.layers import Widths, encoder, gated_chain, last_width, plain_output
 from temperfill.nets.network import GeneratorOutput, Network
 from temperfill.nets.parts import crop, inputs_of, surround
@@ -23,26 +23,6 @@ from temperfill.tensors import as_plane, composite
 
 # Mean colour of ImageNet in [0, 1], with which the hole is filled before the first convolution.
 HOLE_COLOUR = (0.485, 0.456, 0.406)
-
-
-class CellSources(NamedTuple):
-    """Where cells of one picture are copied from; cells are numbered row by row.
-
-    Attributes:
-        cells: (N,) that were asked for.
-        weights: (heads, N, top) of the softmax over all keys, largest first.
-        sources: (heads, N, top) centre cells of the keys.
-        temperatures: (heads,) that were used.
-        stride: side of a cell, pixels.
-        patch_size: side of a patch, cells.
-    """
-
-    cells: Tensor
-    weights: Tensor
-    sources: Tensor
-    temperatures: Tensor
-    stride: int
-    patch_size: int
 
 
 class CoarseNetwork(nn.Sequential):
@@ -168,7 +148,7 @@ class Generator(Network):
         top: int = 4,
         start: Tensor | None = None,
         avoid: Tensor | None = None,
-    ) -> CellSources:
+    ) -> CellSources[Tensor]:
         """Where the attention of a single picture copies from.
 
         Args:

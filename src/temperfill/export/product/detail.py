@@ -1,6 +1,6 @@
 """Detail of the full size, carried along the attention of a small picture, in operators of ONNX.
 
-As ``temperfill.inpainter.detail`` and ``temperfill.attention.transfer`` do it; the best four keys of each cell are
+As ``temperfill.inpainter.detail`` and ``temperfill.inpainter.transfer`` do it; the best four keys of each cell are
 weighed among themselves, which is what is left of the whole softmax there.
 """
 

@@ -1,11 +1,14 @@
 """Detail of a large picture, carried along attention that was found in the same picture made small."""
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
+from numpy.typing import NDArray
+
+from temperfill.arrays import Array
 
 
-def carry_detail(detail: Tensor, cells: Tensor, weights: Tensor, sources: Tensor, cell: int) -> Tensor:
+def carry_detail(
+    detail: Array, cells: NDArray[np.generic], weights: Array, sources: NDArray[np.generic], cell: int
+) -> Array:
     """Copies windows of detail from where the attention points, blended where they overlap.
 
     Around every cell a window of twice its side is taken, the average of those that its sources point to; a Hann window
@@ -23,19 +26,19 @@ def carry_detail(detail: Tensor, cells: Tensor, weights: Tensor, sources: Tensor
     """
     margin, side = cell // 2, 2 * cell
     rows, columns = (length // cell for length in detail.shape[2:])
-    padded = F.pad(detail[0], (margin,) * 4)
-    windows = padded.unfold(1, side, cell).unfold(2, side, cell)  # (C, rows, columns, side, side), a view
-    share = (weights / weights.sum(-1, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)).unbind(-1)
-    total = sum(
-        windows[:, source // columns, source % columns] * part[:, None, None]
-        for source, part in zip(sources.unbind(-1), share, strict=True)
-    )
-    ramp = torch.hann_window(side, dtype=detail.dtype, device=detail.device)
-    total = total * (ramp[:, None] * ramp)
+    padded = np.pad(detail[0], [(0, 0), (margin, margin), (margin, margin)])
+    windows = np.lib.stride_tricks.sliding_window_view(padded, (side, side), (1, 2))[:, ::cell, ::cell]
+    share = (weights / np.maximum(weights.sum(-1, keepdims=True), np.finfo(np.float32).tiny)).astype(np.float32)
+    total = np.zeros((len(padded), len(cells), side, side), np.float32)
+    for source, part in zip(sources.T, share.T, strict=True):
+        total += windows[:, source // columns, source % columns] * part[:, None, None]
+    ramp = np.hanning(side + 1)[:-1].astype(np.float32)  # a period of it
+    total *= ramp[:, None] * ramp
     # By quarters: of those in one place of their windows, none covers another.
-    written = detail.new_zeros(len(padded), rows + 1, cell, columns + 1, cell)
+    written = np.zeros((len(padded), rows + 1, cell, columns + 1, cell), np.float32)
     row, column = cells // columns, cells % columns
     for down, right in ((0, 0), (0, 1), (1, 0), (1, 1)):
         quarter = total[..., down * cell : (down + 1) * cell, right * cell : (right + 1) * cell]
-        written[:, row + down, :, column + right] += quarter.transpose(0, 1)
-    return written.flatten(3).flatten(1, 2)[None, :, margin:-margin, margin:-margin]
+        # Indices on both sides of a slice come first.
+        written[:, row + down, :, column + right] += quarter.swapaxes(0, 1)
+    return written.reshape(1, len(padded), (rows + 1) * cell, (columns + 1) * cell)[..., margin:-margin, margin:-margin]
