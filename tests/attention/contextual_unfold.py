@@ -31,7 +31,7 @@ def attend(features: Tensor, mask: Tensor, temperature: Tensor) -> Tensor:
 
 
 def carry(detail: Tensor, cells: Tensor, weights: Tensor, sources: Tensor, cell: int) -> Tensor:
-    """As ``temperfill.attention.transfer.carry_detail``."""
+    """As ``temperfill.inpainter.transfer.carry_detail``."""
     margin, side = cell // 2, 2 * cell
     windows = F.unfold(detail, side, padding=margin, stride=cell)[0]
     share = weights / weights.sum(-1, keepdim=True).clamp(min=torch.finfo(weights.dtype).tiny)
