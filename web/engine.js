@@ -118,6 +118,9 @@ export async function convert({ image, original }, { format, quality }) {
   throw new EngineError("This browser does not write files of this format. Choose another.", "unsupported_format");
 }
 
+/** Nobody but the browser reads pictures here. */
+export const lossless = async () => null;
+
 /** Finding dust is not done here. */
 export async function findDust() {
   throw new EngineError(LACKS.finds_dust, "not_supported");

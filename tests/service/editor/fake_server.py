@@ -187,8 +187,8 @@ class Handler(QuietHandler):
             self.close_connection = True
             self.connection.close()
             return
-        own = Image.open(io.BytesIO(upload.files["original"])).format or "png"
-        kind = (upload.fields.get("format") or own).upper()
+        own = Image.open(io.BytesIO(upload.files.get("original", upload.files["image"]))).format or "png"
+        kind = (upload.fields.get("format") or own).replace("lossless", "png").upper()
         buffer = io.BytesIO()
         Image.open(io.BytesIO(upload.files["image"])).save(buffer, kind, quality=int(upload.fields.get("quality", 95)))
         self.send(200, f"image/{kind.lower()}", buffer.getvalue(), self.warnings)

@@ -2,8 +2,10 @@
 // shows what a dab covers, and the pen that is moved by arrow keys.
 
 import { snap } from "./shapes.js";
+import { Layer } from "./tiles.js";
 
-const TARGETS = { mask: "mask", sketch: "sketch", sources: "avoid" }; // tool: the layer that it paints on
+/** Tool: the layer that it paints on; "retouch" takes strokes that are no marks, see retouch.js. */
+const TARGETS = { mask: "mask", sketch: "sketch", sources: "avoid", heal: "retouch", clone: "retouch" };
 const LARGEST = 1000; // image pixels, or half of a small photo
 const SLIDER = 100; // steps of the size slider
 const ERASER_BUTTON = 32; // of a pen, in PointerEvent.buttons
@@ -13,8 +15,8 @@ export class Brush {
   constructor(stage, { onStart, onStroke }) {
     Object.assign(this, { stage, onStart, onStroke });
     this.tool = "mask";
-    this.layers = null; // {mask, sketch, avoid}
-    this.sizes = { mask: 40, sketch: 3, avoid: 40 };
+    this.layers = null; // {mask, sketch, avoid, retouch}
+    this.sizes = { mask: 40, sketch: 3, avoid: 40, retouch: 40 };
     this.chosen = new Set(); // the layers whose size the user has chosen
     this.erases = false; // the tool takes marks away
     this.largest = LARGEST;
@@ -27,13 +29,13 @@ export class Brush {
   }
 
   setLayers(layers) {
-    this.layers = layers;
+    this.layers = { ...layers, retouch: new Layer(layers.mask.width, layers.mask.height, [0, 0, 0]) };
     this.last = null;
     this.pen = null;
     const longest = Math.max(layers.mask.width, layers.mask.height);
     this.largest = Math.max(Math.min(LARGEST, Math.round(longest / 2)), 8);
     const wide = Math.max(Math.round(longest / 20), 4);
-    const usual = { mask: wide, sketch: Math.max(Math.round(longest / 300), 2), avoid: wide };
+    const usual = { mask: wide, sketch: Math.max(Math.round(longest / 300), 2), avoid: wide, retouch: wide };
     for (const name of Object.keys(usual)) {
       if (!this.chosen.has(name)) this.sizes[name] = usual[name];
       else this.sizes[name] = Math.min(this.sizes[name], this.largest);
@@ -44,9 +46,14 @@ export class Brush {
     return this.tool in TARGETS;
   }
 
-  /** The layer that the tool works on, "mask", "sketch" or "avoid"; "mask" for other tools. */
+  /** What the tool paints on, "mask", "sketch", "avoid" or "retouch"; "mask" for other tools. */
   get target() {
     return TARGETS[this.tool] ?? "mask";
+  }
+
+  /** The marks that the tool works on; the mask for tools that make none. */
+  get marks() {
+    return this.target === "retouch" ? "mask" : this.target;
   }
 
   /** The value that an event of the pointer writes: Alt turns marking into erasing and back, so does a pen's eraser. */
@@ -96,6 +103,7 @@ export class Brush {
     const from = event.shiftKey && this.last?.[0] === name ? this.last.slice(1) : at;
     this.pen = null;
     this.start(name, this.valueOf(event));
+    if (from !== at) this.stroke.points.push(from);
     this.line(from, at);
   }
 
@@ -117,13 +125,15 @@ export class Brush {
     this.last = [name, ...to];
     const low = [0, 1].map((axis) => Math.min(from[axis], to[axis]) - reach);
     const high = [0, 1].map((axis) => Math.max(from[axis], to[axis]) + reach);
-    this.stage.redrawMarks([...low, ...high]);
+    if (name === "retouch") this.stage.redraw("overlay");
+    else this.stage.redrawMarks([...low, ...high]);
   }
 
   end() {
     if (!this.stroke) return;
     const { stroke } = this;
     const change = stroke.layer.commit();
+    if (stroke.name === "retouch") change?.layer.restore(change.before); // its points are all that counts
     this.stroke = null;
     if (this.pen) this.pen.down = false;
     this.showRing();

@@ -87,7 +87,7 @@ function displayTools(editor) {
   displayShapes(editor);
   find("[data-action=marks]").setAttribute("aria-pressed", String(editor.marksOn));
   const clears = { mask: "the mask", sketch: "the lines", avoid: "the protection" };
-  name(find("[data-action=clear]"), `Clear ${clears[brush.target]} (Delete)`);
+  name(find("[data-action=clear]"), `Clear ${clears[brush.marks]} (Delete)`);
   for (const button of document.querySelectorAll("[data-protect]")) {
     button.setAttribute("aria-pressed", String((button.dataset.protect === "off") === brush.erases));
     button.disabled = Boolean(editor.lack("takes_avoid"));
@@ -113,17 +113,19 @@ function displayAbilities(editor) {
   }
 }
 
-/** The button that opens the menu of shapes shows the one at hand. */
+/** A button that opens a menu of tools shows the one at hand. */
 function displayShapes({ brush: { tool, erases }, marking }) {
-  const button = find("#shapes-button");
-  const own = find(`#shapes-menu [data-tool="${tool}"] use`);
-  if (own) button.querySelector("use").setAttribute("href", own.getAttribute("href"));
-  button.setAttribute("aria-pressed", String(Boolean(own)));
+  for (const menu of ["shapes", "retouch"]) {
+    const button = find(`#${menu}-button`);
+    const own = find(`#${menu}-menu [data-tool="${tool}"] use`);
+    if (own) button.querySelector("use").setAttribute("href", own.getAttribute("href"));
+    button.setAttribute("aria-pressed", String(Boolean(own)));
+  }
   const pressed = { erase: erases, snap: marking.snaps, "at-once": marking.fillsAtOnce };
   for (const [action, on] of Object.entries(pressed)) {
     for (const each of document.querySelectorAll(`[data-action="${action}"]`)) each.setAttribute("aria-pressed", String(on));
   }
-  button.classList.toggle("snaps", marking.snaps);
+  find("#shapes-button").classList.toggle("snaps", marking.snaps);
 }
 
 function displaySliders(editor) {

@@ -12,7 +12,7 @@ export async function markDust(editor) {
   const { frame } = marks;
   if (editor.lack("finds_dust")) throw new BadInput(editor.lack("finds_dust"));
   say("Looking for dust, hairs and scratches.");
-  const { mask, count } = await findDust(editor.results.shown.blob, photo.name);
+  const { mask, count } = await findDust(await editor.fileOf(editor.results.shown), photo.name);
   if (marks !== editor.marks) return; // another photo was opened meanwhile
   if (!count) {
     say("No dust found. What is left can be painted over.");

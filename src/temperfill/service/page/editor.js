@@ -12,6 +12,7 @@ import { Marks } from "./marks.js";
 import { ask, complain, hush, say, warn } from "./notices.js";
 import { BadInput, readPicture } from "./picture.js";
 import { details, Results, sameBytes } from "./results.js";
+import { Retouch } from "./retouch.js";
 import { Session } from "./session.js";
 import { Sources } from "./sources.js";
 
@@ -19,11 +20,16 @@ const LOADING = 1500; // ms between two questions to an engine that still loads 
 const SETTINGS = { temperature: 1, mask_dilate: 0, feather: 0, texture: "auto" };
 
 export class Editor {
-  constructor(stage, { strip, sourcesPanel, triesPanel, onChange, onOpened, onSaved, onPlace, onReframe }) {
+  constructor(stage, { strip, sourcesPanel, triesPanel, retouchPanel, onChange, onOpened, onSaved, onPlace, onReframe }) {
     Object.assign(this, { stage, onChange, onOpened, onSaved, onPlace, onReframe });
     this.marking = new Marking(this);
-    const onStroke = (change, stroke) => this.marking.stroke(change, stroke);
-    this.brush = new Brush(stage, { onStart: () => this.showMarks(true), onStroke });
+    const onStroke = (change, stroke) => {
+      if (stroke.name === "retouch") this.retouch.stroke(stroke);
+      else this.marking.stroke(change, stroke);
+    };
+    const onStart = () => this.brush.target === "retouch" || this.showMarks(true);
+    this.brush = new Brush(stage, { onStart, onStroke });
+    this.retouch = new Retouch(this, retouchPanel);
     this.results = new Results(strip, (version) => this.attempt(() => this.choose(version)));
     this.sources = new Sources(stage, sourcesPanel, (places) => this.marking.protect(places));
     this.filler = new Filler(this, triesPanel);
@@ -179,6 +185,7 @@ export class Editor {
     this.comparing = false;
     this.filler.close();
     this.sources.close();
+    this.retouch.forget();
     this.onPlace();
     hush();
   }
@@ -195,8 +202,9 @@ export class Editor {
     if (sameFrame(version.frame, this.marks.frame)) return [];
     this.onReframe();
     this.marking.endResizing(false);
+    const changes = this.marks.reframe(version.frame);
     this.brush.setLayers(this.layers);
-    return this.marks.reframe(version.frame);
+    return changes;
   }
 
   async show(version) {
@@ -268,8 +276,10 @@ export class Editor {
     const version = this.results.shown;
     if (!version.parent) return;
     const next = version.parent.gone ? this.results.neighbour(-1) : version.parent;
-    version.gone = true;
-    this.session.update(version);
+    for (const each of this.results.runOf(version)) {
+      each.gone = true;
+      this.session.update(each);
+    }
     await this.choose(next);
     say(`${version.title} deleted. Undo brings it back.`);
   }
@@ -281,6 +291,15 @@ export class Editor {
     this.session.update(version);
     this.results.mark();
     this.changed();
+  }
+
+  /** The file of a version; one that was retouched gets its own only now. @returns {Promise<Blob>} */
+  async fileOf(version) {
+    if (!version.blob) {
+      version.blob = version.shown = await this.retouch.file(version);
+      this.session.update(version);
+    }
+    return version.blob;
   }
 
   async compare(on) {
@@ -307,6 +326,7 @@ export class Editor {
   async askSources(column, row) {
     const version = this.results.shown;
     if (!version.parent) throw new BadInput("This is the photo itself. Choose a result below, or fill first.");
+    if (!version.work) throw new BadInput("This was retouched by hand. Choose a fill below to ask about it.");
     if (version.work.sides) throw new BadInput("What extending added cannot tell where it came from.");
     const { width, height } = this.marks.frame;
     if (column < 0 || row < 0 || column >= width || row >= height) return;

@@ -249,6 +249,14 @@ function asPair(image, original, name, limits) {
   return form;
 }
 
+/** A picture as a file that loses nothing, of its own depth and mode: PNG, or TIFF where PNG does not hold it. */
+export async function lossless(image, name) {
+  const form = new FormData();
+  form.append("image", image, name);
+  form.append("format", "lossless");
+  return body(await request("v1/convert", { method: "POST", body: form }), "blob");
+}
+
 /** Has the server write a result, where it was started with a place for it. */
 async function saveInPlace({ image, original, name }, limits) {
   const response = await request("v1/output", { method: "POST", body: asPair(image, original, name, limits) });

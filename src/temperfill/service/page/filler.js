@@ -30,7 +30,7 @@ export class Filler {
     editor.brush.end();
     const { results, marks } = editor;
     const again = !editor.share;
-    if (again && !results.shown.parent) {
+    if (again && !results.shown.work) {
       throw new BadInput("Nothing is marked yet. Paint over what should be filled, then press Fill.");
     }
     await this.working(async () => {
@@ -55,6 +55,7 @@ export class Filler {
     }
     let version = null;
     await this.working(async () => {
+      await editor.fileOf(parent);
       const work = await editor.results.workOf({ parent, mask: null, sketch: null, avoid: null, sides });
       version = await this.ask(work, null, editor.settings);
       if (version) await this.receive(version, null);
@@ -122,7 +123,8 @@ export class Filler {
     const [parent, mask, sketch] = again
       ? [shown.parent, shown.work.mask, shown.work.sketch]
       : [shown, await editor.marks.encode("mask"), await lines()];
-    const bytes = [parent.blob, mask, sketch, avoid].reduce((sum, blob) => sum + (blob?.size ?? 0), FORM);
+    const image = await editor.fileOf(parent);
+    const bytes = [image, mask, sketch, avoid].reduce((sum, blob) => sum + (blob?.size ?? 0), FORM);
     if (bytes > editor.limits.max_bytes) {
       const most = `more than the ${megabytes(editor.limits.max_bytes)} that ${engine.WORDS.taker} takes`;
       throw new BadInput(`Photo and mask together have ${megabytes(bytes)}, ${most}. Make it smaller, or ${engine.WORDS.remedy}.`);

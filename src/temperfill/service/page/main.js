@@ -26,7 +26,7 @@ import { SHAPES } from "./selecting.js";
 import { Stage } from "./stage.js";
 import { Tools } from "./tools.js";
 
-const TOOLS = ["mask", ...SHAPES, "sketch", "pan", "extend", "sources"];
+const TOOLS = ["mask", ...SHAPES, "sketch", "pan", "extend", "heal", "clone", "sources"];
 const ZOOM_STEP = 1.25;
 
 const find = (selector) => document.querySelector(selector);
@@ -35,6 +35,7 @@ const editor = new Editor(stage, {
   strip: find("#history"),
   sourcesPanel: find("#sources"),
   triesPanel: find("#tries"),
+  retouchPanel: find("#retouch"),
   onChange: refresh,
   onOpened: (name) => queue.opened(name),
   onSaved: () => queue.markSaved(),
@@ -70,11 +71,12 @@ const ACTIONS = {
   snap: () => toggle("snaps"),
   "at-once": () => toggle("fillsAtOnce"),
   resize,
-  clear: () => marking.clear(brush.target),
+  clear: () => marking.clear(brush.marks),
   "clear-mask": () => marking.clear("mask"),
   "clear-sketch": () => marking.clear("sketch"),
   "clear-avoid": () => marking.clear("avoid"),
   invert: () => marking.invert(),
+  "set-source": () => editor.retouch.isOn && editor.retouch.pick(!editor.retouch.picking),
   dust: () => editor.attempt(() => markDust(editor), { label: "Try again", run: () => run("dust") }),
   marks: () => editor.showMarks(!editor.marksOn),
   "load-mask": choose("#mask-file"),
@@ -164,7 +166,8 @@ function setTool(tool) {
   if (tool === "extend") extending.open();
   else extending.close();
   brush.erases = false;
-  if (brush.isPainting && !editor.marksOn) editor.showMarks(true);
+  editor.retouch.show();
+  if (brush.isPainting && brush.target !== "retouch" && !editor.marksOn) editor.showMarks(true);
   if (tool === "sketch") say("Draw lines inside the marked area; outside they have no effect.");
   brush.showRing();
   refresh();

@@ -10,7 +10,7 @@ export async function saveInPlace(editor) {
   const version = editor.results.shown;
   const [photo] = editor.results.versions;
   say("Writing the file.");
-  const work = { image: version.blob, original: photo.blob, name: photo.name };
+  const work = { image: await editor.fileOf(version), original: photo.blob, name: photo.name };
   const { name, warnings } = await editor.limits.output.save(work, editor.limits);
   version.saved = true;
   editor.session.update(version);

@@ -52,8 +52,7 @@ export class Raster {
   }
 
   close() {
-    this.full.close();
-    this.small?.close();
+    for (const each of [this.full, this.small]) each?.close?.(); // a canvas has no such thing
   }
 }
 

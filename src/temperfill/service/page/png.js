@@ -3,7 +3,7 @@
 
 import { TILE } from "./tiles.js";
 
-const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
+export const SIGNATURE = [0x89, 0x50, 0x4e, 0x47, 0x0d, 0x0a, 0x1a, 0x0a];
 const BAND = 64; // rows compressed at once
 const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, number) => {
   let value = number;
@@ -37,7 +37,8 @@ async function compressed(layer) {
   return new Uint8Array(await result);
 }
 
-function chunk(name, data) {
+/** A chunk of a file. */
+export function chunk(name, data) {
   const bytes = new Uint8Array(12 + data.length);
   const numbers = new DataView(bytes.buffer);
   numbers.setUint32(0, data.length);

@@ -3,6 +3,7 @@
 
 import { WORDS } from "./engine.js";
 import { firstFrame } from "./frames.js";
+import { copied, patch } from "./patches.js";
 import { decode, visible } from "./picture.js";
 
 const THUMBNAIL = 56; // CSS pixels of the longer side
@@ -43,6 +44,11 @@ export class Results {
       if (!works.has(id)) works.set(id, { ...version.work, parent: byId.get(version.work.parent) });
       version.work = works.get(id);
     }
+    for (const { retouch } of this.versions) {
+      if (!retouch) continue;
+      retouch.base = byId.get(retouch.base);
+      retouch.tiles = new Map([...(byId.get(retouch.previous)?.retouch.tiles ?? []), ...retouch.own]);
+    }
     this.shown = byId.get(shown) ?? this.versions[0];
     this.mark();
   }
@@ -72,7 +78,47 @@ export class Results {
    *     box: number[]?, seconds: number?}} result work: what was sent, see Filler.work; options: the fields of the form
    */
   add(result, raster) {
-    return this.append({ ...result, title: `Result ${this.versions.length}`, saved: false }, raster);
+    return this.append({ ...result, title: `Result ${this.number()}`, saved: false }, raster);
+  }
+
+  /** Of the next result; strokes of a brush that follow one another count as one. */
+  number() {
+    return this.versions.filter(({ retouch }) => !retouch?.previous).length;
+  }
+
+  /**
+   * What the next stroke of a retouching brush goes on with: {base, tiles, previous}. Strokes on one another belong
+   * together until a file was made of them, as for a fill.
+   */
+  runOn(version) {
+    if (!version.retouch || version.blob) return { base: version, tiles: new Map(), previous: null };
+    return { ...version.retouch, previous: version.id };
+  }
+
+  /** Adds what a stroke made of the version on show. @param {Map<number, Blob>} own changed tiles; box: the stroke's */
+  async retouch({ base, tiles, previous }, own, box) {
+    const { shown } = this;
+    const isFirst = previous === null;
+    const raster = isFirst ? copied(shown.raster) : shown.raster;
+    if (!isFirst) shown.raster = null; // its canvas goes on as that of the new version
+    await patch(raster, own);
+    const { name, frame } = base;
+    const retouch = { base, own, previous, tiles: new Map([...tiles, ...own]) };
+    const content = { blob: null, shown: null, name, frame, parent: base, retouch, saved: false };
+    const title = isFirst ? `Retouch ${this.number()}` : shown.title;
+    return this.append({ ...content, title, box: isFirst ? box : union(shown.box, box) }, raster);
+  }
+
+  /** The versions of strokes that a version goes on with, and itself. */
+  runOf(version) {
+    const before = version.retouch && this.versions[version.retouch.previous ?? -1];
+    return before ? [...this.runOf(before), version] : [version];
+  }
+
+  /** Whether the strip shows a version: of strokes that belong together the last one, and the one on show. */
+  isListed(version) {
+    if (version === this.shown) return true;
+    return !version.gone && !this.versions.some(({ retouch, gone }) => retouch?.previous === version.id && !gone);
   }
 
   append(content, raster) {
@@ -87,10 +133,18 @@ export class Results {
   /** Decoded pictures of the version and of what it was made from. */
   async rasters(version) {
     for (const each of [version, version.parent].filter(Boolean)) {
-      each.raster ??= await decode(each.shown, each.title);
+      each.raster ??= await this.decoded(each);
       each.raster.frame = each.frame;
     }
     return [version.raster, version.parent?.raster ?? null];
+  }
+
+  async decoded({ shown, title, retouch }) {
+    if (shown) return decode(shown, title);
+    retouch.base.raster ??= await this.decoded(retouch.base);
+    const raster = copied(retouch.base.raster);
+    await patch(raster, retouch.tiles);
+    return raster;
   }
 
   /** To be called once the version is on the stage: frees what is not in sight. */
@@ -107,7 +161,7 @@ export class Results {
 
   /** The neighbour of the version on show, or itself at an end. */
   neighbour(step) {
-    const there = this.versions.filter((version) => !version.gone || version === this.shown);
+    const there = this.versions.filter((version) => this.isListed(version));
     const at = there.indexOf(this.shown) + step;
     return there[Math.min(Math.max(at, 0), there.length - 1)];
   }
@@ -134,7 +188,7 @@ export class Results {
     for (const version of this.versions) {
       const { button } = version;
       button.setAttribute("aria-current", String(version === this.shown));
-      button.parentElement.hidden = version.gone;
+      button.parentElement.hidden = !this.isListed(version);
       button.querySelector("span").textContent = version.title.replace("Result ", "");
       button.title = version.parent ? `${version.title}, from ${version.parent.title}, ${details(version)}` : version.title;
       button.setAttribute("aria-label", button.title);
@@ -144,7 +198,8 @@ export class Results {
 }
 
 /** What a version was made with, in words. */
-export function details({ options }) {
+export function details({ options, retouch }) {
+  if (retouch) return "by hand";
   if (!options) return "";
   const seed = options.seed ? `, try ${options.seed + 1}` : "";
   return `temperature ${heat({ options })}${seed}`;
@@ -178,6 +233,8 @@ function around({ width, height }, box) {
   const [y0, y1] = grow(top, bottom, height);
   return [x0, y0, x1, y1];
 }
+
+const union = (one, other) => one.map((value, at) => (at < 2 ? Math.min : Math.max)(value, other[at]));
 
 /** @returns {Promise<{shown: Blob, raster: Raster}>} what is drawn of the answer to a fill */
 export async function readAnswer(blob) {

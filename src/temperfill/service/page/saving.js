@@ -28,9 +28,9 @@ export async function save(editor, { format, quality, place }) {
     say("Not saved.");
     return;
   }
-  let { blob } = version;
   let [words, warnings] = ["", []];
   say("Writing the file.");
+  let blob = await editor.fileOf(version);
   try {
     const work = { image: blob, original: photo.blob, name: photo.name };
     ({ blob, warnings } = await engine.convert(work, { format, quality }, editor.limits));

@@ -54,9 +54,11 @@ export class Session {
 
   /** Keeps a version, whose files never change. */
   add(version) {
-    const { id, blob, shown, name, title, gone, frame, box, options, seconds, saved, small, crop, parent, work } = version;
+    const { id, blob, shown, name, title, gone, frame, box, options, seconds, saved, small, crop } = version;
+    const { parent, work, retouch } = version;
     const plain = { id, blob, gone, name, title, frame, box, options, seconds, saved, small, crop };
     const kept = { ...plain, token: this.token, shown: shown === blob ? null : shown, parent: parent?.id ?? null };
+    if (retouch) kept.retouch = { base: retouch.base.id, previous: retouch.previous, own: retouch.own };
     kept.work = work ? { ...work, parent: work.parent.id } : null;
     this.write((store) => store.put(kept, `version ${id}`));
   }

@@ -131,8 +131,7 @@ export class Stage {
   }
 
   /** Draws only what is in sight, so that zooming into a large photo costs no more than a small one. */
-  paintRaster(context, raster) {
-    const { view } = this;
+  paintRaster(context, raster, view = this.view) {
     const source = raster.at(view.scale);
     const shrink = source.width / raster.width;
     const [right, down] = shift(raster.frame, this.frame);

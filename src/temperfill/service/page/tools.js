@@ -29,9 +29,10 @@ export class Tools {
   }
 
   begin(point, event) {
-    const { stage, brush } = this;
+    const { stage, brush, editor: { retouch } } = this;
     if (stage.before && Math.abs(point[0] - stage.dividerX()) < GRIP * stage.view.ratio) this.owner = "divider";
     else if (brush.tool === "sources") this.pressed = { point, event };
+    else if (retouch.isOn && !retouch.begin(stage.view.toImage(...point), event.altKey)) return;
     else if (this.isShape) {
       this.owner = "shape";
       this.editor.showMarks(true);
@@ -73,6 +74,7 @@ export class Tools {
 
   hover(point) {
     this.brush.hover(point);
+    if (this.editor.retouch.isOn) this.stage.redraw("overlay"); // its source goes along
     this.selecting.hover(point);
   }
 
@@ -104,7 +106,7 @@ export class Tools {
   }
 
   enter() {
-    const { brush, selecting } = this;
+    const { brush, selecting, editor: { retouch } } = this;
     if (selecting.isOpen && !brush.pen) {
       selecting.close(); // its corners were clicked
       return;
@@ -112,6 +114,7 @@ export class Tools {
     const { column, row } = brush.keyboardPen();
     if (this.isShape) selecting.enter(brush.tool, [column, row], Number(!brush.erases));
     else if (brush.tool === "sources") this.ask([column, row]);
+    else if (retouch.isOn && !brush.pen.down && !retouch.begin([column, row], false)) return;
     else say(brush.togglePen() ? "Pen down." : "Pen lifted.");
   }
 }
