@@ -10,8 +10,10 @@ import pytest
 from PIL import Image
 
 from temperfill.cli import main
+from temperfill.geometry import SizeRule
 from temperfill.images import open_picture
 from temperfill.inpainter import Inpainter, plan, planes, surroundings, texture
+from temperfill.inpainter.filling import pad
 from temperfill.inpainter.tone import match_tone
 from temperfill.inpainter.transfer import carry_detail
 from temperfill.options import FillOptions
@@ -21,7 +23,7 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 pytest.importorskip("onnxscript", reason="needs the extra onnx")
 
 from temperfill.export import host  # noqa: E402
-from temperfill.export.product import assembly, colours, detail, geometry, scales, tone  # noqa: E402
+from temperfill.export.product import assembly, colours, detail, geometry, lines, scales, tone  # noqa: E402
 
 PHOTOS = os.environ.get("TEMPERFILL_PHOTOS")
 TYPES = {"b": onnx.TensorProto.BOOL, "f": onnx.TensorProto.FLOAT, "i": onnx.TensorProto.INT64}
@@ -122,6 +124,19 @@ def test_sizes_of_windows_and_pictures_are_those_of_the_package() -> None:
     assert tuple(box) == window.refined.box
     sizes, finest = window.sizes(9, 1), compute(scales.finest_factor, window.refined.hole)
     assert int(finest[0]) == sizes[-1]
+
+
+@pytest.mark.parametrize("factor", [1, 2, 3])
+def test_lines_are_thinned_at_the_size_that_the_network_sees(factor: int) -> None:
+    """Thick strokes that cross, touch each other and end at every border, in a picture of no whole number of cells."""
+    rows, columns = np.indices((61, 83))
+    sketch = (np.abs(rows - columns) < 4) | (np.abs(rows + columns - 80) < 3) | (np.abs(columns - 80) < 2)
+    sketch |= np.abs(np.hypot(rows - 30, columns - 40) - 20) < np.random.default_rng(0).uniform(1, 4, rows.shape)
+    plane = sketch[None, None].astype(np.float32)
+    expected = pad(planes.Planes(plane, plane, plane).shrunk(factor).sketch, SizeRule(4, 40))
+    given = compute(lines.lines_seen, plane, one(factor), one(40))
+    assert np.array_equal(given, expected)
+    assert 0 < given.sum() < given.size / 5
 
 
 def test_parts_of_holes_are_numbered() -> None:

@@ -35,7 +35,7 @@ def fill(
         run: the inputs of the model by name to its output, such as ``lambda inputs: session.run(None, inputs)[0]``.
         image: (H, W, 3 or 4).
         mask: (H, W), above 127 = fill.
-        sketch: (H, W), above 127 = line, one pixel wide, for models that take one.
+        sketch: (H, W), above 127 = line of any width, for models that take one.
         avoid: (H, W), above 127 = known, but nothing is copied from here.
         temperature: factor on the learned temperatures, 0.1 to 10.
     """

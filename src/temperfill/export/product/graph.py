@@ -9,6 +9,7 @@ from onnxscript import opset18 as op
 from temperfill.export.product.colours import continued, unasked
 from temperfill.export.product.detail import best_keys, carried
 from temperfill.export.product.geometry import BYTE, LONG, OWN, SINGLE, bounds, cut, put_back
+from temperfill.export.product.lines import lines_seen
 from temperfill.export.product.scales import (
     enlarged,
     finest_factor,
@@ -68,6 +69,72 @@ def with_detail(
 
 
 @script(OWN, default_opset=op)
+def at_own_size(
+    seen: FLOAT,
+    image: FLOAT,
+    mask: FLOAT,
+    small_mask: FLOAT,
+    queries: FLOAT,
+    keys: FLOAT,
+    constants: FLOAT,
+    temperatures: FLOAT,
+    factor: INT64,
+    patch: INT64,
+    stride: INT64,
+    is_detailed: BOOL,
+) -> FLOAT:
+    """What the network gave for a shrunk part, as large as the part, in [0, 1]."""
+    is_small = op.Squeeze(factor > 1)
+    if is_small:
+        big = enlarged(seen, factor)
+    else:
+        big = op.Identity(seen)
+    if op.And(is_detailed, is_small):
+        full = with_detail(big, image, mask, small_mask, queries, keys, constants, temperatures, factor, patch, stride)
+    else:
+        full = op.Identity(big)
+    return op.Slice(op.Clip(full, 0.0, 1.0), [0, 0], op.Shape(mask)[2:4], [2, 3])
+
+
+@script(OWN, default_opset=op)
+def asked(
+    image: FLOAT,
+    mask: FLOAT,
+    avoid: FLOAT,
+    sketch: FLOAT,
+    begun: FLOAT,
+    temperature: FLOAT,
+    factor: INT64,
+    patch: INT64,
+    stride: INT64,
+    is_first: BOOL,
+    is_last: BOOL,
+) -> tuple[FLOAT, BOOL, BOOL]:
+    """What the network draws into a part (1, 3, h, w) at one size, whether it saw nothing, or had nothing to copy."""
+    least = patch * CELL
+    small, small_mask = shrunk_mean(image, factor, least), shrunk_most(mask, factor, least)
+    small_avoid, lines = shrunk_most(avoid, factor, least), lines_seen(sketch, factor, least)
+    if is_first:
+        start = OWN.coarse(small, small_mask, lines)
+    else:
+        start = shrunk_mean(begun, factor, least)
+    composite, queries, keys, constants, temperatures = OWN.refine(
+        small, small_mask, start, op.Squeeze(temperature), small_avoid, lines
+    )
+    is_blind = op.And(op.ReduceMin(small_mask, keepdims=0) > 0.5, op.ReduceMin(mask, keepdims=0) < 0.5)
+    if op.And(is_blind, is_first):
+        seen = mean_colours(image, mask, factor, least)
+    else:
+        seen = op.Identity(composite)
+    is_detailed = op.And(is_last, op.Not(is_blind))
+    sharpness = temperatures * temperature
+    full = at_own_size(
+        seen, image, mask, small_mask, queries, keys, constants, sharpness, factor, patch, stride, is_detailed
+    )
+    return full, is_blind, op.Equal(op.ReduceMin(constants, keepdims=0), 0.0)
+
+
+@script(OWN, default_opset=op)
 def drawn(
     rgb: FLOAT,
     missing: BOOL,
@@ -81,10 +148,10 @@ def drawn(
 ) -> FLOAT:
     """What the network draws into a window (1, 3, H, W): small first, then refined at twice the size at most."""
     size = op.Shape(own)
-    least = patch * CELL
     masks = op.Unsqueeze(op.Cast(missing, to=SINGLE), [0, 1])
     avoids = op.Unsqueeze(op.Cast(avoid, to=SINGLE), [0, 1])
     sketch = op.Unsqueeze(op.Cast(lines, to=SINGLE), [0, 1])
+    is_wary = any_of(avoid)
     refined_box = widened(bounds(own), size)
     finest = finest_factor(cut(own, refined_box))
     result = op.Identity(rgb)
@@ -93,54 +160,26 @@ def drawn(
     is_first = op.Constant(value_int=1) > 0
     going = any_of(own)
     while going:
-        image, mask = cut(rgb, box), cut(masks, box)
-        small_mask = shrunk_most(mask, factor, least)
-        small = shrunk_mean(image, factor, least)
-        small_lines = shrunk_most(cut(sketch, box), factor, least)
-        small_avoid = shrunk_most(cut(avoids, box), factor, least)
-        if is_first:
-            start = OWN.coarse(small, small_mask, small_lines)
-        else:
-            start = shrunk_mean(cut(result, box), factor, least)
-        composite, queries, keys, constants, temperatures = OWN.refine(
-            small, small_mask, start, op.Squeeze(temperature), small_avoid, small_lines
-        )
-        hidden = op.ReduceMin(small_mask, keepdims=0) > 0.5
-        is_blind = op.And(hidden, op.ReduceMin(mask, keepdims=0) < 0.5)
         is_last = op.Squeeze(factor <= finest)
-        is_small = op.Squeeze(factor > 1)
-        if op.And(is_blind, is_first):
-            seen = mean_colours(image, mask, factor, least)
-        else:
-            seen = op.Identity(composite)
-        if is_small:
-            big = enlarged(seen, factor)
-        else:
-            big = op.Identity(seen)
-        if op.And(op.And(is_last, is_small), op.Not(is_blind)):
-            full = with_detail(
-                big,
-                image,
-                mask,
-                small_mask,
-                queries,
-                keys,
-                constants,
-                temperatures * temperature,
-                factor,
-                patch,
-                stride,
-            )
-        else:
-            full = op.Identity(big)
-        nothing_left = op.And(any_of(avoid), op.Equal(op.ReduceMin(constants, keepdims=0), 0.0))
-        is_taken = op.Or(is_first, op.Not(op.Or(is_blind, nothing_left)))
-        part = op.Slice(op.Clip(full, 0.0, 1.0), [0, 0], box[2:4] - box[0:2], [2, 3])
-        there = op.And(put_back(cut(op.Squeeze(masks, [0]), box), box, size) > 0.5, is_taken)
+        image, mask, begun = cut(rgb, box), cut(masks, box), cut(result, box)
+        part, is_blind, is_bare = asked(
+            image,
+            mask,
+            cut(avoids, box),
+            cut(sketch, box),
+            begun,
+            temperature,
+            factor,
+            patch,
+            stride,
+            is_first,
+            is_last,
+        )
+        is_taken = op.Or(is_first, op.Not(op.Or(is_blind, op.And(is_wary, is_bare))))
+        there = op.And(put_back(op.Squeeze(mask, [0]), box, size) > 0.5, is_taken)
         result = op.Where(there, op.Unsqueeze(put_back(op.Squeeze(part, [0]), box, size), [0]), result)
         box = op.Identity(refined_box)
-        following = op.Max((factor + 1) / 2, finest)
-        factor = op.Where(is_last, factor, following)
+        factor = op.Where(is_last, factor, op.Max((factor + 1) / 2, finest))
         is_first = op.Constant(value_int=0) > 0
         going = op.Not(is_last)
     return result

@@ -81,6 +81,13 @@ def shrunk_most(mask: FLOAT, factor: INT64, least: INT64) -> FLOAT:
 
 
 @script(OWN, default_opset=op)
+def shrunk_lines(lines: FLOAT, factor: INT64) -> FLOAT:
+    """Lines by their maximum; completed to whole cells only where they are shrunk."""
+    multiple = op.Where(factor > 1, factor * CELL, factor)
+    return op.Unsqueeze(op.ReduceMax(_divided(to_multiple(lines, multiple, factor), factor), [2, 4], keepdims=0), [0])
+
+
+@script(OWN, default_opset=op)
 def _between(length: INT64, factor: INT64) -> tuple[FLOAT, INT64]:
     """Places of an enlarged axis on the small one: how far behind which of its places, (length * factor,) each."""
     by = op.Cast(factor, to=SINGLE)
