@@ -49,8 +49,8 @@ def test_a_copied_pixel_names_the_place_whose_colour_it_has() -> None:
 
 
 def copied(box: tuple[int, int, int, int], sources: Any, share: Any) -> Copied:
-    share = torch.tensor(share, dtype=torch.float32)
-    return Copied(box, Synthesis(torch.zeros(3, *share.shape), torch.tensor(sources), share))
+    share = np.array(share, np.float32)
+    return Copied(box, Synthesis(np.zeros((3, *share.shape), np.float32), np.array(sources), share))
 
 
 def test_copies_of_copies_lead_to_the_first_place() -> None:

@@ -2,28 +2,29 @@
 
 import numpy as np
 import pytest
-import torch
 
 from synthesis.pictures import middle, noise
+from temperfill.arrays import Array
 from temperfill.synthesis.blending import blend
 from temperfill.synthesis.filters import gradients
+from temperfill.synthesis.patches import Mask
 
 
-def screen(image: torch.Tensor, value: float) -> torch.Tensor:
-    return torch.full_like(image[:, :1], value)
+def screen(image: Array, value: float) -> Array:
+    return np.full_like(image[:1], value)
 
 
 def dense(
-    image: torch.Tensor,
-    hole: torch.Tensor,
-    guide: torch.Tensor,
-    right: torch.Tensor,
-    below: torch.Tensor,
+    image: Array,
+    hole: Mask,
+    guide: Array,
+    right: Array,
+    below: Array,
     screening: float,
-) -> torch.Tensor:
+) -> Array:
     """By least squares over all pixels of one channel."""
     height, width = hole.shape
-    number = {place: n for n, place in enumerate(map(tuple, hole.nonzero().tolist()))}
+    number = {place: n for n, place in enumerate(map(tuple, np.argwhere(hole).tolist()))}
     rows, wanted = [], []
 
     def add(entries: dict[tuple[int, int], float], value: float, weight: float) -> None:
@@ -44,35 +45,35 @@ def dense(
             if y + 1 < height:
                 add({(y + 1, x): 1, (y, x): -1}, float(below[y, x]), 1)
             add({(y, x): 1}, float(guide[y, x]), screening**0.5)
-    found = image.clone()
-    found[hole] = torch.from_numpy(np.linalg.lstsq(np.array(rows), np.array(wanted), rcond=None)[0]).float()
+    found = image.copy()
+    found[hole] = np.linalg.lstsq(np.array(rows), np.array(wanted), rcond=None)[0]
     return found
 
 
 @pytest.mark.parametrize("at_the_border", [False, True])
 def test_equals_a_dense_solver(at_the_border: bool) -> None:
-    image, guide, other = noise(14, 16)[None], noise(14, 16).flip(1)[None], noise(14, 16).flip(2)[None]
-    hole = middle(image[0], 0.6)
+    image = noise(14, 16)
+    guide, other, hole = image[:, ::-1], image[:, :, ::-1], middle(image, 0.6)
     if at_the_border:
-        hole = hole.roll((-3, 4), (0, 1))
+        hole = np.roll(hole, (-3, 4), (0, 1))
         hole[0, :] = True
     right, below = gradients(other)
     found = blend(image, hole, guide, right, below, screen(image, 0.05))
     for channel in range(3):
-        planes = (image[0, channel], hole, guide[0, channel], right[0, channel], below[0, channel])
-        assert (found[0, channel] - dense(*planes, 0.05)).abs().max() < 1e-4
+        planes = (image[channel], hole, guide[channel], right[channel], below[channel])
+        assert np.abs(found[channel] - dense(*planes, 0.05)).max() < 1e-4
 
 
 def test_known_pixels_keep_their_bits() -> None:
-    image = noise()[None]
-    hole = middle(image[0])
+    image = noise()
+    hole = middle(image)
     found = blend(image, hole, 1 - image, *gradients(image), screen(image, 0.01))
-    assert torch.equal(found[0][:, ~hole], image[0][:, ~hole])
+    assert np.array_equal(found[:, ~hole], image[:, ~hole])
 
 
 def test_gradients_of_the_truth_give_the_truth_whatever_the_guide() -> None:
-    image = noise()[None]
-    hole = middle(image[0])
-    guide = torch.full_like(image, 0.5)
-    found = blend(torch.where(hole, 0, image), hole, guide, *gradients(image), screen(image, 1e-6))
-    assert (found - image).abs().max() < 0.002
+    image = noise()
+    hole = middle(image)
+    guide = np.full_like(image, 0.5)
+    found = blend(np.where(hole, 0, image), hole, guide, *gradients(image), screen(image, 1e-6))
+    assert np.abs(found - image).max() < 0.002

@@ -91,11 +91,11 @@ class Copies:
         top, left, bottom, right = copied.box
         first_row, first_column = window.box[0] + top, window.box[1] + left
         hole = window.hole[top:bottom, left:right]
-        rows, columns = copied.found.sources.numpy()[hole].T
+        rows, columns = copied.found.sources[hole].T
         numbers = (rows + first_row) * self._width + columns + first_column
         for piece in self._pieces:
             piece.follow(numbers, self._width)
-        shares = copied.found.share.numpy()[hole]
+        shares = copied.found.share[hole]
         self._pieces.append(_Piece(first_row, first_column, hole, numbers, shares))
 
     def at(self, row: int, column: int) -> Copy | None:

@@ -3,12 +3,9 @@
 How: :mod:`temperfill.synthesis`.
 """
 
-import contextlib
-from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
-import torch
 
 from temperfill import regions
 from temperfill.geometry import Box
@@ -67,15 +64,13 @@ def copy_texture(
     beat = _Beat(progress)
     shown = drawn[near].copy()
     _bound(shown, hole[near], ~unusable[near])
-    image = torch.from_numpy(shown.transpose(2, 0, 1).copy())
-    with _one_thread():
-        avoid = torch.from_numpy(unusable[near] & ~hole[near])
-        found = synthesise(image, torch.from_numpy(hole[near]), image, avoid, seed, beat)
+    image = np.ascontiguousarray(shown.transpose(2, 0, 1))
+    found = synthesise(image, hole[near], image, unusable[near] & ~hole[near], seed, beat)
     beat(1.0)
     if found is None:
         return drawn, None
     filled = drawn.copy()
-    filled[near] = found.image.permute(1, 2, 0).numpy()
+    filled[near] = found.image.transpose(1, 2, 0)
     bound(filled[near], hole[near], ~unusable[near])  # differences of copies add up beyond what they come from
     return filled, Copied((top, left, bottom, right), found)
 
@@ -91,10 +86,8 @@ def continue_noise(filled: Array, hole: Hole, known: Hole, seed: int) -> None:
     """
     top, left, bottom, right = regions.grow(regions.bounds(hole), NOISE, hole.shape)
     near = np.s_[top:bottom, left:right]
-    image = torch.from_numpy(filled[near].transpose(2, 0, 1).copy())
-    with _one_thread():
-        grained = continue_grain(image, torch.from_numpy(hole[near]), torch.from_numpy(known[near]), seed)
-    filled[near] = grained.permute(1, 2, 0).numpy()
+    image = np.ascontiguousarray(filled[near].transpose(2, 0, 1))
+    filled[near] = continue_grain(image, hole[near], known[near], seed).transpose(1, 2, 0)
 
 
 def _bound(shown: Array, hole: Hole, known: Hole) -> None:
@@ -107,17 +100,6 @@ def _bound(shown: Array, hole: Hole, known: Hole) -> None:
             asked = colours[:: -(-len(colours) // ASKED)]
             low, high = np.quantile(asked, (RARE, 1 - RARE), axis=0)
             drawn[part] = drawn[part].clip(low - BEYOND, high + BEYOND)
-
-
-@contextlib.contextmanager
-def _one_thread() -> Iterator[None]:
-    """Many small steps wait for each other on several threads, and so every number of them gives the same bytes."""
-    number = torch.get_num_threads()
-    torch.set_num_threads(1)
-    try:
-        yield
-    finally:
-        torch.set_num_threads(number)
 
 
 class _Beat:

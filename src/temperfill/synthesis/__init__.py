@@ -2,7 +2,7 @@
 
 Three steps, each in a file: offsets for the cells of a small picture (:mod:`.labelling`), a field of nearest patches
 that is carried from size to size (:mod:`.field`), and gradients of the copies laid over the guide (:mod:`.blending`).
-Pure: torch only, no disk, clock or global random numbers; needs nothing else of the package.
+Pure: numpy and BLAS, no disk, clock or global random numbers.
 """
 
 from temperfill.synthesis.pyramid import Synthesis, synthesise

@@ -7,9 +7,10 @@ equation (Bhat et al., GradientShop, 2010), with the known pixels as its rim (PÃ
 
 from collections.abc import Callable
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
+
+from temperfill.arrays import Array, mean, pad
+from temperfill.synthesis.patches import Mask, around, nothing
 
 SMALLEST = 32
 """Pixels on a side of the hole's box below which nothing is solved at half the size first."""
@@ -20,95 +21,118 @@ CLOSE = 1e-10
 
 
 def blend(
-    image: Tensor,
-    hole: Tensor,
-    guide: Tensor,
-    right: Tensor,
-    below: Tensor,
-    screening: Tensor,
-) -> Tensor:
+    image: Array,
+    hole: Mask,
+    guide: Array,
+    right: Array,
+    below: Array,
+    screening: Array,
+    beat: Callable[[], None] = nothing,
+) -> Array:
     """Minimises the squared difference to the gradients plus ``screening`` times that to the guide, in the hole.
 
     Args:
-        image: (1, 3, H, W), looked at outside the hole only.
+        image: (3, H, W), looked at outside the hole only.
         hole: (H, W) bool, not empty.
-        guide: (1, 3, H, W).
-        right: (1, 3, H, W) wanted differences to the pixel on the right; those across the rim are taken as they come.
-        below: (1, 3, H, W) wanted differences to the pixel below.
-        screening: (1, 1, H, W), weight of the guide; its influence begins at about ``1 / sqrt(screening)`` pixels.
+        guide: (3, H, W).
+        right: (3, H, W) wanted differences to the pixel on the right; those across the rim are taken as they come.
+        below: (3, H, W) wanted differences to the pixel below.
+        screening: (1, H, W), weight of the guide; its influence begins at about ``1 / sqrt(screening)`` pixels.
+        beat: called now and then; what it raises ends the work.
 
     Returns:
-        (1, 3, H, W), the image outside the hole.
+        (3, H, W), the image outside the hole.
     """
-    rows, columns = hole.nonzero().unbind(1)
-    near = (
-        ...,
-        slice(max(int(rows.min()) - 1, 0), int(rows.max()) + 2),
-        slice(max(int(columns.min()) - 1, 0), int(columns.max()) + 2),
-    )
-    inside = hole[near].to(image.dtype)[None, None]
-    across = torch.maximum(inside[..., 1:], inside[..., :-1])
-    down = torch.maximum(inside[..., 1:, :], inside[..., :-1, :])
-    screen = screening[near]
-
-    def divergence(along: Tensor, downward: Tensor) -> Tensor:
-        x, y = along * across, downward * down
-        return F.pad(x, (1, 0)) - F.pad(x, (0, 1)) + F.pad(y, (0, 0, 1, 0)) - F.pad(y, (0, 0, 0, 1))
-
-    def system(plane: Tensor) -> Tensor:
-        apart = divergence(plane[..., 1:] - plane[..., :-1], plane[..., 1:, :] - plane[..., :-1, :])
-        return (apart + screen * plane) * inside
-
-    known = image[near] * (1 - inside)
-    wanted = (divergence(right[near][..., :-1], below[near][..., :-1, :]) + screen * guide[near]) * inside
-    start = guide[near]
-    if min(inside.shape[2:]) > SMALLEST:
-        start = start + _change(image, hole, guide, right, below, screening)[near]
-    solved = _conjugate_gradients(system, wanted - system(known), start * inside, float(inside.sum()))
-    result = image.clone()
-    result[near] = torch.where(inside > 0, solved, image[near])
+    near = around(hole, 1)
+    inside = hole[near]
+    start = guide[:, *near]
+    if min(inside.shape) > SMALLEST:
+        start = start + _change(image, hole, guide, right, below, screening, beat)[:, *near]
+    solver = _Solver(inside, screening[0][near], beat)
+    result = image.copy()
+    for channel in range(len(image)):
+        known, drawn, across, down = (plane[channel][near] for plane in (image, guide, right, below))
+        solved = solver.solve(known, drawn, across, down, start[channel])
+        result[channel][near][inside] = solved[inside]
     return result
 
 
 def _change(
-    image: Tensor,
-    hole: Tensor,
-    guide: Tensor,
-    right: Tensor,
-    below: Tensor,
-    screening: Tensor,
-) -> Tensor:
+    image: Array,
+    hole: Mask,
+    guide: Array,
+    right: Array,
+    below: Array,
+    screening: Array,
+    beat: Callable[[], None],
+) -> Array:
     """What blending changes of the guide at half the size, enlarged: far places tell each other of the rim there."""
     height, width = hole.shape
-    border = (0, width % 2, 0, height % 2)
-
-    def half(plane: Tensor) -> Tensor:
-        return F.avg_pool2d(F.pad(plane, border, mode="replicate"), 2)
-
-    covered = F.max_pool2d(F.pad(hole[None, None].to(image), border), 2)[0, 0] > 0
+    border = np.pad(hole, ((0, height % 2), (0, width % 2)))
     # A small pixel that is known in part counts as hole.
-    small = half(torch.where(hole, guide, image))
-    found = blend(small, covered, small, 2 * half(right), 2 * half(below), 4 * half(screening))
-    # By repetition: interpolation rounds differently on another number of threads.
-    return (found - small).repeat_interleave(2, 2).repeat_interleave(2, 3)[..., :height, :width]
+    covered = border[::2, ::2] | border[1::2, ::2] | border[::2, 1::2] | border[1::2, 1::2]
+    small, across, down, screen = (
+        mean(pad(plane, height % 2, width % 2), 2) for plane in (np.where(hole, guide, image), right, below, screening)
+    )
+    found = blend(small, covered, small, 2 * across, 2 * down, 4 * screen, beat)
+    # By repetition, which is as good: the steps in between are for this size.
+    return (found - small).repeat(2, 1).repeat(2, 2)[:, :height, :width]
 
 
-def _conjugate_gradients(system: Callable[[Tensor], Tensor], wanted: Tensor, start: Tensor, pixels: float) -> Tensor:
-    """Solves a symmetric positive system for each channel."""
-    solution, remainder = start, wanted - system(start)
-    direction, size = remainder, _dot(remainder, remainder)
-    for _ in range(ITERATIONS):
-        if float(size.max()) <= CLOSE * pixels:
-            break
-        changed = system(direction)
-        length = size / _dot(direction, changed).clamp_min(1e-30)
-        solution = solution + length * direction
-        remainder = remainder - length * changed
-        size, before = _dot(remainder, remainder), size
-        direction = remainder + size / before.clamp_min(1e-30) * direction
-    return solution
+class _Solver:
+    """Conjugate gradients for one channel at a time.
+
+    Args:
+        inside: (h, w), what is solved for; the picture goes on or ends around it.
+        screening: (h, w).
+        beat: called before every step.
+    """
+
+    def __init__(self, inside: Mask, screening: Array, beat: Callable[[], None]) -> None:
+        self._inside, self._screening, self._beat = inside, screening, beat
+        self._outside = ~inside
+        self._pixels = float(inside.sum())
+        self._diagonal = screening + np.float32(4)
+        for rim in (self._diagonal[0], self._diagonal[-1], self._diagonal[:, 0], self._diagonal[:, -1]):
+            rim -= 1
+
+    def solve(self, image: Array, guide: Array, right: Array, below: Array, start: Array) -> Array:
+        """(h, w), right inside only."""
+        wanted = self._screening * guide
+        wanted[:, 1:] += right[:, :-1]
+        wanted[:, :-1] -= right[:, :-1]
+        wanted[1:] += below[:-1]
+        wanted[:-1] -= below[:-1]
+        # What is known stays on one side of the equation, what is not on the other.
+        solution = np.where(self._inside, start, image)
+        remainder = wanted - self._system(solution)
+        remainder[self._outside] = 0
+        direction, size = remainder.copy(), _dot(remainder, remainder)
+        part = np.empty_like(solution)
+        for _ in range(ITERATIONS):
+            if size <= CLOSE * self._pixels:
+                break
+            self._beat()
+            changed = self._system(direction)
+            changed[self._outside] = 0
+            length = np.float32(size / max(_dot(direction, changed), 1e-30))
+            solution += np.multiply(direction, length, out=part)
+            remainder -= np.multiply(changed, length, out=part)
+            size, before = _dot(remainder, remainder), size
+            direction *= np.float32(size / max(before, 1e-30))
+            direction += remainder
+        return solution
+
+    def _system(self, plane: Array) -> Array:
+        """The screened Laplacian of a plane (h, w); beyond its borders nothing is asked."""
+        result = self._diagonal * plane
+        result[:, 1:] -= plane[:, :-1]
+        result[:, :-1] -= plane[:, 1:]
+        result[1:] -= plane[:-1]
+        result[:-1] -= plane[1:]
+        return result
 
 
-def _dot(one: Tensor, other: Tensor) -> Tensor:
-    """(1, C, 1, 1); row by row, so that the order of the sum does not depend on the number of threads."""
-    return (one * other).sum(3, keepdim=True).sum(2, keepdim=True)
+def _dot(one: Array, other: Array) -> float:
+    """Row by row, without BLAS, so that the order of the sum does not depend on the number of threads."""
+    return float(np.einsum("yx,yx->y", one, other).sum(dtype=np.float64))

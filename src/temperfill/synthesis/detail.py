@@ -1,10 +1,12 @@
 """How much detail a place has, and how much a hole should have by what is around it."""
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
 
+from temperfill.arrays import Array
+from temperfill.synthesis.draws import Numbers
 from temperfill.synthesis.filters import gradients
+from temperfill.synthesis.patches import Mask
 
 WIDE = 12
 """Pixels around a cell in which it is measured, at least."""
@@ -16,11 +18,11 @@ NONE = 1e-5
 """Mean square of differences that is added: below it nothing is seen."""
 
 
-def detail_of_cells(image: Tensor, usable: Tensor, factor: int) -> Tensor:
+def detail_of_cells(image: Array, usable: Mask, factor: int) -> Array:
     """How much detail the picture has, at its own size, in each cell of a smaller one.
 
     Args:
-        image: (1, 3, H, W) in [0, 1].
+        image: (3, H, W) in [0, 1].
         usable: (H, W) bool, what is looked at.
         factor: pixels on a side of a cell; the last cells may have fewer.
 
@@ -29,19 +31,19 @@ def detail_of_cells(image: Tensor, usable: Tensor, factor: int) -> Tensor:
         hardly usable.
     """
     right, below = gradients(image)
-    squares = (right.square() + below.square()).mean(1, keepdim=True)
+    squares = (np.square(right) + np.square(below)).mean(0)
     # A difference is known where both its pixels are.
-    known = usable & F.pad(usable[:, 1:], (0, 1)) & F.pad(usable[1:], (0, 0, 0, 1))
-    border = (0, -known.shape[1] % factor, 0, -known.shape[0] % factor)
-    weight = F.pad(known[None, None].to(image), border)
+    known = usable.copy()
+    known[:, :-1] &= usable[:, 1:]
+    known[:-1] &= usable[1:]
+    known[:, -1] = known[-1] = False
+    total, share = (_means_of_cells(plane, factor) for plane in (squares * known, known.astype(np.float32)))
     radius = max(WIDE // factor, 1)
-    total, share = F.avg_pool2d(F.pad(squares, border) * weight, factor), F.avg_pool2d(weight, factor)
-    total, around = (F.avg_pool2d(plane, 2 * radius + 1, 1, radius) for plane in (total, share))
-    mean = total / around.clamp_min(1e-3)
-    return torch.where(share > 0.3, (mean + NONE).log(), torch.nan)[0, 0]
+    mean = _sums_around(total, radius) / np.maximum(_sums_around(share, radius), 1e-3 * (2 * radius + 1) ** 2)
+    return np.where(share > 0.3, np.log(mean + NONE), np.float32(np.nan)).astype(np.float32)
 
 
-def expected_detail(detail: Tensor, near: Tensor, cells: Tensor) -> Tensor:
+def expected_detail(detail: Array, near: Mask, cells: Numbers) -> Array:
     """What cells of a hole should have: the mean of the rim's, weighted by one over the cubed distance.
 
     Args:
@@ -52,7 +54,25 @@ def expected_detail(detail: Tensor, near: Tensor, cells: Tensor) -> Tensor:
     Returns:
         (N,); NaN where nothing is known.
     """
-    rim = (near & detail.isfinite()).nonzero()
-    rim = rim[:: -(-len(rim) // ASKED) or 1]
-    weight = (torch.cdist(cells.float(), rim.float()) + 0.5) ** -3
-    return (weight @ detail[rim[:, 0], rim[:, 1]]) / weight.sum(1)
+    rim = np.argwhere(near & np.isfinite(detail))
+    if not len(rim):
+        return np.full(len(cells), np.nan, np.float32)
+    rim = rim[:: -(-len(rim) // ASKED)]
+    apart = (cells[:, None] - rim).astype(np.float32)
+    distance = np.sqrt(np.square(apart).sum(2)) + np.float32(0.5)
+    weight = 1 / (distance * distance * distance)
+    found: Array = (weight * detail[rim[:, 0], rim[:, 1]]).sum(1) / weight.sum(1)
+    return found
+
+
+def _means_of_cells(plane: Array, factor: int) -> Array:
+    height, width = plane.shape
+    cells = np.pad(plane, ((0, -height % factor), (0, -width % factor)))
+    return cells.reshape(cells.shape[0] // factor, factor, -1, factor).mean((1, 3))
+
+
+def _sums_around(plane: Array, radius: int) -> Array:
+    """Sums of the squares of ``2 * radius + 1`` cells around each; beyond the picture there is nothing."""
+    padded = np.pad(plane, radius)
+    found: Array = sliding_window_view(padded, (2 * radius + 1,) * 2).sum((2, 3))
+    return found

@@ -1,26 +1,40 @@
 """Gradients and Gaussian means of planes."""
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
+
+from temperfill.arrays import Array
+
+_BLOCK = 64  # rows or columns of a mean that are computed at once, as a product of matrices
 
 
-def gradients(image: Tensor) -> tuple[Tensor, Tensor]:
-    """Differences to the pixel on the right and to the one below, zero at the end: (B, C, H, W) each."""
-    right = F.pad(image[..., 1:] - image[..., :-1], (0, 1))
-    below = F.pad(image[..., 1:, :] - image[..., :-1, :], (0, 0, 0, 1))
+def gradients(image: Array) -> tuple[Array, Array]:
+    """Differences to the pixel on the right and to the one below, zero at the end: (C, H, W) each."""
+    right, below = np.zeros_like(image), np.zeros_like(image)
+    np.subtract(image[..., 1:], image[..., :-1], out=right[..., :-1])
+    np.subtract(image[..., 1:, :], image[..., :-1, :], out=below[..., :-1, :])
     return right, below
 
 
-def blur(image: Tensor, weight: Tensor, deviation: float) -> Tensor:
-    """Gaussian means (B, C, H, W) of what has weight (B, 1, H, W)."""
+def blur(image: Array, weight: Array, deviation: float) -> Array:
+    """Gaussian means (C, H, W) of what has weight (1, H, W)."""
     radius = int(3 * deviation + 0.5)
-    kernel = torch.exp(-(torch.arange(-radius, radius + 1.0) ** 2) / (2 * deviation**2))
-    kernel = kernel / kernel.sum()
+    kernel = np.exp(-(np.arange(-radius, radius + 1) ** 2) / (2 * deviation**2))
+    band = np.zeros((_BLOCK + 2 * radius, _BLOCK), np.float32)
+    for column in range(_BLOCK):
+        band[column : column + len(kernel), column] = kernel / kernel.sum()
 
-    def spread(plane: Tensor) -> Tensor:
-        flat = F.pad(plane.flatten(0, 1)[:, None], (radius,) * 4, mode="replicate")
-        flat = F.conv2d(F.conv2d(flat, kernel.view(1, 1, 1, -1)), kernel.view(1, 1, -1, 1))
-        return flat.view_as(plane)
+    def spread(planes: Array) -> Array:
+        padded = np.pad(planes, ((0, 0), (radius, radius), (radius, radius)), "edge")
+        wide = np.empty((*padded.shape[:2], planes.shape[2]), np.float32)
+        for left in range(0, planes.shape[2], _BLOCK):
+            part = padded[:, :, left : left + len(band)]
+            wide[:, :, left : left + _BLOCK] = part @ band[: part.shape[2], : part.shape[2] - 2 * radius]
+        found = np.empty_like(planes)
+        for top in range(0, planes.shape[1], _BLOCK):
+            part = wide[:, top : top + len(band)]
+            found[:, top : top + _BLOCK] = band[: part.shape[1], : part.shape[1] - 2 * radius].T @ part
+        return found
 
-    return spread(image * weight) / spread(weight).clamp_min(1e-4)
+    found = spread(image * weight)
+    found /= np.maximum(spread(weight), np.float32(1e-4))
+    return found

@@ -7,11 +7,13 @@ spectrum is added, block by block and band by band, as far as it is lacking. Whe
 
 from dataclasses import dataclass
 
-import torch
-import torch.nn.functional as F
-from torch import Tensor
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
-from temperfill.synthesis.patches import around, whole_patches
+from temperfill.arrays import Array
+from temperfill.synthesis.draws import Draws
+from temperfill.synthesis.patches import Mask, around, whole_patches
 
 SIDE = 32
 """Of a block, pixels; blocks overlap by half."""
@@ -31,8 +33,12 @@ ASKED = 3000
 """Blocks around the hole that are looked at, at most."""
 DARKEST, BRIGHTEST = 0.03, 0.97
 """Means of blocks beyond which noise may be cut off."""
+Spectra = NDArray[np.complex64]
 _HALF = SIDE // 2
 _ROWS = 8  # of blocks that are worked on at once
+_WAVES = np.fft.fft(np.eye(SIDE)).astype(
+    np.complex64
+)  # Fourier's matrix: faster on small blocks than his fast transform
 
 
 @dataclass(frozen=True)
@@ -40,22 +46,22 @@ class Noise:
     """What is known of noise.
 
     Attributes:
-        power: (3, SIDE, SIDE), variance of each channel by frequency, as of torch.fft; its mean is that of a pixel.
+        power: (3, SIDE, SIDE), variance of each channel by frequency, as of numpy.fft; its mean is that of a pixel.
         mixing: (3, 3), makes independent channels as alike as those of the noise.
     """
 
-    power: Tensor
-    mixing: Tensor
+    power: Array
+    mixing: Array
 
 
-def continue_grain(image: Tensor, hole: Tensor, known: Tensor, seed: int = 0) -> Tensor:
+def continue_grain(image: Array, hole: Mask, known: Mask, seed: int = 0) -> Array:
     """Adds to a filled hole what it lacks of the noise around it.
 
     Args:
-        image: (3, H, W) in [0, 1], some dozens of pixels around the hole.
+        image: (3, H, W), float32 in [0, 1], some dozens of pixels around the hole.
         hole: (H, W) bool, True = was filled.
         known: (H, W) bool, True = noise is measured here.
-        seed: of what is added.
+        seed: of what is added; the lowest 32 bits count.
 
     Returns:
         (3, H, W), the same bits outside the hole, and everywhere if there is no noise around it.
@@ -66,94 +72,116 @@ def continue_grain(image: Tensor, hole: Tensor, known: Tensor, seed: int = 0) ->
     if noise is None:
         return image
     near = around(hole, SIDE)
-    filled = image.clone()
-    filled[:, *near] += _lacking(image[:, *near], hole[near], noise, torch.Generator().manual_seed(seed))
-    return torch.where(hole, filled.clamp(0, 1), image)
+    filled = image.copy()
+    filled[:, *near] += _lacking(image[:, *near], hole[near], noise, Draws(seed))
+    return np.where(hole, filled.clip(0, 1), image)
 
 
-def measure(image: Tensor, known: Tensor) -> Noise | None:
+def measure(image: Array, known: Mask) -> Noise | None:
     """The noise of a picture (3, H, W) where it is known (H, W); None where it is clean or all texture."""
-    whole = whole_patches(known, SIDE + 1)[:: _HALF // 2, :: _HALF // 2].nonzero() * (_HALF // 2) - _HALF
+    whole = np.argwhere(whole_patches(known, SIDE + 1)[:: _HALF // 2, :: _HALF // 2]) * (_HALF // 2) - _HALF
     whole = whole[:: -(-len(whole) // ASKED) or 1]
-    step = torch.arange(SIDE)
-    rows, columns = (whole[:, axis, None] + step for axis in (0, 1))
-    blocks = image[:, rows[:, :, None], columns[:, None, :]].transpose(0, 1)
+    blocks = sliding_window_view(image, (SIDE, SIDE), (1, 2))[:, whole[:, 0], whole[:, 1]].transpose(1, 0, 2, 3)
     tone = blocks.mean((1, 2, 3))
     blocks = blocks[(tone > DARKEST) & (tone < BRIGHTEST)]
     if len(blocks) < FEWEST:
         return None
     found = _spectra(blocks)
-    fine = _in_bands(found.abs().square().mean(1))[:, 1:].mean(1)
-    alone = fine <= ALIKE * fine.quantile(0.05)
+    fine = _in_bands(_power(found).mean(1))[:, 1:].mean(1)
+    alone = fine <= ALIKE * np.quantile(fine, 0.05)
     if int(alone.sum()) < max(FEWEST, LEAST * len(blocks)) or not CLEAN**2 < float(fine[alone].mean()) < LOUD**2:
         return None
     found = found[alone]
     fine_bins = found[..., _band_of_bins() > 0]
-    together = torch.einsum("ncf,ndf->cd", fine_bins, fine_bins.conj()).real
-    deviation = together.diagonal().sqrt()
-    alike = together / (deviation[:, None] * deviation) + 1e-3 * torch.eye(3)
-    return Noise(found.abs().square().mean(0), torch.linalg.cholesky(alike / (1 + 1e-3)))
+    together = (fine_bins @ fine_bins.conj().transpose(0, 2, 1)).real.sum(0, dtype=np.float64)
+    deviation = np.sqrt(together.diagonal())
+    alike = together / (deviation[:, None] * deviation) + 1e-3 * np.eye(3)
+    return Noise(_power(found).mean(0), np.linalg.cholesky(alike / (1 + 1e-3)).astype(np.float32))
 
 
-def _lacking(part: Tensor, hole: Tensor, noise: Noise, generator: torch.Generator) -> Tensor:
+def _lacking(part: Array, hole: Mask, noise: Noise, draws: Draws) -> Array:
     """(3, h, w) to be added around a hole."""
     height, width = hole.shape
-    border = (_HALF, -width % _HALF + _HALF, _HALF, -height % _HALF + _HALF)
-    shown = F.pad(part[None], border, mode="reflect")[0]
-    weight = _window().square()
-    inside = F.pad(hole[None, None].to(part), border)
-    covered = F.conv2d(inside, (weight / weight.sum())[None, None], stride=_HALF)[0, 0]
+    border = ((_HALF, -height % _HALF + _HALF), (_HALF, -width % _HALF + _HALF))
+    shown = np.pad(part, ((0, 0), *border), "reflect")
+    weight = np.square(_window())
+    inside = _blocks(np.pad(hole, border)[None].astype(np.float32))
+    covered = np.concatenate([(some[:, :, 0] * (weight / weight.sum())).sum((2, 3)) for some in inside])
     usual = _in_bands(noise.power.mean(0))
-    shares = [_in_bands(_spectra(blocks).abs().square().mean(2)) / usual for blocks in _rows_of_blocks(shown)]
+    shares = np.concatenate([_in_bands(_power(_spectra(some)).mean(2)) / usual for some in _blocks(shown)])
     # As much may be too much by chance; more is texture, which is no reason to take noise away from its neighbours.
-    lacking = torch.cat([covered[None], (1 - torch.cat(shares).permute(2, 0, 1)).clamp_min(-0.2)])
+    lacking = np.maximum(1 - shares.transpose(2, 0, 1), np.float32(-0.2))
     # A single block tells its own noise badly; what is around the hole lacks nothing.
-    covered, lacking = F.avg_pool2d(lacking, 3, 1, 1, count_include_pad=False).split((1, len(BANDS)))
-    gain = (lacking / covered.clamp_min(1e-3)).clamp(0, 1).sqrt()
+    covered, lacking = _among_neighbours(covered[None]), _among_neighbours(lacking)
+    gain = np.sqrt((lacking / np.maximum(covered, np.float32(1e-3))).clip(0, 1))
     gain[0] = gain[1]
-    gain = gain[_band_of_bins()].permute(2, 3, 0, 1)  # (rows, columns, SIDE, SIDE)
-    white = torch.randn(shown.shape, generator=generator)
-    taper, result = _window().sqrt(), torch.zeros_like(shown)
-    for number, blocks in enumerate(_rows_of_blocks(white)):
+    gain = gain[_band_of_bins()].transpose(2, 3, 0, 1)  # (rows, columns, SIDE, SIDE)
+    white = draws.normal(shown.shape)
+    taper, result = np.sqrt(_window()), np.zeros_like(shown)
+    for number, blocks in enumerate(_blocks(white)):
         some = slice(number * _ROWS, number * _ROWS + len(blocks))
-        mixed = torch.einsum("cd,rkdyx->rkcyx", noise.mixing, blocks) * taper
-        coloured = torch.fft.fft2(mixed) * (noise.power.sqrt() * gain[some][:, :, None])
-        added = (torch.fft.ifft2(coloured).real * taper).permute(2, 3, 4, 0, 1).flatten(0, 2).flatten(1)[None]
-        size = ((len(blocks) + 1) * _HALF, shown.shape[2])
+        mixed = np.einsum("cd,rkdyx->rkcyx", noise.mixing, blocks) * taper
+        coloured = _transformed(mixed, _WAVES) * (np.sqrt(noise.power) * gain[some][:, :, None])
+        added = _transformed(coloured, _WAVES.conj()).real * (taper / np.float32(SIDE**2))
+        added = added.transpose(2, 0, 3, 1, 4)  # (3, rows, SIDE, columns, SIDE)
         top = number * _ROWS * _HALF
-        result[:, top : top + size[0]] += F.fold(added, size, SIDE, stride=_HALF)[0]
+        for down in (0, _HALF):
+            for across in (0, _HALF):
+                piece = added[:, :, down : down + _HALF, :, across : across + _HALF]
+                rows, columns = len(blocks) * _HALF, blocks.shape[1] * _HALF
+                result[:, top + down : top + down + rows, across : across + columns] += piece.reshape(3, rows, columns)
     return result[:, _HALF : _HALF + height, _HALF : _HALF + width]
 
 
-def _rows_of_blocks(image: Tensor) -> tuple[Tensor, ...]:
-    """(rows, columns, 3, SIDE, SIDE) of overlapping blocks, some rows at a time."""
-    return image.unfold(1, SIDE, _HALF).unfold(2, SIDE, _HALF).permute(1, 2, 0, 3, 4).split(_ROWS)
+def _blocks(image: Array) -> list[Array]:
+    """(rows, columns, C, SIDE, SIDE) of overlapping blocks of planes (C, H, W), some rows at a time."""
+    blocks = sliding_window_view(image, (SIDE, SIDE), (1, 2))[:, ::_HALF, ::_HALF].transpose(1, 2, 0, 3, 4)
+    return [blocks[top : top + _ROWS] for top in range(0, len(blocks), _ROWS)]
 
 
-def _window() -> Tensor:
+def _among_neighbours(planes: Array) -> Array:
+    """Means (C, h, w) of each value and those that there are around it."""
+    padded = np.pad(planes, ((0, 0), (1, 1), (1, 1)), constant_values=np.nan)
+    found: Array = np.nanmean(sliding_window_view(padded, (3, 3), (1, 2)), (3, 4))
+    return found
+
+
+def _window() -> Array:
     """(SIDE, SIDE); overlapping ones sum to one."""
-    row = torch.hann_window(SIDE)
-    return row[:, None] * row
+    row = 0.5 - 0.5 * np.cos(2 * np.pi / SIDE * np.arange(SIDE))
+    return (row[:, None] * row).astype(np.float32)
 
 
-def _spectra(blocks: Tensor) -> Tensor:
+def _spectra(blocks: Array) -> Spectra:
     """Spectra of blocks (..., SIDE, SIDE), apart from their tone and its slope; squares are variances of a pixel."""
-    ramp = torch.arange(SIDE) - (SIDE - 1) / 2
-    ramp = ramp / ramp.square().sum().sqrt()
-    level = blocks - blocks.mean((-2, -1), keepdim=True)
-    down = (level.mean(-1) * ramp).sum(-1)[..., None, None] * ramp[:, None]
-    along = (level.mean(-2) * ramp).sum(-1)[..., None, None] * ramp
+    ramp = (np.arange(SIDE) - (SIDE - 1) / 2).astype(np.float32)
+    ramp /= np.sqrt(np.square(ramp).sum())
+    level = blocks - blocks.mean((-2, -1), keepdims=True)
+    down, along = ((level.mean(axis) * ramp).sum(-1)[..., None] * ramp for axis in (-1, -2))
+    level -= down[..., None]
+    level -= along[..., None, :]
     window = _window()
-    return torch.fft.fft2((level - down - along) * window) / window.square().sum().sqrt()
+    level *= window / np.sqrt(np.square(window).sum())
+    return _transformed(level, _WAVES)
 
 
-def _band_of_bins() -> Tensor:
+def _transformed(blocks: Array | Spectra, waves: Spectra) -> Spectra:
+    """Transforms blocks (..., SIDE, SIDE) along both axes."""
+    found: Spectra = waves @ (blocks @ waves)
+    return found
+
+
+def _power(spectra: Spectra) -> Array:
+    return np.square(spectra.real) + np.square(spectra.imag)
+
+
+def _band_of_bins() -> NDArray[np.int64]:
     """(SIDE, SIDE), the number of the band of every frequency."""
-    row = torch.fft.fftfreq(SIDE)
-    return torch.bucketize((row[:, None].square() + row.square()).sqrt(), torch.tensor(BANDS), right=True) - 1
+    row = np.fft.fftfreq(SIDE)
+    return np.digitize(np.hypot(row[:, None], row), BANDS) - 1
 
 
-def _in_bands(power: Tensor) -> Tensor:
+def _in_bands(power: Array) -> Array:
     """Means (..., bands) of powers (..., SIDE, SIDE)."""
     bands = _band_of_bins()
-    return torch.stack([power[..., bands == band].mean(-1) for band in range(len(BANDS))], -1)
+    return np.stack([power[..., bands == band].mean(-1) for band in range(len(BANDS))], -1)

@@ -6,14 +6,17 @@ which it is copied (Pritch et al., Shift-Map Image Editing, ICCV 2009); two neig
 is seen at the seam. The sum is made small by belief propagation, whose messages sweep over rows and columns.
 """
 
-import torch
-import torch.nn.functional as F
-from scipy import ndimage
-from torch import Tensor
+from collections.abc import Callable
 
+import numpy as np
+from numpy.lib.stride_tricks import sliding_window_view
+
+from temperfill.arrays import Array
+from temperfill.distances import depth
 from temperfill.synthesis.detail import RIM, expected_detail
+from temperfill.synthesis.draws import Draws, Numbers
 from temperfill.synthesis.filters import blur, gradients
-from temperfill.synthesis.patches import describe, patch_basis, whole_patches
+from temperfill.synthesis.patches import Mask, describe, nothing, patch_basis, whole_patches
 
 FREQUENT = 60
 """Offsets that known patches have in common most often."""
@@ -37,159 +40,201 @@ FORBIDDEN = 10.0
 """Cost of a label that would copy what is not known."""
 BLOCK = 256
 """Cells whose seams are weighed at once."""
+_BELL = np.array([1, 2, 4, 2, 1])  # whole numbers, so that equal ones stay equal
+_ASKED = 64  # queries that are compared with all keys at once
 _SIDE = 7
 _DIMENSIONS = 16
 
 
-def label(image: Tensor, hole: Tensor, usable: Tensor, detail: Tensor, generator: torch.Generator) -> Tensor:
+def label(
+    image: Array,
+    hole: Mask,
+    usable: Mask,
+    detail: Array,
+    draws: Draws,
+    beat: Callable[[], None] = nothing,
+) -> Numbers:
     """Chooses an offset for every cell of the hole.
 
     Args:
-        image: (1, 3, h, w) in [0, 1], the guide in the hole.
+        image: (3, h, w) in [0, 1], the guide in the hole.
         hole: (h, w) bool.
         usable: (h, w) bool, what may be copied from; nothing of the hole.
         detail: (h, w) of :func:`temperfill.synthesis.detail.detail_of_cells`.
-        generator: draws the patches that are looked at.
+        draws: of the patches that are looked at.
+        beat: called now and then; what it raises ends the work.
 
     Returns:
         (h, w, 2) of rows and columns to go from a cell to its source; zero outside the hole.
     """
-    smooth = blur(image, torch.ones_like(image[:, :1]), SMOOTH)
-    offsets = _offsets(image, smooth, hole, usable, generator)
-    cells = hole.nonzero()
-    costs, seams = _costs(image, smooth, hole, usable, cells, offsets)
+    smooth = blur(image, np.ones_like(image[:1]), SMOOTH)
+    offsets = _offsets(image, smooth, hole, usable, draws, beat)
+    cells = np.argwhere(hole)
+    costs, seams = _costs(image, smooth, hole, usable, cells, offsets, beat)
     costs += _lack_of_detail(detail, hole, cells, offsets)
-    chosen = _propagate(costs, seams, _neighbours(hole, cells), cells)
-    result = torch.zeros(*hole.shape, 2, dtype=torch.long)
+    chosen = _propagate(costs, seams, _neighbours(hole, cells), cells, beat)
+    result = np.zeros((*hole.shape, 2), np.int64)
     result[hole] = offsets[chosen]
     return result
 
 
-def _offsets(image: Tensor, smooth: Tensor, hole: Tensor, usable: Tensor, generator: torch.Generator) -> Tensor:
+def _offsets(
+    image: Array,
+    smooth: Array,
+    hole: Mask,
+    usable: Mask,
+    draws: Draws,
+    beat: Callable[[], None],
+) -> Numbers:
     """(K, 2) candidates: the most frequent between known patches near the hole, and what the guide asks for."""
     width = hole.shape[1]
-    sources = whole_patches(usable, _SIDE).flatten().nonzero()[:, 0]
-    cells = hole.flatten().nonzero()[:, 0]
+    sources = np.flatnonzero(whole_patches(usable, _SIDE))
+    cells = np.flatnonzero(hole)
     rows, columns = cells // width, cells % width
     size = int(max(rows.max() - rows.min(), columns.max() - columns.min())) + 1
-    reach = size // 2
-    apart = torch.from_numpy(ndimage.distance_transform_cdt(~hole.numpy(), "chessboard"))
-    near = apart.flatten()[sources] <= reach
-    asked = _some(sources[near], SAMPLED, generator)
-    known = _some(sources, SEARCHED, generator)
+    near = _within(hole, size // 2).ravel()[sources]
+    asked = _some(sources[near], SAMPLED, draws)
+    known = _some(sources, SEARCHED, draws)
 
-    described = describe(image, patch_basis(image, sources, _SIDE, _DIMENSIONS, generator))
-    found = _nearest(described[asked], described[known], asked, known, width, max(6, size // 5))
+    described = describe(image, patch_basis(image, sources, _SIDE, _DIMENSIONS, draws), beat)
+    found = _nearest(described[asked], described[known], asked, known, width, max(6, size // 5), beat)
     frequent = _peaks(asked, known[found], hole.shape, FREQUENT)
-    described = describe(smooth, patch_basis(smooth, sources, _SIDE, _DIMENSIONS, generator))
-    found = _nearest(described[cells], described[known], cells, known, width, 0)
+    described = describe(smooth, patch_basis(smooth, sources, _SIDE, _DIMENSIONS, draws), beat)
+    found = _nearest(described[cells], described[known], cells, known, width, 0, beat)
     guided = _peaks(cells, known[found], hole.shape, WANTED)
-    return torch.unique(torch.cat([frequent, guided]), dim=0)
+    return np.unique(np.concatenate([frequent, guided]), axis=0)
 
 
-def _some(items: Tensor, most: int, generator: torch.Generator) -> Tensor:
-    return items if len(items) <= most else items[torch.randperm(len(items), generator=generator)[:most]]
+def _within(hole: Mask, reach: int) -> Mask:
+    """(h, w): no more than ``reach`` rows and columns from a cell of the hole."""
+    padded = np.pad(hole, reach + 1).cumsum(0).cumsum(1)
+    side = 2 * reach + 1
+    return padded[side:, side:] - padded[:-side, side:] - padded[side:, :-side] + padded[:-side, :-side] > 0
 
 
-def _nearest(queries: Tensor, keys: Tensor, asked: Tensor, known: Tensor, width: int, banned: int) -> Tensor:
+def _some(items: Numbers, most: int, draws: Draws) -> Numbers:
+    return items if len(items) <= most else draws.some(items, most)
+
+
+def _nearest(
+    queries: Array, keys: Array, asked: Numbers, known: Numbers, width: int, banned: int, beat: Callable[[], None]
+) -> Numbers:
     """For every query the key at the smallest distance that lies ``banned`` pixels away or more; blockwise."""
-    squares, transposed = (keys * keys).sum(1) / 2, keys.T.contiguous()
-    found = []
-    for some, places in zip(queries.split(64), asked.split(64), strict=True):
-        score = torch.addmm(-squares, some, transposed)
+    found = np.zeros(len(asked), np.int64)
+    squares, transposed = np.square(keys).sum(1) / 2, np.ascontiguousarray(keys.T)
+    rows, columns = (part.astype(np.int32) for part in np.divmod(known, width))
+    for start in range(0, len(asked), _ASKED):
+        beat()
+        some = slice(start, start + _ASKED)
+        score = queries[some] @ transposed
+        score -= squares
         if banned:
-            rows = (known // width - places[:, None] // width).abs()
-            columns = (known % width - places[:, None] % width).abs()
-            score.masked_fill_((rows < banned) & (columns < banned), -torch.inf)
-        found.append(score.argmax(1))
-    return torch.cat(found) if found else asked
+            own_rows, own_columns = (part.astype(np.int32)[:, None] for part in np.divmod(asked[some], width))
+            score[(np.abs(rows - own_rows) < banned) & (np.abs(columns - own_columns) < banned)] = -np.inf
+        found[some] = score.argmax(1)
+    return found
 
 
-def _peaks(places: Tensor, sources: Tensor, shape: torch.Size, number: int) -> Tensor:
-    """(n, 2) offsets from places to sources that are most frequent, the counts smoothed over two pixels."""
+def _peaks(places: Numbers, sources: Numbers, shape: tuple[int, ...], number: int) -> Numbers:
+    """(n, 2) offsets from places to sources that are most frequent, the counts smoothed over two pixels.
+
+    Of equally frequent ones the shortest.
+    """
     height, width = shape
     rows, columns = sources // width - places // width, sources % width - places % width
     side = 2 * width + 1
-    counts = torch.bincount((rows + height) * side + columns + width, minlength=(2 * height + 1) * side)
-    kernel = torch.tensor([1.0, 2, 4, 2, 1]) / 10
-    grid = F.conv2d(counts.float().view(1, 1, -1, side), kernel.view(1, 1, 1, -1), padding=(0, 2))
-    grid = F.conv2d(grid, kernel.view(1, 1, -1, 1), padding=(2, 0))
-    peak = torch.where(grid == F.max_pool2d(grid, 5, 1, 2), grid, 0).flatten()
-    best = peak.topk(min(number, int((peak > 0).sum()))).indices
-    return torch.stack([best // side - height, best % side - width], 1)
+    counts = np.bincount((rows + height) * side + columns + width, minlength=(2 * height + 1) * side)
+    smooth = counts.reshape(-1, side)
+    for border, axis in ((((2, 2), (0, 0)), 0), (((0, 0), (2, 2)), 1)):
+        smooth = sliding_window_view(np.pad(smooth, border), 5, axis) @ _BELL
+    highest = sliding_window_view(sliding_window_view(np.pad(smooth, 2), 5, 0).max(-1), 5, 1).max(-1)
+    peaks = np.argwhere((smooth == highest) & (smooth > 0))
+    frequency, offsets = smooth[peaks[:, 0], peaks[:, 1]], peaks - (height, width)
+    return offsets[np.lexsort((np.square(offsets).sum(1), -frequency))[:number]]
 
 
 def _costs(
-    image: Tensor, smooth: Tensor, hole: Tensor, usable: Tensor, cells: Tensor, offsets: Tensor
-) -> tuple[Tensor, Tensor]:
+    image: Array,
+    smooth: Array,
+    hole: Mask,
+    usable: Mask,
+    cells: Numbers,
+    offsets: Numbers,
+    beat: Callable[[], None],
+) -> tuple[Array, Array]:
     """(N, K) of labels alone, and (N, K, K) of what a cell shows of a seam between two labels."""
-    features = torch.cat([image, *gradients(image)], 1)[0].flatten(1).T
+    features = np.ascontiguousarray(np.concatenate([image, *gradients(image)]).reshape(9, -1).T)
     source, inside = _at(cells[:, None] + offsets, hole.shape)
-    copyable = inside & whole_patches(usable, 3).flatten()[source]
-    seams = image.new_empty(len(cells), len(offsets), len(offsets))
-    for some, found in zip(seams.split(BLOCK), source.split(BLOCK), strict=True):
-        copies = features[found]  # (n, K, 9)
-        squares = (copies * copies).sum(-1)
-        torch.baddbmm(squares[:, :, None] + squares[:, None, :], copies, copies.transpose(1, 2), alpha=-2, out=some)
-        some.clamp_min_(0)
-    wanted = smooth[0].flatten(1).T
-    offered = blur(image, usable[None, None].to(image), SMOOTH)[0].flatten(1).T
+    copyable = inside & whole_patches(usable, 3).ravel()[source]
+    seams = np.empty((len(cells), len(offsets), len(offsets)), np.float32)
+    for start in range(0, len(cells), BLOCK):
+        beat()
+        some = seams[start : start + BLOCK]
+        copies = features[source[start : start + BLOCK]]  # (n, K, 9)
+        squares = np.square(copies).sum(-1)
+        np.matmul(copies * np.float32(-2), copies.transpose(0, 2, 1), out=some)
+        some += squares[:, :, None]
+        some += squares[:, None, :]
+        np.maximum(some, 0, out=some)
+    wanted = smooth.reshape(3, -1).T
+    offered = np.ascontiguousarray(blur(image, usable[None].astype(np.float32), SMOOTH).reshape(3, -1).T)
     place = cells[:, 0] * hole.shape[1] + cells[:, 1]
-    apart = ((offered[source] - wanted[place][:, None]) ** 2).sum(-1).clamp_max(MOST_APART)
-    costs = torch.where(copyable, apart, FORBIDDEN)
+    apart = np.minimum(np.square(offered[source] - wanted[place][:, None]).sum(-1), MOST_APART)
+    costs = np.where(copyable, apart, np.float32(FORBIDDEN))
+    colours = features[:, :3]
     for step in ((0, 1), (0, -1), (1, 0), (-1, 0)):
-        rim, within = _at(cells + torch.tensor(step), hole.shape)
-        known = within & ~hole.flatten()[rim]
-        beyond, _ = _at(cells[:, None] + torch.tensor(step) + offsets, hole.shape)
-        colours = image[0].flatten(1).T
-        costs += 2 * ((colours[beyond] - colours[rim][:, None]) ** 2).sum(-1) * known[:, None]
+        rim, within = _at(cells + step, hole.shape)
+        known = within & ~hole.ravel()[rim]
+        beyond, _ = _at(cells[known, None] + step + offsets, hole.shape)
+        costs[known] += 2 * np.square(colours[beyond] - colours[rim[known]][:, None]).sum(-1)
     return costs, seams
 
 
-def _lack_of_detail(detail: Tensor, hole: Tensor, cells: Tensor, offsets: Tensor) -> Tensor:
+def _lack_of_detail(detail: Array, hole: Mask, cells: Numbers, offsets: Numbers) -> Array:
     """(N, K): without it, smooth sources win, as they have the smallest seams and are like a smooth guide."""
-    near = torch.from_numpy(ndimage.distance_transform_edt(~hole.numpy())) <= RIM
-    expected = expected_detail(detail, near & ~hole, cells)[:, None]
+    expected = expected_detail(detail, (depth(~hole) <= RIM) & ~hole, cells)[:, None]
     source, _ = _at(cells[:, None] + offsets, hole.shape)
-    apart = (detail.flatten()[source] - expected).square().clamp_max(MOST_DETAIL)
-    return DETAIL * apart.nan_to_num(0)
+    apart = np.minimum(np.square(detail.ravel()[source] - expected), MOST_DETAIL)
+    return np.float32(DETAIL) * np.nan_to_num(apart)
 
 
-def _at(places: Tensor, shape: torch.Size) -> tuple[Tensor, Tensor]:
+def _at(places: Numbers, shape: tuple[int, ...]) -> tuple[Numbers, Mask]:
     """Numbers of places (..., 2), clamped to the picture, and which of them lie in it."""
     height, width = shape
-    rows, columns = places.unbind(-1)
+    rows, columns = places[..., 0], places[..., 1]
     inside = (rows >= 0) & (rows < height) & (columns >= 0) & (columns < width)
-    return rows.clamp(0, height - 1) * width + columns.clamp(0, width - 1), inside
+    return rows.clip(0, height - 1) * width + columns.clip(0, width - 1), inside
 
 
-def _neighbours(hole: Tensor, cells: Tensor) -> list[Tensor]:
+def _neighbours(hole: Mask, cells: Numbers) -> list[Numbers]:
     """For every cell the number of the one above, below, left and right; the number of cells where there is none."""
-    numbers = torch.full((hole.shape[0] + 2, hole.shape[1] + 2), len(cells))
-    numbers[1:-1, 1:-1][hole] = torch.arange(len(cells))
-    rows, columns = (cells + 1).unbind(1)
+    numbers = np.full((hole.shape[0] + 2, hole.shape[1] + 2), len(cells))
+    numbers[1:-1, 1:-1][hole] = np.arange(len(cells))
+    rows, columns = (cells + 1).T
     return [numbers[rows + down, columns + right] for down, right in ((-1, 0), (1, 0), (0, -1), (0, 1))]
 
 
-def _propagate(costs: Tensor, seams: Tensor, neighbours: list[Tensor], cells: Tensor) -> Tensor:
+def _propagate(
+    costs: Array, seams: Array, neighbours: list[Numbers], cells: Numbers, beat: Callable[[], None]
+) -> Numbers:
     """(N,) labels of a small sum of costs and seams: min-sum belief propagation, sweeping to and fro."""
     number, labels = costs.shape
-    messages = torch.zeros(4, number + 1, labels)  # from above, below, left and right; the last cell is no cell
+    messages = np.zeros((4, number + 1, labels), np.float32)  # from above, below, left and right; the last is no cell
     orders = []
     for axis in (0, 1):
-        lines = cells[:, axis].argsort(stable=True).split(torch.bincount(cells[:, axis]).tolist())
-        lines = tuple(line for line in lines if len(line))
+        order = cells[:, axis].argsort(kind="stable")
+        lines = np.split(order, np.flatnonzero(np.diff(cells[order, axis])) + 1)
         orders += [lines, lines[::-1]]
     for _ in range(SWEEPS):
         for direction, lines in enumerate(orders):
             incoming = [way for way in range(4) if way != direction ^ 1]
             for line in lines:
-                there = neighbours[direction][line] < number
-                to = line[there]
-                if not len(to):
-                    continue
+                beat()
+                to = line[neighbours[direction][line] < number]
                 sender = neighbours[direction][to]
-                belief = costs[sender] + messages[incoming][:, sender].sum(0)
-                message = (belief[:, :, None] + seams[sender] + seams[to]).amin(1)
-                messages[direction, to] = message - message.amin(1, keepdim=True)
+                message = seams[sender]
+                message += seams[to]
+                message += (costs[sender] + messages[incoming][:, sender].sum(0))[:, :, None]
+                least = message.min(1)
+                messages[direction, to] = least - least.min(1, keepdims=True)
     return (costs + messages[:, :number].sum(0)).argmin(1)
