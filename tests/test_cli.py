@@ -19,7 +19,8 @@ from temperfill.cli.study import STUDIES
 from temperfill.config import EvaluationConfig, GeneratorConfig, MetricsConfig, to_json
 from temperfill.nets.generator import Generator
 from temperfill.presets import PRESETS
-from temperfill.weights_files import load_generator, read_metadata, save_generator
+from temperfill.weights_files import load_generator, save_generator
+from temperfill.weights_reading import read_metadata
 
 
 @pytest.fixture(scope="module")

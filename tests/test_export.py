@@ -18,7 +18,8 @@ from temperfill.cli import main
 from temperfill.config import GeneratorConfig, to_json
 from temperfill.nets.generator import Generator
 from temperfill.tensors import composite
-from temperfill.weights_files import read_metadata, save_generator
+from temperfill.weights_files import save_generator
+from temperfill.weights_reading import read_metadata
 
 onnx = pytest.importorskip("onnx", reason="needs the extra onnx")
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")

@@ -13,7 +13,7 @@ from safetensors.torch import load, save_file
 from temperfill import sketch
 from temperfill.nets.pidinet import PiDiNet, published_names
 from temperfill.sketch import Agreement, Canny, Comparison, EdgeNetwork, agreement, sketch_steps, to_sketch
-from temperfill.weights_files import read_metadata
+from temperfill.weights_reading import read_metadata
 
 
 def tiny(seed: int = 0) -> PiDiNet:

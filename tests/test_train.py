@@ -34,7 +34,8 @@ from temperfill.train import networks as networks_module
 from temperfill.train import train
 from temperfill.train.networks import Networks
 from temperfill.train.step import learning_rate
-from temperfill.weights_files import load_generator, read_metadata, save_generator
+from temperfill.weights_files import load_generator, save_generator
+from temperfill.weights_reading import read_metadata
 
 LOSSES = {"coarse", "refined", "discriminator", "adversarial"}
 

@@ -15,7 +15,7 @@ import safetensors.torch
 import torch
 
 import temperfill
-from temperfill import weights_files
+from temperfill import weights_files, weights_reading
 from temperfill.config import (
     GeneratorConfig,
     from_json,
@@ -26,7 +26,8 @@ from temperfill.systems.atma import ATMAConfig
 from temperfill.systems.building import build
 from temperfill.systems.partialconv import PartialConvConfig
 from temperfill.systems.wavefill import WaveFillConfig
-from temperfill.weights_files import load_generator, load_tensors, method_in, read_metadata, save_generator
+from temperfill.weights_files import load_generator, load_tensors, save_generator
+from temperfill.weights_reading import method_in, read_metadata
 
 CONFIG = GeneratorConfig(width=4, head_dim=4)
 
@@ -57,7 +58,7 @@ def tampered(path: Path, tensors: Callable[[dict[str, torch.Tensor]], Any], **me
     stored, old = safetensors.torch.load_file(path), read_metadata(path)
     stored = tensors(stored) or stored
     new = old | metadata
-    new["sha256"] = weights_files.digest(weights_files.summed(new), stored)
+    new["sha256"] = weights_files.digest(weights_reading.summed(new), stored)
     out = path.with_name("tampered.safetensors")
     safetensors.torch.save_file(stored, out, new)
     return out
@@ -91,7 +92,7 @@ def test_file_names_its_method_and_one_that_names_none_is_ours(path: Path, tmp_p
     with pytest.raises(ValueError, match="SHA-256"):  # the method cannot get lost
         load_generator(old)
     safetensors.torch.save_file(
-        stored, old, metadata | {"sha256": weights_files.digest(weights_files.summed(metadata), stored)}
+        stored, old, metadata | {"sha256": weights_files.digest(weights_reading.summed(metadata), stored)}
     )
     assert method_in(old) == "ours"
     assert same_weights(load_generator(old, method="ours"), load_generator(path))

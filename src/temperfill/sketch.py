@@ -19,7 +19,8 @@ from temperfill.files import atomic_write
 from temperfill.nets.pidinet import MULTIPLE, REACH, PiDiNet, from_file
 from temperfill.nets.tiling import in_tiles
 from temperfill.thinning import thin
-from temperfill.weights_files import check_finite, digest, fitted, read_metadata, read_weights
+from temperfill.weights_files import check_finite, digest, fitted, read_weights
+from temperfill.weights_reading import read_metadata
 
 Edges = NDArray[np.float32]
 Lines = NDArray[np.bool_]

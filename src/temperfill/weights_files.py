@@ -1,12 +1,10 @@
 """Weights files: safetensors with the configuration in their metadata."""
 
-import hashlib
 import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeVar
 
-import safetensors
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
@@ -20,14 +18,17 @@ from temperfill.nets.network import Network
 from temperfill.nets.weights_file import read_checkpoint
 from temperfill.systems.building import new, sized
 from temperfill.systems.released import from_released
-from temperfill.systems.table import NETWORKS, generator_class, method_of
+from temperfill.systems.table import generator_class, method_of
+from temperfill.weights_reading import (
+    FORMAT,
+    check_digest,
+    digest_of,
+    method_named,
+    parsed_config,
+    read_metadata,
+    summed,
+)
 
-FORMAT = "temperfill-generator-1"
-"""Value of the metadata key ``format``; raised when a file of older kind can no longer be read as it is."""
-
-
-LONGEST_HEADER = 4_000_000
-"""Bytes of the header of a safetensors file; those here have less than 100,000."""
 T = TypeVar("T", bound=torch.nn.Module)
 
 
@@ -68,63 +69,13 @@ def save_generator(
     atomic_write(path, lambda file: file.write(content))
 
 
-def summed(metadata: dict[str, str]) -> str:
-    """What the SHA-256 covers of the metadata: the configuration, and the method in files that name one."""
-    return metadata.get("method", "") + metadata["config"]
-
-
 def digest(config: str, tensors: dict[str, Tensor]) -> str:
     """SHA-256 of a configuration's JSON and of all tensors with their names, types and shapes."""
-    total = hashlib.sha256(config.encode())
-    for name, tensor in sorted(tensors.items()):
-        total.update(f"{name} {tensor.dtype} {tuple(tensor.shape)}".encode())
-        total.update(tensor.contiguous().flatten().view(torch.uint8).numpy().tobytes())
-    return total.hexdigest()
-
-
-def read_metadata(path: Path) -> dict[str, str]:
-    """Metadata of a weights file.
-
-    Raises:
-        OSError: cannot be read.
-        ValueError: not a safetensors file.
-    """
-    if not path.is_file():
-        raise FileNotFoundError(f"no weights file at {path}")
-    with path.open("rb") as start:
-        length = int.from_bytes(start.read(8), "little")
-    if length > LONGEST_HEADER:
-        raise ValueError(f"{path} is not a safetensors file, or its header has {length:,} bytes instead of a few")
-    try:
-        with safetensors.safe_open(path, "pt") as file:
-            return file.metadata() or {}
-    except (SafetensorError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is not a safetensors file or is damaged ({error})") from None
-
-
-def terms_of(path: Path) -> str:
-    """Terms of use that a weights file states; empty where it states none or is not there."""
-    return read_metadata(path).get("terms", "") if path.is_file() else ""
-
-
-def method_in(path: Path) -> str:
-    """The method whose generator a weights file holds; files that do not name one are of ours.
-
-    Raises:
-        OSError: the file cannot be read.
-        ValueError: damaged, not a generator of this package, or of a method that it does not know.
-    """
-    return _method(read_metadata(path), path)
-
-
-def _method(metadata: dict[str, str], path: Path) -> str:
-    if metadata.get("format") != FORMAT or "config" not in metadata:
-        found = metadata.get("format", "none")
-        raise ValueError(f"{path} is not a temperfill generator (format {found}, expected {FORMAT})")
-    method = metadata.get("method", "ours")
-    if method not in NETWORKS:
-        raise ValueError(f"{path} holds a generator of the method {method!r}; known are {', '.join(NETWORKS)}")
-    return method
+    entries = (
+        (name, str(tensor.dtype), tuple(tensor.shape), tensor.contiguous().flatten().view(torch.uint8).numpy().data)
+        for name, tensor in sorted(tensors.items())
+    )
+    return digest_of(config, entries)
 
 
 def load_generator(path: Path, device: torch.device | str = "cpu", method: str | None = None) -> Any:
@@ -141,14 +92,12 @@ def load_generator(path: Path, device: torch.device | str = "cpu", method: str |
             that do not fit its configuration, or weights that are not finite.
     """
     metadata = read_metadata(path)
-    found = _method(metadata, path)
+    found = method_named(metadata, path)
     if method not in (None, found):
         raise ValueError(f"{path} holds a generator of the method {found}, not of {method}")
     tensors = read_weights(path)
-    # The first files that named a method did not cover it.
-    if metadata.get("sha256", "") not in (digest(text, tensors) for text in (summed(metadata), metadata["config"])):
-        raise ValueError(f"{path} is damaged: its content does not match its SHA-256; copy it again")
-    config: Any = from_json(generator_class(found), _parse(metadata["config"], path), f"{path}: config")
+    check_digest(path, metadata, lambda text: digest(text, tensors))
+    config: Any = from_json(generator_class(found), parsed_config(metadata, path), f"{path}: config")
     generator = fitted(lambda: new(config), tensors, str(path))
     generator.terms = metadata.get("terms", "")
     return generator.to(device).eval().requires_grad_(False)
@@ -229,13 +178,6 @@ def convert_released(source: Path, output: Path, terms: str = "") -> str:
     extra = {"source": layout.source} | ({"terms": terms} if terms else {})
     save_generator(output, generator, extra_metadata=extra)
     return layout.source
-
-
-def _parse(config: str, path: Path) -> Any:
-    try:
-        return json.loads(config)
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"{path}: the configuration in its metadata is not valid JSON: {error}") from None
 
 
 def load_tensors(module: torch.nn.Module, tensors: dict[str, Tensor], where: str) -> None:

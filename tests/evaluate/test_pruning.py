@@ -10,7 +10,8 @@ from PIL import Image
 from temperfill import cli
 from temperfill.config import GeneratorConfig
 from temperfill.nets.generator import Generator
-from temperfill.weights_files import load_generator, read_metadata, save_generator
+from temperfill.weights_files import load_generator, save_generator
+from temperfill.weights_reading import read_metadata
 
 
 @pytest.fixture

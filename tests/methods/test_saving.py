@@ -19,7 +19,7 @@ from temperfill.methods.saving import card, save_model
 from temperfill.nets.generator import Generator
 from temperfill.systems.building import build
 from temperfill.systems.table import published
-from temperfill.weights_files import read_metadata
+from temperfill.weights_reading import read_metadata
 
 SMALL = GeneratorConfig(width=4, head_dim=4)
 

@@ -27,7 +27,8 @@ from temperfill.config import (
 )
 from temperfill.nets.generator import Generator
 from temperfill.runs.folder import RunFolder, load_state, save_state
-from temperfill.weights_files import load_generator, read_metadata, save_generator
+from temperfill.weights_files import load_generator, save_generator
+from temperfill.weights_reading import read_metadata
 
 CONFIG = GeneratorConfig(width=4, head_dim=4)
 

@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 import temperfill
-from temperfill.weights_files import read_metadata
+from temperfill.weights_reading import read_metadata
 
 PACKAGE = Path(temperfill.__file__).parent
 TOY = Path(__file__).parent / "toy"

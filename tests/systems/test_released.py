@@ -18,7 +18,8 @@ from temperfill.systems.deepfillv2 import DeepFillV2Config
 from temperfill.systems.lama import LamaConfig
 from temperfill.systems.partialconv import PartialConvConfig
 from temperfill.systems.released import Layout, from_released, layouts
-from temperfill.weights_files import load_generator, read_metadata
+from temperfill.weights_files import load_generator
+from temperfill.weights_reading import read_metadata
 
 TABLES = Path(__file__).with_name("layouts")
 FILES = {

@@ -27,7 +27,8 @@ from temperfill.systems.wavefill import losses as wavefill
 from temperfill.train import step as step_module
 from temperfill.train import train
 from temperfill.train.networks import Networks
-from temperfill.weights_files import load_generator, read_metadata
+from temperfill.weights_files import load_generator
+from temperfill.weights_reading import read_metadata
 
 TERMS = {
     "partialconv": {"refined", "perceptual", "style", "variation"},

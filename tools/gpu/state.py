@@ -16,7 +16,8 @@ from torch import Tensor, nn
 
 from temperfill.files import atomic_write
 from temperfill.train.networks import Networks
-from temperfill.weights_files import load_generator, load_tensors, read_metadata, save_generator
+from temperfill.weights_files import load_generator, load_tensors, save_generator
+from temperfill.weights_reading import read_metadata
 
 LIMIT = int(15.5 * 2**20)
 """Bytes of a file of the state, at most."""

@@ -27,7 +27,8 @@ def run(words: list[str]) -> None:
     """Runs the command on the words after its name."""
     options = parse(ConvertOptions, "convert", words)
     require(options.output.suffix == ".safetensors", f"--output must end in .safetensors, got {options.output}")
-    from temperfill.weights_files import convert_released, method_in
+    from temperfill.weights_files import convert_released
+    from temperfill.weights_reading import method_in
 
     source = convert_released(options.checkpoint, options.output, options.terms)
     say(f"wrote {options.output}: {method_in(options.output)}, from the layout of {source}")

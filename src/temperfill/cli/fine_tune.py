@@ -89,7 +89,8 @@ def configuration(options: FineTuneOptions) -> Any:
     from temperfill.inpainter import choose_device, choose_precision
     from temperfill.methods.finding import find_weights
     from temperfill.presets import BASE, PRESETS
-    from temperfill.weights_files import load_generator, method_in
+    from temperfill.weights_files import load_generator
+    from temperfill.weights_reading import method_in
 
     path = find_weights(options.model)
     method = method_in(path)

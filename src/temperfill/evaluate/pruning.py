@@ -15,7 +15,8 @@ from temperfill.nets.network import GeneratorOutput
 from temperfill.nets.pruning import chosen, importance, pruned
 from temperfill.presets import BASE
 from temperfill.progress import tracked
-from temperfill.weights_files import load_generator, read_metadata, save_generator
+from temperfill.weights_files import load_generator, save_generator
+from temperfill.weights_reading import read_metadata
 
 
 def prune_weights(

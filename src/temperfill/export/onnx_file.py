@@ -21,7 +21,8 @@ from temperfill.export.tiled import OPSET, resolve
 from temperfill.files import atomic_write
 from temperfill.methods.finding import find_weights
 from temperfill.nets.generator import Generator
-from temperfill.weights_files import load_generator, read_metadata
+from temperfill.weights_files import load_generator
+from temperfill.weights_reading import read_metadata
 
 if TYPE_CHECKING:
     import onnx

@@ -7,6 +7,7 @@ from pathlib import Path
 from pkgutil import resolve_name
 from typing import TYPE_CHECKING
 
+from temperfill.extras import has_torch
 from temperfill.methods.finding import SUFFIX, bundled, find
 from temperfill.methods.table import METHODS
 from temperfill.systems.table import BASELINES, UNTRAINED
@@ -20,7 +21,7 @@ if TYPE_CHECKING:  # torch takes seconds to import, and the tables need none
 
 
 def load(name_or_path: str | Path, device: str = "cpu") -> "Method | ArrayMethod":
-    """Loads a method.
+    """Loads a method; without torch, our network is computed by onnxruntime.
 
     Args:
         name_or_path: name of a bundled model or of a method, a weights file, or the folder of a run.
@@ -46,7 +47,11 @@ def load(name_or_path: str | Path, device: str = "cpu") -> "Method | ArrayMethod
         return _loader(found.method)(device)
     if found.path.suffix == ".onnx":
         return _loader("migan")(device, found.path)
-    from temperfill.weights_files import method_in
+    if not has_torch():
+        from temperfill.methods import engine
+
+        return engine.load(device, found.path)
+    from temperfill.weights_reading import method_in
 
     return _loader(method_in(found.path))(device, found.path)
 

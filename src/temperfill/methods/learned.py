@@ -7,7 +7,8 @@ from torch import Tensor
 
 from temperfill.methods.contract import PlainMethod
 from temperfill.nets.network import Network
-from temperfill.weights_files import load_generator, method_in
+from temperfill.weights_files import load_generator
+from temperfill.weights_reading import method_in
 
 
 class LearnedMethod(PlainMethod):

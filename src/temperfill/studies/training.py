@@ -12,7 +12,7 @@ from temperfill.evaluate import validation_score
 from temperfill.runs.folder import RunFolder
 from temperfill.runs.log import read_log
 from temperfill.systems.building import build
-from temperfill.weights_files import read_metadata
+from temperfill.weights_reading import read_metadata
 
 log = logging.getLogger("temperfill")
 

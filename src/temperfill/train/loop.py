@@ -29,7 +29,7 @@ from temperfill.train.messages import NoDisplay, count_corrupt, ending, introduc
 from temperfill.train.networks import Networks, RunState
 from temperfill.train.ranks import Ranks, check_started, ranks_of
 from temperfill.train.step import Stepper, learning_rate
-from temperfill.weights_files import terms_of
+from temperfill.weights_reading import terms_of
 
 try:
     from lightning_fabric import Fabric

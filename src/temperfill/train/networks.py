@@ -14,7 +14,8 @@ from temperfill.config import RunConfig
 from temperfill.config.values import LARGEST
 from temperfill.runs.folder import load_state
 from temperfill.systems.building import build, recipe_of, sized
-from temperfill.weights_files import check_finite, check_tensors, load_generator, load_tensors, terms_of
+from temperfill.weights_files import check_finite, check_tensors, load_generator, load_tensors
+from temperfill.weights_reading import terms_of
 
 _AVERAGED_BUFFERS = ("running_mean", "running_var")
 

@@ -10,7 +10,7 @@ from lightning_fabric import Fabric
 from temperfill.config import DataConfig, TrainConfig
 from temperfill.train.networks import Networks
 from temperfill.train.step import Stepper
-from temperfill.weights_files import read_metadata
+from temperfill.weights_reading import read_metadata
 from tools.gpu import state
 from tools.gpu.drawing import Draws, to_batch
 

@@ -1,0 +1,289 @@
+"""Our network computed by onnxruntime, without torch: graphs of operators, into which the weights of a file are put.
+
+``tools/make_graphs.py`` makes the graphs, which serve every model of one configuration. Each is a part of the network,
+so that what depends on the hole is computed alone, as :class:`temperfill.nets.generator.Generator` does it.
+"""
+
+import json
+import os
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from onnxruntime.capi import onnxruntime_pybind11_state as state
+
+from temperfill import methods, regions
+from temperfill.arrays import Array, composite, maximum
+from temperfill.config import GeneratorConfig, from_json, to_json
+from temperfill.errors import tells_of_shortage
+from temperfill.geometry import Box, CellSources, SizeRule
+from temperfill.methods.contract import Abilities, Arithmetic, ArrayMethod
+from temperfill.options import DEFAULT_MODEL
+from temperfill.weights_reading import method_in, parsed_config, read_arrays, read_metadata
+
+MARGIN = 160
+"""About the pixels around a hole that the convolutions need, by which boxes around holes are joined."""
+WEIGHED = 2**24
+"""Weights of cells that are held at once, about."""
+_FOLDER = Path(__file__).parent / "graphs"
+
+
+class _Listening(threading.local):
+    """Who listens to the work of this thread."""
+
+    on_step: Callable[[], None] | None = None
+
+
+class Engine(ArrayMethod):
+    """Our network as a method on arrays, on the CPU, in float32.
+
+    Args:
+        weights: by their names.
+
+    Attributes:
+        name: of the method.
+        size_rule: sizes it takes.
+        abilities: all that our network can do.
+    """
+
+    def __init__(self, weights: dict[str, NDArray[np.generic]]) -> None:
+        self.name = "ours"
+        self._facts = facts()
+        self._stride, self._patch = int(self._facts["stride"]), int(self._facts["patch_size"])
+        self.size_rule = SizeRule(self._stride, self._stride * self._patch)
+        self._weights = {
+            name: onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(value, np.float32))
+            for name, value in weights.items()
+        }
+        self._sessions: dict[str, onnxruntime.InferenceSession] = {}
+        self._lock = threading.Lock()
+        self._listening = _Listening()
+        self.abilities = Abilities(
+            sketch=True,
+            temperature=True,
+            start=True,
+            tone_drifts=True,
+            colours_stray=True,
+            sources=self.sources,
+            avoid=self.can_copy,
+            trained=True,
+        )
+
+    @contextmanager
+    def computing(self, precision: Arithmetic, on_step: Callable[[], None] | None = None) -> Iterator[None]:
+        """Calls ``on_step`` before every part of the network; the precision is float32."""
+        self._listening.on_step = on_step
+        try:
+            yield
+        finally:
+            self._listening.on_step = None
+
+    def __call__(
+        self,
+        image: Array,
+        mask: Array,
+        sketch: Array | None = None,
+        *,
+        temperature: float = 1.0,
+        start: Array | None = None,
+        avoid: Array | None = None,
+    ) -> Array:
+        """Fills the holes of a batch, as :class:`temperfill.methods.contract.Method`."""
+        filled = []
+        for at in range(len(image)):
+            own = slice(at, at + 1)
+            lines, begun, shunned = (None if plane is None else plane[own] for plane in (sketch, start, avoid))
+            filled.append(self._fill(image[own], mask[own], lines, temperature, begun, shunned))
+        return np.concatenate(filled).astype(image.dtype, copy=False)
+
+    def _fill(
+        self,
+        image: Array,
+        mask: Array,
+        sketch: Array | None,
+        temperature: float,
+        start: Array | None,
+        avoid: Array | None,
+    ) -> Array:
+        holes = regions.hole_boxes(mask[0, 0] > 0.5, MARGIN)
+        if not holes:
+            return image
+        planes = self._paste(image, mask, sketch, holes, start)
+        per_head, values, masked, heat, needed = self._memorise(planes, avoid)
+        memory = {"per_head": per_head, "values": values, "masked": masked}
+        heat = heat * np.float32(temperature)
+        attended, carried = self._run("look_up", **memory, temperatures=heat, needed=needed)
+        refined = np.zeros(image.shape, np.float32)
+        for hole in holes:
+            around = self._around(hole, self._facts["decode_reach"], image.shape[2:])
+            cells = tuple(side // self._stride for side in around)
+            maps = {"attended": _cut(attended, cells), "carried": _cut(carried, cells)}
+            (part,) = self._run("decode", planes=_cut(planes, around), **maps)
+            _put(refined, hole, part, around)
+        return refined
+
+    def sources(
+        self,
+        image: Array,
+        mask: Array,
+        sketch: Array | None = None,
+        *,
+        temperature: float = 1.0,
+        cells: NDArray[Any] | None = None,
+        top: int = 4,
+        start: Array | None = None,
+        avoid: Array | None = None,
+    ) -> CellSources[Any]:
+        """Where the cells of a picture's hole are copied from, as :class:`temperfill.methods.contract.FindSources`.
+
+        Raises:
+            ValueError: a batch of several pictures.
+        """
+        if len(image) != 1:
+            raise ValueError("sources are those of one picture")
+        planes = self._paste(image, mask, sketch, regions.hole_boxes(mask[0, 0] > 0.5, MARGIN), start)
+        per_head, values, masked, heat, _ = self._memorise(planes, avoid)
+        heat = heat * np.float32(temperature)
+        asked = np.flatnonzero(maximum(mask, self._stride)) if cells is None else np.asarray(cells, np.int64)
+        memory = {"per_head": per_head, "values": values, "masked": masked, "temperatures": heat}
+        at_once = max(WEIGHED // (heat.shape[1] * masked.shape[1]), 1)
+        weights, keys = [], []
+        for first in range(0, max(len(asked), 1), at_once):
+            (weighed,) = self._run("weigh", **memory, cells=asked[first : first + at_once])
+            best = np.argsort(-weighed[0], -1, kind="stable")[..., :top]
+            keys.append(best)
+            weights.append(np.take_along_axis(weighed[0], best, -1))
+        return CellSources(
+            asked,
+            np.concatenate(weights, 1),
+            self._centres(np.concatenate(keys, 1), image.shape[3] // self._stride),
+            heat[0],
+            self._stride,
+            self._patch,
+        )
+
+    def _centres(self, keys: NDArray[np.int64], columns: int) -> NDArray[np.int64]:
+        """The cells in the middle of patches, which are numbered row by row as cells are."""
+        before, wide = (self._patch - 1) // 2, columns - self._patch + 1
+        return (keys // wide + before) * columns + keys % wide + before
+
+    def can_copy(self, mask: Array, avoid: Array) -> bool:
+        """Whether a patch is left, in every picture, that touches neither the hole nor what is to be avoided."""
+        taken = maximum(np.maximum(mask, avoid), self._stride)
+        patches = np.lib.stride_tricks.sliding_window_view(taken, (self._patch, self._patch), (2, 3))
+        return bool((patches.max((4, 5)) == 0).any((1, 2, 3)).all())
+
+    def _paste(self, image: Array, mask: Array, sketch: Array | None, holes: list[Box], start: Array | None) -> Array:
+        """Input of the refinement (1, 5, H, W), the pasted picture in [-1, 1] first."""
+        colour = np.array(self._facts["hole_colour"], np.float32).reshape(1, 3, 1, 1)
+        known = np.where(mask > 0.5, colour, image).astype(np.float32) * 2 - 1
+        lines = np.zeros_like(mask) if sketch is None else sketch * mask
+        planes = np.concatenate([known, mask, lines], 1, dtype=np.float32)
+        coarse = self._coarse(planes, holes) if start is None else start * 2 - 1
+        planes[:, :3] = composite(coarse, known, mask)
+        return planes
+
+    def _coarse(self, planes: Array, holes: list[Box]) -> Array:
+        """(1, 3, H, W) in [-1, 1], in the boxes of the holes."""
+        coarse = np.zeros_like(planes[:, :3])
+        for hole in holes:
+            around = self._around(hole, self._facts["coarse_reach"], planes.shape[2:])
+            _put(coarse, hole, self._run("coarse", planes=_cut(planes, around))[0], around)
+        return coarse
+
+    def _memorise(self, planes: Array, avoid: Array | None) -> list[Any]:
+        shunned = np.zeros_like(planes[:, :1]) if avoid is None else avoid.astype(np.float32, copy=False)
+        return self._run("memorise", planes=planes, avoid=shunned)
+
+    def _around(self, hole: Box, reach: tuple[int, int], size: tuple[int, ...]) -> Box:
+        """What a hole depends on, in whole cells."""
+        (before, after), stride = reach, self._stride
+        top, left = (max((low - before) // stride * stride, 0) for low in hole[:2])
+        bottom, right = (
+            min(-(-(high + after) // stride) * stride, side) for high, side in zip(hole[2:], size, strict=True)
+        )
+        return top, left, bottom, right
+
+    def _run(self, name: str, **planes: NDArray[Any]) -> list[Any]:
+        """Computes a part of the network; raises MemoryError where that is too large."""
+        if self._listening.on_step is not None:
+            self._listening.on_step()
+        try:
+            found: list[Any] = self._session(name).run(None, planes)
+        except (state.Fail, state.RuntimeException) as error:
+            if tells_of_shortage(error):
+                raise MemoryError(str(error).splitlines()[0]) from None
+            raise
+        return found
+
+    def _session(self, name: str) -> onnxruntime.InferenceSession:
+        with self._lock:  # several threads may begin at once
+            if name not in self._sessions:
+                options = onnxruntime.SessionOptions()
+                options.intra_op_num_threads = _threads()
+                options.add_session_config_entry("session.set_denormal_as_zero", "1")
+                names = self._facts["weights"][name]
+                options.add_external_initializers(names, [self._weights[weight] for weight in names])
+                path = str(_FOLDER / f"{name}.onnx")
+                self._sessions[name] = onnxruntime.InferenceSession(path, options, ["CPUExecutionProvider"])
+            return self._sessions[name]
+
+
+@cache
+def facts() -> dict[str, Any]:
+    """What the tool that made the graphs wrote down of them."""
+    found: dict[str, Any] = json.loads((_FOLDER / "facts.json").read_text(encoding="utf-8"))
+    return found
+
+
+def load(device: str = "cpu", path: Path | None = None) -> Engine:
+    """The method with weights from a file.
+
+    Args:
+        device: accepted as for every method; onnxruntime computes on the CPU.
+        path: of a .safetensors file; None for the bundled default.
+
+    Raises:
+        OSError: no such file, or it cannot be read.
+        ValueError: damaged or foreign file, a model that needs torch, or no bundled weights.
+    """
+    path = methods.bundled().get(DEFAULT_MODEL) if path is None else path
+    if path is None:
+        raise ValueError(f"this installation has no bundled weights {DEFAULT_MODEL!r}; give a .safetensors file")
+    metadata = read_metadata(path)
+    found = method_in(path)
+    config = None if found != "ours" else from_json(GeneratorConfig, parsed_config(metadata, path), f"{path}: config")
+    if config is None or to_json(config) != facts()["config"]:
+        what = f"is of the method {found}" if config is None else "has another configuration than the bundled models"
+        raise ValueError(f"{path} {what}, which torch computes: pip install 'temperfill[torch]'")
+    weights = read_arrays(path, metadata)
+    if missing := {name for names in facts()["weights"].values() for name in names} - weights.keys():
+        raise ValueError(f"{path} does not fit its configuration: it lacks {', '.join(sorted(missing)[:3])}")
+    return Engine(weights)
+
+
+def _threads() -> int:
+    """As many as torch takes: what OMP_NUM_THREADS says, or one for each core that this process may use."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdecimal() and int(asked):
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def _cut(plane: Array, box: tuple[int, ...]) -> Array:
+    top, left, bottom, right = box
+    return np.ascontiguousarray(plane[..., top:bottom, left:right])
+
+
+def _put(plane: Array, hole: Box, part: Array, around: Box) -> None:
+    """Takes a hole from the part that was computed around it."""
+    top, left, bottom, right = hole
+    plane[..., top:bottom, left:right] = part[
+        ..., top - around[0] : bottom - around[0], left - around[1] : right - around[1]
+    ]
