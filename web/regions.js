@@ -1,17 +1,4 @@
-// Hides: distances in holes, and what is made of them: holes that grow, and rims that fade. The rules are those of
-// temperfill.regions. Holes are one byte for each pixel of a picture, 1 = missing.
-
-/** A copy of a hole with all pixels within `radius` of it. */
-export function dilate(hole, width, height, radius) {
-  const box = radius > 0 ? around(hole, width, height, radius) : null;
-  if (!box) return hole;
-  const result = hole.slice();
-  const { squares } = nearest(box, (at) => hole[at] === 1, width);
-  eachPixel(box, width, (at, own) => {
-    if (squares[own] <= radius * radius) result[at] = 1;
-  });
-  return result;
-}
+// Hides: distances in holes, and rims that fade by them. The rule is that of temperfill.regions. Holes are one byte for each pixel of a picture, 1 = missing.
 
 /**
  * Fades, over `radius` pixels inside the rim of a hole, from the nearest known pixel to what was filled.

@@ -5,7 +5,7 @@
 import { cut, extended } from "./canvas.js";
 import { fill as fillWindows } from "./host.js";
 import { Network } from "./network.js";
-import { dilate, feather } from "./regions.js";
+import { feather } from "./regions.js";
 
 const ALTERED = "This browser alters pictures that pages read (a protection against being recognised), also those saved here.";
 const ROUNDED = "Browsers round the colours of partly transparent pixels, also outside of the mask.";
@@ -34,9 +34,8 @@ async function fill({ image, options, device, ...marks }) {
 async function fillHole(photo, { mask, sketch, avoid }, options, use) {
   const { width, height } = photo;
   const [hole, lines, shunned] = await Promise.all([mask, sketch, avoid].map((file) => file && marksOf(file)));
-  const wide = dilate(hole, width, height, Number(options.mask_dilate));
-  const data = await compute(photo, wide, { sketch: asBytes(lines), avoid: asBytes(shunned) }, options, use);
-  feather(data, photo.data, wide, shunned, width, height, Number(options.feather));
+  const data = await compute(photo, hole, { sketch: asBytes(lines), avoid: asBytes(shunned) }, options, use);
+  feather(data, photo.data, hole, shunned, width, height, Number(options.feather));
   return { width, height, data };
 }
 

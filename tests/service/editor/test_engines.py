@@ -64,7 +64,6 @@ def test_undo_compare_reload_and_close(editor: EditorPage) -> None:
     """All that is done can be taken back, seen beside what was, found again after a reload, and forgotten."""
     page, press = editor.page, editor.page.keyboard.press
     mask = editor.marks()
-    editor.set("mask_dilate", "4")
     editor.set("feather", "2")
     editor.fill()
     x, y = editor.centre

@@ -48,7 +48,7 @@ def test_from_opening_to_the_saved_file(
     assert upload.names["image"] == picture.name
     assert (upload.pixels("mask") == mask * 255).all()
     assert (upload.pixels("sketch") == sketch * 255).all()
-    options = {"temperature": "1", "feather": "0", "mask_dilate": "0", "texture": "auto", "seed": "0"}
+    options = {"temperature": "1", "feather": "0", "texture": "auto", "seed": "0"}
     assert upload.fields == options | {"format": "lossless"}
     saved = editor.save(tmp_path / "saved")
     assert saved.name == "beach day-filled.png"
@@ -66,13 +66,13 @@ def test_a_result_is_encoded_once_in_the_format_that_is_chosen_when_it_is_saved(
     editor.open(path)
     mark(editor)
     editor.fill()
-    editor.set("mask_dilate", "3")
+    editor.set("feather", "3")
     mark(editor)
     editor.fill()
     first, second = server.behaviour.uploads
     assert first.files["image"] == path.read_bytes()
     assert Image.open(io.BytesIO(second.files["image"])).format == "PNG"  # nothing is lost between fills
-    assert (first.fields["mask_dilate"], second.fields["mask_dilate"]) == ("0", "3")
+    assert (first.fields["feather"], second.fields["feather"]) == ("0", "3")
     saved = editor.save(tmp_path)
     assert saved.name == "holiday-filled.JPEG"
     assert Image.open(saved).format == "JPEG"
@@ -238,9 +238,9 @@ def test_sources_are_asked_about_the_place_that_was_clicked(
     editor.open(picture)
     mark(editor)
     mask = editor.marks()
-    editor.set("mask_dilate", "3")
+    editor.set("texture", "copy")
     editor.fill()
-    editor.set("mask_dilate", "5")  # of the next fill
+    editor.set("texture", "network")  # of the next fill
     editor.page.keyboard.press("w")
     editor.page.keyboard.press("1")
     plain = editor.screen()
@@ -258,7 +258,7 @@ def test_sources_are_asked_about_the_place_that_was_clicked(
     assert asked == pytest.approx((row, column), abs=1)
     assert upload.files["image"] == picture.read_bytes()
     assert (upload.pixels("mask") == mask * 255).all()
-    assert (upload.fields["mask_dilate"], upload.fields["seed"], upload.fields["texture"]) == ("3", "0", "auto")
+    assert (upload.fields["seed"], upload.fields["texture"]) == ("0", "copy")
     heads = editor.page.locator("#sources-heads section")
     assert heads.count() == 4
     assert "temperature 1.5" in heads.nth(1).inner_text()

@@ -147,7 +147,7 @@ function displaySliders(editor) {
 function displaySettings(editor) {
   const { settings } = editor;
   const shown = editor.lack("copies_texture") ? { ...settings, texture: "network" } : settings;
-  for (const name of ["mask_dilate", "feather", "texture"]) {
+  for (const name of ["feather", "texture"]) {
     const input = find(`#options [name=${name}]`);
     if (input !== document.activeElement) input.value = shown[name];
   }

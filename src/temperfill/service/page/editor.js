@@ -17,11 +17,11 @@ import { Session } from "./session.js";
 import { Sources } from "./sources.js";
 
 const LOADING = 1500; // ms between two questions to an engine that still loads its model
-const SETTINGS = { temperature: 1, mask_dilate: 0, feather: 0, texture: "auto" };
+const SETTINGS = { temperature: 1, feather: 0, texture: "auto" };
 
 export class Editor {
-  constructor(stage, { strip, sourcesPanel, triesPanel, retouchPanel, onChange, onOpened, onSaved, onPlace, onReframe }) {
-    Object.assign(this, { stage, onChange, onOpened, onSaved, onPlace, onReframe });
+  constructor(stage, { strip, sourcesPanel, triesPanel, retouchPanel, ...calls }) {
+    Object.assign(this, { stage, ...calls }); // onChange, onOpened, onSaved, onQueue, onPlace, onReframe
     this.marking = new Marking(this);
     const onStroke = (change, stroke) => {
       if (stroke.name === "retouch") this.retouch.stroke(stroke);

@@ -145,7 +145,7 @@ export class Filler {
     const { parent, mask, sketch, avoid, sides } = work;
     const frame = sides ? grown(parent.frame, sides) : parent.frame;
     const fields = { ...options, format: "lossless" };
-    if (sides) for (const name of ["mask_dilate", "feather"]) delete fields[name]; // the photo keeps all its pixels
+    if (sides) delete fields.feather; // the photo keeps all its pixels
     const sent = { image: parent.blob, name: parent.name, mask, sketch, avoid, sides, options: fields };
     const { blob, seconds, warnings } = await this.run(sent);
     if (marks !== editor.marks) return null; // another photo was opened meanwhile
