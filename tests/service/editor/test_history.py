@@ -409,4 +409,17 @@ def test_results_are_written_to_a_chosen_folder_and_the_next_photo_is_opened(
         page.keyboard.press("n")
         editor.wait_for_status("walk-2.png is open|Saved")
     assert page.evaluate("window.written") == [[f"walk-{n}-filled.png", "image/png"] for n in (1, 2)]
-    assert page.locator("#queue").evaluate("(list) => list.selectedOptions[0].text") == "2 of 2: walk-2.png, saved"
+    chosen = "(list) => list.selectedOptions[0].text"
+    assert page.locator("#queue").evaluate(chosen) == "2 of 2: walk-2.png, saved"
+    page.wait_for_timeout(600)
+    page.reload()
+    editor.wait_for_status("walk-2.png is open as you left it")
+    assert page.locator("#queue").evaluate(chosen) == "2 of 2: walk-2.png, saved"
+    page.select_option("#queue", index=0)
+    editor.wait_for_status("walk-1.png is open. Paint")
+    page.wait_for_timeout(600)
+    page.reload()
+    editor.wait_for_status("walk-1.png is open as you left it")
+    page.keyboard.press("n")
+    editor.wait_for_status("walk-2.png is open. Paint")
+    assert page.locator("#queue option").count() == 2

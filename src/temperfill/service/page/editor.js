@@ -42,6 +42,7 @@ export class Editor {
     this.marksOn = true;
     this.comparing = false;
     this.peeking = false; // the version before is on show while a key or button is held
+    this.queue = null; // of the photos that wait, see queue.js, as it is kept
     this.opening = 0; // counts the files that were to be opened
     this.reading = null; // AbortController of the file that is on its way
     this.turn = 0; // counts what is put on show, so that a slow decoding cannot overtake
@@ -143,7 +144,7 @@ export class Editor {
     this.place({ name: picture.name }, firstFrame(picture.raster));
     this.settings = { ...SETTINGS };
     this.results.reset(picture);
-    this.onOpened(picture.name);
+    this.onOpened(file);
     this.session.begin();
     await this.show(this.results.shown);
     this.showMarks(true);
@@ -163,7 +164,7 @@ export class Editor {
   }
 
   /** Brings back what `Session.load` found. */
-  async restore({ photo, versions, shown, frame, marks, settings }) {
+  async restore({ photo, versions, shown, frame, marks, settings, queue, files }) {
     this.place(photo, frame);
     this.marks.content = marks;
     this.settings = { ...SETTINGS, ...settings };
@@ -171,6 +172,7 @@ export class Editor {
     this.marks.reframe(this.results.shown.frame);
     await this.show(this.results.shown);
     this.showMarks(true);
+    if (queue) this.onQueue(queue, files);
     say(`${photo.name} is open as you left it.`);
   }
 

@@ -37,8 +37,9 @@ const editor = new Editor(stage, {
   triesPanel: find("#tries"),
   retouchPanel: find("#retouch"),
   onChange: refresh,
-  onOpened: (name) => queue.opened(name),
+  onOpened: (file) => queue.opened(file),
   onSaved: () => queue.markSaved(),
+  onQueue: (kept, files) => queue.restore(kept, files),
   onPlace: () => {
     if (["sources", "extend"].includes(brush.tool)) setTool("mask");
   },
@@ -47,7 +48,14 @@ const editor = new Editor(stage, {
 const { brush, marking, results } = editor;
 const tools = new Tools(editor, setDivider);
 const extending = new Extending(editor, find("#extend"), find("#area"), { onLeave: () => setTool("mask") });
-const queue = new Queue(find("#queue"), (file) => editor.attempt(() => editor.open(file)).then(() => queue.show()));
+const queue = new Queue(find("#queue"), {
+  onChoose: (file) => editor.attempt(() => editor.open(file)).then(() => queue.show()),
+  onChange: () => {
+    editor.queue = queue.state;
+    editor.changed();
+  },
+  keep: (name, files) => editor.session.keepFiles(name, files),
+});
 let spaceHeld = false;
 
 // Commands ------------------------------------------------------------------------------------------------------------

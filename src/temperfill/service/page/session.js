@@ -1,9 +1,10 @@
 // Hides: that work survives a reload or a crash: photo, versions and marks are kept in the browser (IndexedDB) as they
-// change, and forgotten when another photo is opened. Where the browser keeps nothing, the editor works without it.
+// change, and forgotten when another photo is opened; photos that wait are kept beside it. Where the browser keeps nothing, the editor works without it.
 
 // Several services can stand below one name, each at a path of its own.
 const DATABASE = `temperfill ${new URL(".", document.baseURI).pathname}`;
 const STORE = "work";
+const VERSIONS = window.IDBKeyRange?.bound("version ", "version ~"); // their keys
 const LAYOUT = 2; // of what is kept; work of another one cannot be read
 const CALM = 300; // ms without a change before the marks are written
 
@@ -26,7 +27,15 @@ export class Session {
   begin() {
     this.started = false;
     this.token = String(Math.random());
-    return this.write((store) => store.clear());
+    return this.write((store) => {
+      store.delete("state");
+      store.delete(VERSIONS);
+    });
+  }
+
+  /** Keeps photos that wait, under a name. */
+  keepFiles(name, files) {
+    this.write((store) => store.put({ name, files }, "files"));
   }
 
   /** Forgets everything. */
@@ -34,6 +43,7 @@ export class Session {
     clearTimeout(this.timer);
     this.timer = null;
     await this.begin();
+    await this.write((store) => store.clear());
   }
 
   /** Keeps the state of an editor, once it is calm. */
@@ -48,6 +58,7 @@ export class Session {
       const { photo, settings, results } = editor;
       const { frame, content } = marks;
       const state = { token: this.token, photo, settings, shown: results.shown.id, frame, marks: content };
+      state.queue = editor.queue;
       this.write((store) => store.put(state, "state"));
     }, CALM);
   }
@@ -67,15 +78,15 @@ export class Session {
     this.add(version);
   }
 
-  /** What was kept: {photo, settings, shown, frame, marks, versions}, or null. */
+  /** What was kept: {photo, settings, shown, frame, marks, versions, queue, files}, or null. */
   async load() {
     const database = await this.opened;
     if (!database) return null;
-    const [state, versions] = await new Promise((resolve) => {
+    const [state, versions, files] = await new Promise((resolve) => {
       const store = database.transaction(STORE).objectStore(STORE);
-      const asked = [store.get("state"), store.getAll(IDBKeyRange.bound("version ", "version ~"))];
+      const asked = [store.get("state"), store.getAll(VERSIONS), store.get("files")];
       store.transaction.oncomplete = () => resolve(asked.map((request) => request.result));
-      store.transaction.onerror = () => resolve([null, []]);
+      store.transaction.onerror = () => resolve([null, [], null]);
     });
     const own = versions.filter(({ token }) => token === state?.token);
     if (!own.length || own.every(({ id }) => id !== 0)) return null;
@@ -83,7 +94,8 @@ export class Session {
     for (const version of own) version.shown ??= version.blob;
     this.started = true;
     this.token = state.token;
-    return { ...state, versions: own };
+    const queue = state.queue?.name === files?.name ? state.queue : null;
+    return { ...state, versions: own, queue, files: files?.files };
   }
 
   async write(change) {
