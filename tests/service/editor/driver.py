@@ -129,6 +129,14 @@ class EditorPage:
             self.page.mouse.move(*point)
         self.page.mouse.up()
 
+    def swipe(self, points: Sequence[Point]) -> None:
+        """One finger goes down, along points and up."""
+        client = self.page.context.new_cdp_session(self.page)
+        for number, (x, y) in enumerate(points):
+            kind = "touchMove" if number else "touchStart"
+            client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": [{"x": x, "y": y}]})
+        client.send("Input.dispatchTouchEvent", {"type": "touchEnd", "touchPoints": []})
+
     def marks(self, name: str = "mask") -> NDArray[np.bool_]:
         """Mask or sketch, through its menu and the file that is saved."""
         self.page.click("#marks-button")

@@ -117,10 +117,7 @@ def test_by_finger_on_a_phone(open_editor: OpenEditor, picture: Path) -> None:
     editor.open(picture)
     page.tap("[data-tool=extend]")
     x, y = edge(editor, "bottom")
-    client = page.context.new_cdp_session(page)
-    for kind, down in (("touchStart", 0), ("touchMove", 20), ("touchMove", 40), ("touchEnd", 40)):
-        points = [] if kind == "touchEnd" else [{"x": x, "y": y + down}]
-        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    editor.swipe([(x, y), (x, y + 20), (x, y + 40)])
     added = number(editor, "bottom")
     assert added > 20
     page.tap("#extend .primary")

@@ -128,10 +128,7 @@ def test_by_finger(open_editor: OpenEditor, picture: Path) -> None:
     x, y = editor.centre
     page.touchscreen.tap(x - 90, y)
     editor.wait_for_status("Source set")
-    client = page.context.new_cdp_session(page)
-    for kind, right in (("touchStart", 20), ("touchMove", 40), ("touchMove", 60), ("touchEnd", 60)):
-        points = [] if kind == "touchEnd" else [{"x": x + right, "y": y + 20}]
-        client.send("Input.dispatchTouchEvent", {"type": kind, "touchPoints": points})
+    editor.swipe([(x + 20, y + 20), (x + 40, y + 20), (x + 60, y + 20)])
     editor.wait_for_status("Copied")
     editor.wait_for_title("Retouch 1")
 

@@ -86,6 +86,40 @@ def test_shapes_by_keys(editor: EditorPage) -> None:
     assert (right - left, bottom - top) == (128, 64)
 
 
+def test_shapes_by_finger_on_a_phone(open_editor: OpenEditor, tmp_path: Path) -> None:
+    """Each is chosen from the menu and drawn on the photo; undo and the eraser work between them."""
+    picture, _ = object_picture()
+    picture.save(tmp_path / "disc.png")
+    editor = open_editor(390, 844, 3, has_touch=True, is_mobile=True)
+    page = editor.page
+    editor.open(tmp_path / "disc.png")
+    x, y = editor.centre
+    scale = float(page.locator("#zoom-value").inner_text().split()[0]) / 100 / 3  # CSS pixels for a pixel of the photo
+
+    def choose(tool: str) -> None:
+        page.tap("#shapes-button")
+        page.tap(f"#shapes-menu [data-tool={tool}]")
+
+    def area() -> float:
+        return float(editor.marks().sum()) * scale**2
+
+    choose("rectangle")
+    editor.swipe([(x - 80, y - 50), (x - 40, y - 10), (x - 20, y + 10)])
+    assert abs(area() - 60 * 60) < 200
+    page.tap("[data-action=undo]")
+    assert not editor.marks().any()
+    choose("lasso")
+    editor.swipe([(x - 60, y - 40), (x + 60, y - 40), (x + 60, y + 40), (x - 60, y + 40), (x - 60, y - 38)])
+    assert abs(area() - 120 * 80) < 700
+    choose("polygon")
+    page.tap("[data-action=erase]")
+    for right, down in ((-30, -20), (30, -20), (30, 20), (-30, 20), (-30, -20)):
+        page.touchscreen.tap(x + right, y + down)
+        page.wait_for_timeout(350)  # later than a double tap
+    editor.settle()
+    assert abs(area() - (120 * 80 - 60 * 40)) < 900
+
+
 def overlap(one: np.ndarray, other: np.ndarray) -> float:
     return float((one & other).sum() / (one | other).sum())
 
