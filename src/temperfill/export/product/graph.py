@@ -9,6 +9,7 @@ from onnxscript import opset18 as op
 from temperfill.export.product.colours import continued, unasked
 from temperfill.export.product.detail import best_keys, carried
 from temperfill.export.product.geometry import BYTE, LONG, OWN, SINGLE, bounds, cut, put_back
+from temperfill.export.product.grain import grained
 from temperfill.export.product.lines import lines_seen
 from temperfill.export.product.scales import (
     enlarged,
@@ -226,7 +227,8 @@ def product(
         pixels = op.Cast(op.ReduceProd(size, keepdims=1), to=SINGLE)
         first = op.Max(first_factor(own), op.Cast(op.Ceil(op.Sqrt(pixels / WHOLE)), to=LONG))
     filled = drawn(begun, missing, own, avoided, lines, temperature, first, patch, stride)
-    toned = matched(op.Squeeze(filled, [0]), own, op.Not(op.Or(missing, avoided)))
-    pixels_out = op.Cast(op.Round(op.Transpose(op.Clip(toned, 0.0, 1.0), perm=[1, 2, 0]) * 255.0), to=BYTE)
+    known = op.Not(op.Or(missing, avoided))
+    finished = op.Clip(grained(matched(op.Squeeze(filled, [0]), own, known), own, known), 0.0, 1.0)
+    pixels_out = op.Cast(op.Round(op.Transpose(finished, perm=[1, 2, 0]) * 255.0), to=BYTE)
     pasted = op.Where(op.Unsqueeze(marks, [2]), pixels_out, colours)
     return op.Concat(pasted, op.Slice(image, [3], [2147483647], [2]), axis=2)
