@@ -68,8 +68,8 @@ def fill_colour(temperature: float, seed: int = 0) -> tuple[int, int, int]:
 class FakeServer(LocalServer):
     """Serves on a free port of this machine."""
 
-    def __init__(self) -> None:
-        super().__init__(Handler)
+    def __init__(self, port: int = 0) -> None:
+        super().__init__(Handler, port)
         self.behaviour = Behaviour()
         self.behaviour.previews.set()
 
