@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
+from temperfill import distances
 from temperfill.distances import boxes_of, depth, grown, label, nearest_known
 
 
@@ -46,3 +47,11 @@ def test_growing_adds_neighbours(corners: bool) -> None:
     structure = np.ones((3, 3)) if corners else None
     for hole in holes():
         assert np.array_equal(grown(hole, corners), ndimage.binary_dilation(hole, structure))
+
+
+def test_lines_taken_together_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> None:
+    hole = np.random.default_rng(4).random((40, 30)) < 0.9
+    before = distances.nearest_known(hole)
+    monkeypatch.setattr(distances, "_PART", 70)
+    for one, other in zip(before, distances.nearest_known(hole), strict=True):
+        assert np.array_equal(one, other)

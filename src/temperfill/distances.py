@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 Hole = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
+_PART = 1 << 15  # pixels whose distances are computed at once
 
 
 def nearest_known(hole: Hole) -> tuple[NDArray[np.float64], Numbers, Numbers]:
@@ -25,15 +26,20 @@ def nearest_known(hole: Hole) -> tuple[NDArray[np.float64], Numbers, Numbers]:
     """
     height, width = hole.shape
     rows = _nearest_in_columns(hole)
-    far = np.square(np.arange(height)[:, None] - rows)
-    far[rows < 0] = 4 * (height**2 + width**2)
     columns = np.empty((height, width), np.int64)
-    inside = np.flatnonzero(hole.any(1))
     columns[:] = np.arange(width)
-    columns[inside] = _nearest_columns(far[inside])
-    found = rows[np.arange(height)[:, None], columns]
-    distance = np.sqrt(np.square(found - np.arange(height)[:, None]) + np.square(columns - np.arange(width)))
-    return distance, found, columns
+    distance = np.zeros((height, width))
+    inside = np.flatnonzero(hole.any(1))
+    number = max(_PART // width, 1)
+    for start in range(0, len(inside), number):  # a few lines at a time, which stay in the cache
+        some = inside[start : start + number]
+        far = np.square(some[:, None] - rows[some])
+        far[rows[some] < 0] = 4 * (height**2 + width**2)
+        nearest = _nearest_columns(far)
+        rows[some] = np.take_along_axis(rows[some], nearest, 1)
+        columns[some] = nearest
+        distance[some] = np.sqrt(np.square(rows[some] - some[:, None]) + np.square(nearest - np.arange(width)))
+    return distance, rows, columns
 
 
 def depth(hole: Hole) -> NDArray[np.float64]:

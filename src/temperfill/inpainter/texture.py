@@ -63,7 +63,9 @@ def copy_texture(
     near = np.s_[top:bottom, left:right]
     beat = _Beat(progress)
     shown = drawn[near].copy()
+    beat(0.0)
     _bound(shown, hole[near], ~unusable[near])
+    beat(0.0)
     image = np.ascontiguousarray(shown.transpose(2, 0, 1))
     found = synthesise(image, hole[near], image, unusable[near] & ~hole[near], seed, beat)
     beat(1.0)
@@ -71,6 +73,7 @@ def copy_texture(
         return drawn, None
     filled = drawn.copy()
     filled[near] = found.image.transpose(1, 2, 0)
+    beat(1.0)
     bound(filled[near], hole[near], ~unusable[near])  # differences of copies add up beyond what they come from
     return filled, Copied((top, left, bottom, right), found)
 
@@ -99,7 +102,7 @@ def _bound(shown: Array, hole: Hole, known: Hole) -> None:
         if len(colours):
             asked = colours[:: -(-len(colours) // ASKED)]
             low, high = np.quantile(asked, (RARE, 1 - RARE), axis=0)
-            drawn[part] = drawn[part].clip(low - BEYOND, high + BEYOND)
+            np.clip(drawn, low - BEYOND, high + BEYOND, out=drawn, where=part[..., None])
 
 
 class _Beat:

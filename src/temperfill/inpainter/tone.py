@@ -45,7 +45,8 @@ def match_tone(filled: Array, hole: Hole, known: Hole) -> None:
         own[before[0] : before[0] + part.shape[0], before[1] : before[1] + part.shape[1]] = part
         change = _change(shown, own, known[near])
         if change is not None:
-            shown[own] = np.clip(shown[own] + change[own], 0, 1)
+            np.add(shown, change, out=shown, where=own[..., None])
+            np.clip(shown, 0, 1, out=shown, where=own[..., None])
 
 
 def _change(filled: Array, hole: Hole, known: Hole) -> Array | None:

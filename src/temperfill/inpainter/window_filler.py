@@ -98,8 +98,10 @@ class WindowFiller:
         result: Array = np.array(filled[0].transpose(1, 2, 0))
         unusable = _unusable(planes)
         if self.method.abilities.tone_drifts:
+            progress.beat()
             match_tone(result, window.hole, ~unusable)
         if self.method.abilities.colours_stray:
+            progress.beat()
             bound(result, window.hole, ~unusable)
         copies = None
         if copied is not None:
@@ -109,6 +111,7 @@ class WindowFiller:
             except (RuntimeError, MemoryError) as error:
                 if not memory.is_shortage(error):
                     raise
+        progress.beat()
         if copied is not None or self.method.abilities.tone_drifts:
             texture.continue_noise(result, window.hole, ~unusable, seed)
         return result, copies

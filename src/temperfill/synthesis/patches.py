@@ -33,7 +33,9 @@ def around(hole: Mask, margin: int) -> tuple[slice, slice]:
 
 def own_places(plane: Mask) -> Numbers:
     """(H, W, 2), row and column of each pixel."""
-    return np.indices(plane.shape).transpose(1, 2, 0).copy()
+    places = np.empty((*plane.shape, 2), np.int64)
+    places[..., 0], places[..., 1] = np.arange(plane.shape[0])[:, None], np.arange(plane.shape[1])
+    return places
 
 
 def whole_patches(usable: Mask, side: int) -> Mask:

@@ -1,7 +1,7 @@
 """The way from a photograph with a hole and a guide to a filled one: labels, a field through all sizes, blending."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -33,6 +33,7 @@ WIDEST = 4_000_000
 """Pixels of a picture above which the same is done."""
 FEWEST = 64
 """Whole patches without which nothing is copied."""
+_ROWS = 64  # of a picture that are enlarged at once
 
 
 @dataclass(frozen=True)
@@ -79,8 +80,11 @@ def synthesise(
     if not hole.any():
         return None
     usable = ~hole if avoid is None else ~hole & ~avoid
+    done = _Done(on_step)
+    done.tell()
     shown = np.where(hole, guide, image)
-    return _synthesised(shown, hole, usable, Draws(seed), _Done(on_step))
+    done.tell()
+    return _synthesised(shown, hole, usable, Draws(seed), done)
 
 
 def _synthesised(shown: Array, hole: Mask, usable: Mask, draws: Draws, done: "_Done") -> Synthesis | None:
@@ -119,20 +123,33 @@ def _halved(shown: Array, hole: Mask, usable: Mask, draws: Draws, done: "_Done")
     found = _synthesised(small.image, small.hole, small.usable, draws, done)
     if found is None:
         return None
-    rows, columns = np.nonzero(hole)
-    source = 2 * found.sources[rows // 2, columns // 2]
-    source += np.stack([rows % 2, columns % 2], 1)
-    sources = own_places(hole)
-    sources[rows, columns] = source
-    filled, share = shown.copy(), np.zeros_like(shown[0])
-    inside = (slice(hole.shape[0]), slice(hole.shape[1]))
-    for plane, before, after in zip(filled, small.image, found.image, strict=True):
+    done.tell()
+    finest = shown.copy()
+    for rows, enlarged in _doubled(small.image, hole.shape):
         done.tell()
-        finest = plane - bilinear(before, 2)[inside]
-        plane[hole] = bilinear(after, 2)[inside][hole] + finest[source[:, 0], source[:, 1]]
-        np.clip(plane, 0, 1, out=plane)
-    share[rows, columns] = found.share[rows // 2, columns // 2]
+        finest[:, rows] -= enlarged
+    sources, share = own_places(hole), np.zeros(hole.shape, np.float32)
+    done.tell()
+    filled = shown.copy()
+    for rows, enlarged in _doubled(found.image, hole.shape):
+        done.tell()
+        inside = hole[rows]
+        y, x = np.nonzero(inside)
+        y += rows.start
+        source = 2 * found.sources[y // 2, x // 2] + np.stack([y % 2, x % 2], 1)
+        sources[y, x], share[y, x] = source, found.share[y // 2, x // 2]
+        copied = enlarged[:, inside] + finest[:, source[:, 0], source[:, 1]]
+        filled[:, y, x] = copied.clip(0, 1)
     return Synthesis(filled, sources, share)
+
+
+def _doubled(planes: Array, shape: tuple[int, ...]) -> Iterator[tuple[slice, Array]]:
+    """Some rows of planes (3, h, w) at twice their size, (3, n, W), after the others; up to a height and width."""
+    padded = np.pad(planes, ((0, 0), (1, 1), (0, 0)), "edge")
+    for top in range(0, planes.shape[1], _ROWS):
+        rows = slice(2 * top, min(2 * (top + _ROWS), shape[0]))
+        enlarged = bilinear(padded[:, top : top + _ROWS + 2], 2)
+        yield rows, enlarged[:, 2 : 2 + rows.stop - rows.start, : shape[1]]
 
 
 def _blended(voted: Array, size: "_Size", near: tuple[slice, slice], beat: Callable[[], None]) -> tuple[Array, Array]:
