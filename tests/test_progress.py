@@ -111,7 +111,7 @@ def test_every_use_shows_the_same_bar(use: str, monkeypatch: pytest.MonkeyPatch)
     if use == "tracked":
         assert list(tracked("abc", "filling", console=console)) == ["a", "b", "c"]
     else:
-        monkeypatch.setattr("temperfill.progress.Console", lambda **_: console)
+        monkeypatch.setattr("rich.console.Console", lambda **_: console)
         with reported("filling") as on_progress:
             on_progress(3, 3)
     last = [line for line in stream.getvalue().splitlines() if "3/3" in line][-1]

@@ -1,5 +1,6 @@
-"""What of the optional packages is there."""
+"""What there is to compute with: optional packages, and cores."""
 
+import os
 import sys
 from functools import cache
 from importlib.util import find_spec
@@ -15,3 +16,11 @@ def is_tensor(value: object) -> bool:
     """Whether something is a tensor of torch, which is not imported to tell: who has a tensor did so."""
     torch = sys.modules.get("torch")
     return torch is not None and isinstance(value, torch.Tensor)
+
+
+def cores() -> int:
+    """Threads to compute on: as many as OMP_NUM_THREADS says, or one for each core that this process may use."""
+    asked = os.environ.get("OMP_NUM_THREADS", "")
+    if asked.isdecimal() and int(asked):
+        return int(asked)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1

@@ -1,4 +1,7 @@
-"""The progress of a long job: a bar on a terminal, on standard error; a line of the log now and then elsewhere."""
+"""The progress of a long job: a bar on a terminal, on standard error; a line of the log now and then elsewhere.
+
+The bar is drawn by rich, which comes with the extra torch; without it a terminal gets lines, too.
+"""
 
 import contextlib
 import logging
@@ -6,16 +9,15 @@ import math
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
+from importlib.util import find_spec
 from types import TracebackType
-from typing import TypeVar
-
-from rich.console import Console, Group
-from rich.live import Live
-from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
-from rich.progress import Progress as Bar
-from rich.text import Text
+from typing import TYPE_CHECKING, TypeVar
 
 from temperfill.errors import printable
+
+if TYPE_CHECKING:
+    from rich.console import Console, Group
+    from rich.live import Live
 
 log = logging.getLogger("temperfill")
 _WINDOW = 50
@@ -87,23 +89,36 @@ class Display:
         *,
         deadline: float = math.inf,
         transient: bool = True,
-        console: Console | None = None,
+        console: "Console | None" = None,
     ) -> None:
         self.name = name
         self.total = total
         self.time_left = TimeLeft(total or 0, deadline)
         self.said = time.monotonic()
-        self.console = console or Console(stderr=True)
         self.live: Live | None = None
+        if console is not None or find_spec("rich") is not None:
+            self._draw(console, start, transient)
+
+    def _draw(self, console: "Console | None", start: int, transient: bool) -> None:
+        """Prepares the bar, where there is a terminal."""
+        from rich.console import Console
+        from rich.live import Live
+        from rich.progress import BarColumn, MofNCompleteColumn, TextColumn
+        from rich.progress import Progress as Bar
+        from rich.text import Text
+
+        self.console = console or Console(stderr=True)
         if self.console.is_terminal and not self.console.is_dumb_terminal:
-            columns = (TextColumn(name), MofNCompleteColumn(), BarColumn(None), TextColumn("{task.description}"))
+            columns = (TextColumn(self.name), MofNCompleteColumn(), BarColumn(None), TextColumn("{task.description}"))
             self.bar = Bar(*columns, console=self.console, expand=True)
-            self.task = self.bar.add_task("", total=total, completed=start)
+            self.task = self.bar.add_task("", total=self.total, completed=start)
             self.line = Text()
             self.live = Live(get_renderable=self._view, console=self.console, refresh_per_second=4, transient=transient)
 
-    def _view(self) -> Group:
+    def _view(self) -> "Group":
         """The bar, and the details in a line of their own, as they rarely fit beside it."""
+        from rich.console import Group
+
         return Group(self.bar, self.line) if self.line else Group(self.bar)
 
     def __enter__(self) -> "Display":
@@ -151,7 +166,7 @@ class Display:
             self.note(", ".join(part for part in (f"{self.name} {done}/{self.total}", details, left) if part))
 
 
-def tracked(items: Sequence[T], name: str, enabled: bool = True, console: Console | None = None) -> Iterator[T]:
+def tracked(items: Sequence[T], name: str, enabled: bool = True, console: "Console | None" = None) -> Iterator[T]:
     """Gives the items one by one and shows the progress.
 
     Args:

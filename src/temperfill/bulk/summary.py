@@ -1,5 +1,6 @@
 """What became of a job: counts, failures, rate; as it goes on, and as ``report.json`` at its end."""
 
+import importlib.metadata
 import platform
 import time
 from collections import Counter
@@ -8,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import PIL
-import torch
 
 from temperfill import __version__
 from temperfill.bulk.matching import Plan
 from temperfill.bulk.work import Outcome
+from temperfill.extras import has_torch
 
 _SHOWN = 20  # failures shown as they come
 _LISTED = 1000  # masks without a picture, and notes, in the report
@@ -158,11 +159,12 @@ _COUNTED = (("skipped", "done before"), ("failed", "failed"))
 
 
 def versions() -> dict[str, str]:
-    """Versions of what made the results."""
+    """Versions of what made the results; our network is computed by torch, or without it by onnxruntime."""
+    engine = "torch" if has_torch() else "onnxruntime"
     return {
         "temperfill": __version__,
         "python": platform.python_version(),
-        "torch": str(torch.__version__),
+        engine: importlib.metadata.version(engine),
         "numpy": np.__version__,
         "pillow": PIL.__version__,
     }

@@ -13,11 +13,10 @@ import time
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 
-import torch
-
 from temperfill.bulk.manifest import Done
 from temperfill.bulk.matching import Task
 from temperfill.bulk.work import FAILURES, BulkJob, Outcome, WarningsByThread, Work, failure
+from temperfill.extras import cores, has_torch
 from temperfill.inpainter import Inpainter
 
 MOST_AT_ONCE = 4
@@ -48,7 +47,7 @@ def at_once(inpainter: Inpainter, job: BulkJob, asked: int) -> int:
         return asked
     # Where all of a large picture is computed, one call may need all memory.
     heavy = "full" in (job.settings.filling.strategy, job.settings.filling.context)
-    return 1 if heavy or inpainter.device.type != "cpu" else min(torch.get_num_threads(), MOST_AT_ONCE)
+    return 1 if heavy or inpainter.device.type != "cpu" else min(_threads(), MOST_AT_ONCE)
 
 
 def outcomes(
@@ -135,7 +134,7 @@ class _Crew:
 
     def work(self, results: "queue.Queue[Outcome | BaseException | None]") -> None:
         """Takes tasks until none is left; None at the end."""
-        torch.get_num_threads()  # from now on this thread's own, whatever others set while they copy texture
+        _threads()  # from now on this thread's own, whatever others set while they copy texture
         try:
             while not self.is_over():
                 with self.lock:
@@ -204,6 +203,11 @@ class _Room:
 @contextmanager
 def _cores_shared(inpainter: Inpainter, fillers: int) -> Iterator[None]:
     """Gives each of several calls at once its share of the cores."""
+    if not has_torch():  # onnxruntime shares one crew of threads among all calls
+        yield
+        return
+    import torch
+
     before = torch.get_num_threads()
     if inpainter.device.type == "cpu":
         torch.set_num_threads(max(before // fillers, 1))  # for threads that start from here on
@@ -211,3 +215,12 @@ def _cores_shared(inpainter: Inpainter, fillers: int) -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(before)
+
+
+def _threads() -> int:
+    """Those that one call computes on."""
+    if not has_torch():
+        return cores()
+    import torch
+
+    return torch.get_num_threads()

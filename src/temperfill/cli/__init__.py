@@ -47,6 +47,10 @@ RENAMED |= {"methods": ["models", "--all"]}
 """Names of the release before, which work in this one, and what they are called now."""
 # Optional packages by the extra that brings them.
 _EXTRAS = {
+    "torch": "torch",
+    "rich": "torch",
+    "scipy": "dust",
+    "skimage": "baselines",
     "lightning_fabric": "train",
     "lightning": "train",
     "fsspec": "remote",
@@ -56,15 +60,9 @@ _EXTRAS = {
     "matplotlib": "report",
     "cv2": "baselines",
     "patchmatch": "baselines",
-    "fastapi": "service",
-    "starlette": "service",
-    "uvicorn": "service",
-    "python_multipart": "service",
-    "prometheus_client": "service",
     "mcp": "mcp",
     "tensorboard": "tensorboard",
     "onnx": "onnx",
-    "onnxruntime": "onnx",
     "onnxscript": "onnx",
 }
 

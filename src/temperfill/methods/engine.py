@@ -5,7 +5,6 @@ so that what depends on the hole is computed alone, as :class:`temperfill.nets.g
 """
 
 import json
-import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -22,6 +21,7 @@ from temperfill import methods, regions
 from temperfill.arrays import Array, composite, maximum
 from temperfill.config import GeneratorConfig, from_json, to_json
 from temperfill.errors import tells_of_shortage
+from temperfill.extras import cores
 from temperfill.geometry import Box, CellSources, SizeRule
 from temperfill.methods.contract import Abilities, Arithmetic, ArrayMethod
 from temperfill.options import DEFAULT_MODEL
@@ -226,7 +226,7 @@ class Engine(ArrayMethod):
         with self._lock:  # several threads may begin at once
             if name not in self._sessions:
                 options = onnxruntime.SessionOptions()
-                options.intra_op_num_threads = _threads()
+                options.intra_op_num_threads = cores()
                 options.add_session_config_entry("session.set_denormal_as_zero", "1")
                 names = self._facts["weights"][name]
                 options.add_external_initializers(names, [self._weights[weight] for weight in names])
@@ -266,14 +266,6 @@ def load(device: str = "cpu", path: Path | None = None) -> Engine:
     if missing := {name for names in facts()["weights"].values() for name in names} - weights.keys():
         raise ValueError(f"{path} does not fit its configuration: it lacks {', '.join(sorted(missing)[:3])}")
     return Engine(weights)
-
-
-def _threads() -> int:
-    """As many as torch takes: what OMP_NUM_THREADS says, or one for each core that this process may use."""
-    asked = os.environ.get("OMP_NUM_THREADS", "")
-    if asked.isdecimal() and int(asked):
-        return int(asked)
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _cut(plane: Array, box: tuple[int, ...]) -> Array:

@@ -24,17 +24,15 @@ def load(device: str = "cpu", path: Path | None = None) -> PlainArrayMethod:
 
     Raises:
         OSError: no such file.
-        ValueError: no path, a file that is not readable or takes something else, or onnxruntime is not installed.
+        ValueError: no path, or a file that is not readable or takes something else.
     """
     if path is None:
         raise ValueError("method migan needs its authors' ONNX file: give the path of the .onnx instead of its name")
     if not path.is_file():
         raise FileNotFoundError(f"no ONNX file at {path}")
-    try:
-        import onnxruntime
-        from onnxruntime.capi import onnxruntime_pybind11_state as state
-    except ImportError:
-        raise ValueError("method migan needs onnxruntime; install it with: pip install 'temperfill[onnx]'") from None
+    import onnxruntime
+    from onnxruntime.capi import onnxruntime_pybind11_state as state
+
     try:
         session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     except (state.Fail, state.InvalidGraph, state.InvalidProtobuf, state.RuntimeException, ValueError) as error:

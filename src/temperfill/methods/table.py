@@ -63,7 +63,7 @@ METHODS: dict[str, MethodRow] = _LEARNED | {
         "temperfill.methods.migan:load",
         "Sargsyan et al., MI-GAN: A Simple Baseline for Image Inpainting on Mobile Devices, ICCV 2023",
         "onnxruntime: MIT; the authors' file: MIT, its weights research use",
-        "onnxruntime: pip install 'temperfill[onnx]', and the authors' .onnx file, given by path",
+        "the authors' .onnx file, given by path",
     ),
     "telea": MethodRow(
         "temperfill.methods.opencv:load_telea",
@@ -81,7 +81,7 @@ METHODS: dict[str, MethodRow] = _LEARNED | {
         "temperfill.methods.biharmonic:load",
         "Damelin and Hoang, On Surface Completion and Image Inpainting by Biharmonic Functions, 2018",
         "scikit-image: BSD-3-Clause",
-        "nothing",
+        f"scikit-image: {_EXTRA}",
     ),
 }
 """Methods by name; a new one that needs no training is a row here and a file beside this one."""

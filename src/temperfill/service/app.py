@@ -92,7 +92,7 @@ class Service:
     @property
     def is_learned(self) -> bool:
         """Whether a trained model fills; what it filled says so."""
-        return self.inpainter is not None and self.inpainter.method.abilities.network is not None
+        return self.inpainter is not None and self.inpainter.method.abilities.is_learned
 
     def ready(self) -> "Inpainter":
         """The model; a refusal (503) while there is none."""

@@ -9,9 +9,9 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from temperfill import images
-from temperfill.dust import DustFinder
 from temperfill.options import DUST_OPTIONS, DustOptions
 from temperfill.service import forms, work
+from temperfill.service.refusals import Refusal
 
 if TYPE_CHECKING:
     from temperfill.service.app import Service
@@ -44,8 +44,13 @@ def find(form: forms.Form, max_pixels: int) -> tuple[bytes, int]:
         max_pixels: largest width times height.
 
     Raises:
-        Refusal: the image is damaged (422), or too little memory (413).
+        Refusal: the image is damaged (422), too little memory (413), or SciPy is not installed (501).
     """
+    try:
+        from temperfill.dust import DustFinder
+    except ModuleNotFoundError as error:
+        needs = f"finding dust needs {error.name}, which this server lacks: pip install 'temperfill[dust]'"
+        raise Refusal(501, "not_installed", needs) from None
     with work.refusals():
         with work.invalid_input():
             picture = images.open_picture(form.image, max_pixels, "the image")
