@@ -5,7 +5,7 @@ import pytest
 from scipy import ndimage
 
 from temperfill import distances
-from temperfill.distances import boxes_of, depth, grown, label, nearest_known
+from temperfill.distances import boxes_of, deepest, depth, grown, label, nearest_known
 
 
 def holes() -> list[np.ndarray]:
@@ -23,6 +23,7 @@ def test_distances_and_nearest_pixels_are_exact_for_ties_too() -> None:
         assert np.array_equal(distance, expected)
         assert np.array_equal(nearest, [rows, columns])
         assert np.array_equal(depth(hole), expected)
+        assert deepest(hole) == expected.max()
 
 
 def test_parts_are_numbered_in_order_and_touch_at_corners() -> None:

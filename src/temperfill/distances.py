@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 Hole = NDArray[np.bool_]
 Numbers = NDArray[np.int64]
 _PART = 1 << 15  # pixels whose distances are computed at once
+_LINES = 8  # that are asked at once for the deepest pixel
 
 
 def nearest_known(hole: Hole) -> tuple[NDArray[np.float64], Numbers, Numbers]:
@@ -33,18 +34,32 @@ def nearest_known(hole: Hole) -> tuple[NDArray[np.float64], Numbers, Numbers]:
     number = max(_PART // width, 1)
     for start in range(0, len(inside), number):  # a few lines at a time, which stay in the cache
         some = inside[start : start + number]
-        far = np.square(some[:, None] - rows[some])
-        far[rows[some] < 0] = 4 * (height**2 + width**2)
-        nearest = _nearest_columns(far)
-        rows[some] = np.take_along_axis(rows[some], nearest, 1)
-        columns[some] = nearest
-        distance[some] = np.sqrt(np.square(rows[some] - some[:, None]) + np.square(nearest - np.arange(width)))
+        distance[some], rows[some], columns[some] = _nearest_in_lines(some, rows)
     return distance, rows, columns
 
 
 def depth(hole: Hole) -> NDArray[np.float64]:
     """(H, W), how far each pixel of a hole is from the nearest one outside, which there must be; 0 outside."""
     return nearest_known(hole)[0]
+
+
+def deepest(hole: Hole) -> float:
+    """The largest :func:`depth` of a hole (H, W), outside which something must be known; 0 if nothing is missing.
+
+    No pixel is deeper than its row and its column say, so only lines that may hold the deepest are looked at.
+    """
+    rows, columns = _nearest_in_columns(hole), _nearest_in_columns(hole.T).T
+    height, width = hole.shape
+    down = np.where(rows < 0, height + width, np.abs(rows - np.arange(height)[:, None]))
+    across = np.where(columns < 0, height + width, np.abs(columns - np.arange(width)))
+    most = np.minimum(down, across).max(1)
+    found, order = 0.0, np.argsort(-most, kind="stable")
+    for start in range(0, height, _LINES):
+        some = order[start : start + _LINES]
+        if most[some[0]] <= found:
+            break
+        found = max(found, float(_nearest_in_lines(some, rows)[0].max()))
+    return found
 
 
 def label(parts: Hole) -> tuple[NDArray[np.int32], int]:
@@ -108,6 +123,17 @@ def _nearest_in_columns(hole: Hole) -> Numbers:
     lower = (above < 0) | (below - own < own - above)
     found = np.where(lower, below, above)
     return np.where(found >= height, -1, found)
+
+
+def _nearest_in_lines(some: Numbers, rows: Numbers) -> tuple[NDArray[np.float64], Numbers, Numbers]:
+    """Distances, rows and columns (N, W) of the nearest known pixels, of some lines, by those in the same columns."""
+    height, width = rows.shape
+    near = rows[some]
+    far = np.square(some[:, None] - near)
+    far[near < 0] = 4 * (height**2 + width**2)
+    columns = _nearest_columns(far)
+    found = np.take_along_axis(near, columns, 1)
+    return np.sqrt(np.square(found - some[:, None]) + np.square(columns - np.arange(width))), found, columns
 
 
 def _nearest_columns(far: Numbers) -> Numbers:

@@ -18,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from temperfill import regions
-from temperfill.distances import depth, grown
+from temperfill.distances import deepest, grown
 from temperfill.options import FillOptions
 
 WHOLE_PIXELS = 640 * 640
@@ -172,4 +172,4 @@ def _across(hole: Hole) -> float:
     if not hole.any():
         return 0.0
     top, left, bottom, right = regions.bounds(hole)
-    return float(2 * depth(np.pad(hole[top:bottom, left:right], 1)).max())
+    return 2 * deepest(np.pad(hole[top:bottom, left:right], 1))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from temperfill.arrays import Array, bilinear, mean, pad
-from temperfill.distances import depth
+from temperfill.distances import deepest
 from temperfill.synthesis.blending import blend
 from temperfill.synthesis.choosing import AROUND, PLAIN, detail_of, share_of_copies
 from temperfill.synthesis.detail import detail_of_cells
@@ -196,7 +196,7 @@ class _Done:
 
 def _halvings(hole: Mask) -> int:
     """How often the picture is halved until its hole can be labelled."""
-    across = 2 * float(depth(np.pad(hole[around(hole, 0)], 1)).max())
+    across = 2 * deepest(np.pad(hole[around(hole, 0)], 1))
     thin = max(round(math.log2(across / ACROSS)), 0)
     few = max(math.ceil(math.log2(float(hole.sum()) / CELLS) / 2), 0)
     return max(thin, few)
