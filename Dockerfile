@@ -1,12 +1,10 @@
 # The service for a team, on a CPU; docs/use/service.md says how to run it. For Docker and Podman alike.
 FROM docker.io/library/python:3.11-slim-bookworm AS build
-# PyTorch's own index has builds without CUDA, which are ten times smaller.
-ARG TORCH_INDEX=https://download.pytorch.org/whl/cpu
 ENV PIP_CONSTRAINT=/src/constraints.txt PIP_DISABLE_PIP_VERSION_CHECK=1 PIP_NO_CACHE_DIR=1
 COPY constraints.txt /src/
-RUN python3 -m venv /opt/temperfill && /opt/temperfill/bin/pip install --index-url "$TORCH_INDEX" torch
+RUN python3 -m venv /opt/temperfill
 COPY . /src/
-RUN /opt/temperfill/bin/pip install "/src[service,heif]"
+RUN /opt/temperfill/bin/pip install "/src[heif,dust]"
 
 FROM docker.io/library/python:3.11-slim-bookworm
 COPY --from=build /opt/temperfill /opt/temperfill

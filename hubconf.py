@@ -10,4 +10,4 @@ from temperfill import network
 
 __all__ = ["dependencies", "inpainter", "network"]
 
-dependencies = ["torch", "numpy", "PIL", "safetensors", "scipy", "skimage", "filelock"]
+dependencies = ["torch", "numpy", "PIL", "safetensors", "filelock"]
