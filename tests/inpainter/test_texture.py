@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from threadpoolctl import threadpool_info, threadpool_limits
 from torch import Tensor
 
 from temperfill.geometry import SizeRule
@@ -256,3 +257,20 @@ def test_holes_with_little_around_them(mask_at: Any) -> None:
     found = filled(image, mask, texture="copy")
     assert np.array_equal(found[~mask], image[~mask])
     assert image.min() - 10 <= found[mask].min() <= found[mask].max() <= image.max() + 10
+
+
+def test_blas_has_one_thread_while_texture_is_copied(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Of several, most would spin."""
+    threads = []
+
+    def looked_at(*arguments: Any) -> None:
+        threads.extend(pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas")
+
+    monkeypatch.setattr(texture, "synthesise", looked_at)
+    image = grains()
+    with threadpool_limits(2, "blas"):
+        filled(image, hole(image))
+        after = [pool["num_threads"] for pool in threadpool_info() if pool["user_api"] == "blas"]
+    assert threads
+    assert set(threads) == {1}
+    assert set(after) == {2}

@@ -6,6 +6,7 @@ How: :mod:`temperfill.synthesis`.
 from typing import NamedTuple
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from temperfill import regions
 from temperfill.geometry import Box
@@ -29,6 +30,7 @@ ASKED = 300_000
 """How many of them are looked at, about."""
 BEYOND = 0.02
 """How far beyond them what was drawn may go."""
+_THREADS = 1  # of BLAS, whose threads wait for each other in many small products, and spin where others want the cores
 
 
 class Copied(NamedTuple):
@@ -67,7 +69,8 @@ def copy_texture(
     _bound(shown, hole[near], ~unusable[near])
     beat(0.0)
     image = np.ascontiguousarray(shown.transpose(2, 0, 1))
-    found = synthesise(image, hole[near], image, unusable[near] & ~hole[near], seed, beat)
+    with threadpool_limits(_THREADS, "blas"):
+        found = synthesise(image, hole[near], image, unusable[near] & ~hole[near], seed, beat)
     beat(1.0)
     if found is None:
         return drawn, None
@@ -90,7 +93,9 @@ def continue_noise(filled: Array, hole: Hole, known: Hole, seed: int) -> None:
     top, left, bottom, right = regions.grow(regions.bounds(hole), NOISE, hole.shape)
     near = np.s_[top:bottom, left:right]
     image = np.ascontiguousarray(filled[near].transpose(2, 0, 1))
-    filled[near] = continue_grain(image, hole[near], known[near], seed).transpose(1, 2, 0)
+    with threadpool_limits(_THREADS, "blas"):
+        grained = continue_grain(image, hole[near], known[near], seed)
+    filled[near] = grained.transpose(1, 2, 0)
 
 
 def _bound(shown: Array, hole: Hole, known: Hole) -> None:
