@@ -133,6 +133,7 @@ def test_four_tries_stand_side_by_side_and_one_is_chosen(editor: EditorPage, ser
     assert all(upload.files == uploads[0].files for upload in uploads)
     tries = editor.page.locator("#tries li button")
     assert tries.count() == 4
+    assert editor.page.locator("#history li span").all_inner_texts() == ["Photo", "1", "2", "3", "4"]
     assert title(editor) == "Result 1"
     assert is_filled(editor)
     tries.nth(2).click()

@@ -133,6 +133,24 @@ def test_by_finger(open_editor: OpenEditor, picture: Path) -> None:
     editor.wait_for_title("Retouch 1")
 
 
+def test_a_file_says_that_a_network_drew_only_where_one_did(
+    open_editor: OpenEditor, picture: Path, server: FakeServer, tmp_path: Path
+) -> None:
+    editor = open_editor()
+    editor.open(picture)
+    choose(editor, "clone")
+    set_source(editor, -100, 0)
+    editor.stroke([(editor.centre[0] + 60, editor.centre[1])])
+    editor.wait_for_status("Copied")
+    editor.save(tmp_path)
+    assert server.behaviour.uploads[-1].fields["unmarked"] == "true"
+    editor.page.keyboard.press("b")
+    editor.stroke([editor.centre])
+    editor.fill()
+    editor.save(tmp_path)
+    assert "unmarked" not in server.behaviour.uploads[-1].fields
+
+
 def test_by_keys_and_not_during_a_fill(open_editor: OpenEditor, picture: Path, server: FakeServer) -> None:
     editor = open_editor()
     press = editor.page.keyboard.press

@@ -242,9 +242,11 @@ export async function findDust(image, name) {
   return { mask: await body(response, "blob"), count: Number(response.headers.get("X-Marks")) };
 }
 
-function asPair(image, original, name, limits) {
+/** @param {{unmarked: boolean}} work unmarked: no network made a part of the image, and the file must not say so */
+function asPair({ image, original, name, unmarked }, limits) {
   const form = new FormData();
   form.append("image", image, "result.png");
+  if (unmarked) form.append("unmarked", "true");
   if (image.size + original.size < limits.max_bytes) form.append("original", original, name);
   return form;
 }
@@ -258,8 +260,8 @@ export async function lossless(image, name) {
 }
 
 /** Has the server write a result, where it was started with a place for it. */
-async function saveInPlace({ image, original, name }, limits) {
-  const response = await request("v1/output", { method: "POST", body: asPair(image, original, name, limits) });
+async function saveInPlace(work, limits) {
+  const response = await request("v1/output", { method: "POST", body: asPair(work, limits) });
   const { name: saved } = await body(response, "json");
   return { name: saved, warnings: warnings(response) };
 }
@@ -272,8 +274,8 @@ const finish = () => request("v1/output/done", { method: "POST" });
  * @param {{format: string, quality: string}} options empty for those of the original
  * @returns {Promise<{blob: Blob, warnings: string[]}>}
  */
-export async function convert({ image, original, name }, { format, quality }, limits) {
-  const form = asPair(image, original, name, limits);
+export async function convert(work, { format, quality }, limits) {
+  const form = asPair(work, limits);
   if (format) form.append("format", format);
   if (quality) form.append("quality", quality);
   const response = await request("v1/convert", { method: "POST", body: form });

@@ -78,7 +78,9 @@ export class Results {
    *     box: number[]?, seconds: number?}} result work: what was sent, see Filler.work; options: the fields of the form
    */
   add(result, raster) {
-    return this.append({ ...result, title: `Result ${this.number()}`, saved: false }, raster);
+    const version = this.append({ ...result, title: `Result ${this.number()}`, saved: false }, raster);
+    this.mark(); // also where it is not put on show, as other tries
+    return version;
   }
 
   /** Of the next result; strokes of a brush that follow one another count as one. */
@@ -164,6 +166,11 @@ export class Results {
     const there = this.versions.filter((version) => this.isListed(version));
     const at = there.indexOf(this.shown) + step;
     return there[Math.min(Math.max(at, 0), there.length - 1)];
+  }
+
+  /** Whether a network made a part of a version. */
+  isFilled(version) {
+    return Boolean(version?.work) || Boolean(version?.parent && this.isFilled(version.parent));
   }
 
   /** Whether the version on show has work in it that no saved file has. */

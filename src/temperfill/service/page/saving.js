@@ -32,7 +32,7 @@ export async function save(editor, { format, quality, place }) {
   say("Writing the file.");
   let blob = await editor.fileOf(version);
   try {
-    const work = { image: blob, original: photo.blob, name: photo.name };
+    const work = { image: blob, original: photo.blob, name: photo.name, unmarked: !editor.results.isFilled(version) };
     ({ blob, warnings } = await engine.convert(work, { format, quality }, editor.limits));
   } catch (error) {
     if (!(error instanceof EngineError) || error.code !== "unreachable") throw error;
