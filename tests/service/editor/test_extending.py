@@ -103,6 +103,10 @@ def test_by_keys_and_numbers(open_editor: OpenEditor, picture: Path) -> None:
     press("Home")
     assert number(editor, "top") == 0
     page.locator("#extend [name=bottom]").fill("25")
+    panel, field = page.locator("#extend").bounding_box(), page.locator("#extend [name=bottom]").bounding_box()
+    assert panel is not None
+    assert field is not None
+    assert field["x"] + field["width"] < panel["x"] + panel["width"] - 5
     press("Enter")
     editor.wait_for_status("Result 1 is ready")
     assert "430 × 225" in facts(editor)
