@@ -5,7 +5,9 @@ from typing import Any
 import numpy as np
 import pytest
 
+from temperfill import images
 from temperfill.config import GeneratorConfig
+from temperfill.errors import InputError
 from temperfill.inpainter import Inpainter
 from temperfill.inpainter.filling import fill_arrays, on_arrays
 from temperfill.methods import bundled, engine, ours
@@ -125,3 +127,14 @@ def test_pictures_of_both_are_alike(both: tuple[ArrayMethod, ArrayMethod]) -> No
     options: dict[str, Any] = {"output_type": "np", "strategy": "multiscale", "texture": "network"}
     own, expected = (Inpainter(method, "cpu", "fp32")(pixels, hole, **options) for method in both)
     assert np.abs(own.astype(int) - expected).max() <= 1
+
+
+def test_saving_needs_torch(both: tuple[ArrayMethod, ArrayMethod], tmp_path: Any) -> None:
+    with pytest.raises(InputError, match=r"no network that could be saved; torch saves it: pip install"):
+        Inpainter(both[0]).save_pretrained(tmp_path)
+
+
+def test_what_it_fills_is_marked_as_that_of_a_trained_model(both: tuple[ArrayMethod, ArrayMethod]) -> None:
+    pixels, hole = np.full((40, 40, 3), 90, np.uint8), np.zeros((40, 40), bool)
+    hole[15:25, 15:25] = True
+    assert images.is_marked(Inpainter(both[0]).complete(images.open_picture(pixels), hole))

@@ -111,7 +111,8 @@ class Inpainter(Calls):
         """
         network = self.method.abilities.network
         if network is None:
-            raise InputError(f"method {self.method.name} has no network that could be saved")
+            remedy = "; torch saves it: pip install 'temperfill[torch]'" if self.method.abilities.is_learned else ""
+            raise InputError(f"method {self.method.name} has no network that could be saved{remedy}")
         from temperfill.methods.saving import save_model
 
         save_model(network, Path(folder))
