@@ -1,19 +1,24 @@
-"""Seconds and memory of both engines beside each other: the package with torch, and the exported file in onnxruntime.
+"""Seconds and memory of engines beside each other: the package with torch, and the exported file in onnxruntime.
 
 python benchmarks/engines.py model.onnx                 # all sizes, one and two threads; prints the table
 python benchmarks/engines.py model.onnx --sizes 256x256 --threads 1
+python benchmarks/engines.py model.onnx --runtime web/runtime    # and in WebAssembly, by onnxruntime-web in node
 
 Each cell is a process of its own. The picture is smooth with noise, the hole a square of a tenth of it, at most 300
 pixels wide, and no texture is copied. torch computes in float32, as onnxruntime does. The first filling is not
-counted, the second is; memory is the peak of the whole process.
+counted; of those that follow the median is. Memory is the peak of the whole process. ``web/build.py --only-runtime``
+fetches the runtime for WebAssembly.
 """
 
 import argparse
 import resource
+import statistics
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 import numpy as np
 from PIL import Image
@@ -26,36 +31,63 @@ def main() -> None:
     parser.add_argument("model")
     parser.add_argument("--sizes", nargs="+", default=SIZES)
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
-    parser.add_argument("--engine", choices=["torch", "onnxruntime"], help="measure one, in this process")
+    parser.add_argument("--repeats", type=int, default=3)
+    parser.add_argument("--runtime", type=Path, help="folder of onnxruntime-web, which is then measured, too")
+    parser.add_argument("--engine", choices=["torch", "onnxruntime", "wasm"], help="measure one, in this process")
     arguments = parser.parse_args()
     if arguments.engine:
-        measure(arguments.model, arguments.engine, arguments.sizes[0], arguments.threads[0])
+        size = tuple(map(int, arguments.sizes[0].split("x")))
+        work = in_node if arguments.engine == "wasm" else measure
+        print(work(arguments, *picture(*size), arguments.threads[0]))
         return
-    print("| picture | threads | torch: s | CPU s | peak GiB | onnxruntime: s | CPU s | peak GiB |")
-    print("|---|---|---|---|---|---|---|---|", flush=True)
+    engines = ["torch", "onnxruntime", *(["wasm"] if arguments.runtime else [])]
+    print("| picture | threads |" + "".join(f" {engine}: s | CPU s | peak GiB |" for engine in engines))
+    print("|---|---|" + "---|" * 3 * len(engines), flush=True)
     for size in arguments.sizes:
         for threads in arguments.threads:
-            options = [arguments.model, "--sizes", size, "--threads", str(threads), "--engine"]
-            cells = [
-                subprocess.run(
-                    [sys.executable, __file__, *options, engine], check=True, stdout=subprocess.PIPE, text=True
-                )
-                for engine in ("torch", "onnxruntime")
-            ]
-            print(f"| {size} | {threads} | {' | '.join(cell.stdout.strip() for cell in cells)} |", flush=True)
+            print(f"| {size} | {threads} ", end="", flush=True)
+            for engine in engines:
+                if engine == "wasm" and threads > 1:  # which node cannot start in this runtime
+                    print("| - | - | - ", end="")
+                    continue
+                options = ["--sizes", size, "--threads", str(threads), "--engine", engine]
+                command = [sys.executable, __file__, *sys.argv[1:], *options]
+                cell = subprocess.run(command, check=True, stdout=subprocess.PIPE, text=True)
+                print(f"| {cell.stdout.strip()} ", end="", flush=True)
+            print("|", flush=True)
 
 
-def measure(model: str, engine: str, size: str, threads: int) -> None:
-    """Prints seconds, CPU seconds and GiB."""
-    image, hole = picture(*map(int, size.split("x")))
-    fill = (with_torch if engine == "torch" else with_onnxruntime)(model, threads)
+def measure(arguments: argparse.Namespace, image: np.ndarray, hole: np.ndarray, threads: int) -> str:
+    """Seconds, CPU seconds and GiB."""
+    fill = (with_torch if arguments.engine == "torch" else with_onnxruntime)(arguments.model, threads)
     fill(*(plane[:256, :256] for plane in (image, hole | (np.indices(hole.shape).sum(0) % 97 == 0))))
-    wall, processor = time.perf_counter(), time.process_time()
-    filled = fill(image, hole)
-    wall, processor = time.perf_counter() - wall, time.process_time() - processor
-    if not np.array_equal(filled[~hole], image[~hole]):
-        raise SystemExit("known pixels changed")
-    print(f"{wall:.1f} | {processor:.1f} | {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f}")
+    taken = []
+    for _ in range(arguments.repeats):
+        wall, processor = time.perf_counter(), time.process_time()
+        filled = fill(image, hole)
+        taken.append((time.perf_counter() - wall, time.process_time() - processor))
+        check(image, hole, filled)
+    wall, processor = map(statistics.median, zip(*taken, strict=True))
+    return f"{wall:.1f} | {processor:.1f} | {resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20:.2f}"
+
+
+def in_node(arguments: argparse.Namespace, image: np.ndarray, hole: np.ndarray, threads: int) -> str:
+    """The same of a process of node."""
+    opaque = np.dstack([image, np.full_like(image[..., :1], 255)])
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        opaque.tofile(folder / "image")
+        (hole * np.uint8(255)).tofile(folder / "mask")
+        numbers = map(str, (threads, *hole.shape, arguments.repeats))
+        script = [str(Path(__file__).with_suffix(".mjs")), str(arguments.runtime.resolve()), arguments.model, name]
+        printed = subprocess.run(["node", *script, *numbers], check=True, stdout=subprocess.PIPE, text=True).stdout
+        check(opaque, hole, np.fromfile(folder / "filled", np.uint8).reshape(opaque.shape))
+    return printed.strip().splitlines()[-1]
+
+
+def check(image: np.ndarray, hole: np.ndarray, filled: np.ndarray) -> None:
+    if not np.array_equal(filled[~hole], image[~hole]) or np.array_equal(filled[hole], image[hole]):
+        raise SystemExit("known pixels changed, or the hole did not")
 
 
 def picture(width: int, height: int) -> tuple[np.ndarray, np.ndarray]:

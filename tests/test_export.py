@@ -26,6 +26,7 @@ onnxruntime = pytest.importorskip("onnxruntime", reason="needs the extra onnx")
 pytest.importorskip("onnxscript", reason="needs the extra onnx")
 
 from temperfill.export import export_onnx, onnx_file, parity  # noqa: E402
+from temperfill.export.halves import store_halves  # noqa: E402
 from temperfill.export.network import Completion  # noqa: E402
 from temperfill.export.tiled import OPSET, resolve, tiled_attention  # noqa: E402
 
@@ -205,6 +206,25 @@ def test_fixed_sizes_are_refused(axis: int, monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(onnx_file, "_trace", lambda *_: model)
     with pytest.raises(ValueError, match=rf"fixed the axes \[{axis}\] of image"):
         onnx_file.build(Generator(SMALL), {})
+
+
+def test_weights_that_fp16_holds_are_stored_in_it() -> None:
+    """The result is the same in every bit; what fp16 does not hold exactly stays as it is, and so do small tensors."""
+    image = torch.rand(20, 20)
+    weight = np.random.default_rng(0).random((20, 20)).astype(np.float16).astype(np.float32)
+    others = {"third": np.full((20, 20), 1 / 3), "large": np.full((20, 20), 2.0**17), "small": weight[0]}
+    values = {"weight": weight, **{name: value.astype(np.float32) for name, value in others.items()}}
+    node = onnx.helper.make_node("Sum", ["image", *values], ["result"])
+    planes = [onnx.helper.make_tensor_value_info(n, onnx.TensorProto.FLOAT, [20, 20]) for n in ("image", "result")]
+    tensors = [onnx.numpy_helper.from_array(value, name) for name, value in values.items()]
+    graph = onnx.helper.make_graph([node], "sum", planes[:1], planes[1:], tensors)
+    model = onnx.helper.make_model(graph, opset_imports=[onnx.helper.make_opsetid("", OPSET)], ir_version=9)
+    before = run(model, image)
+    store_halves(model)
+    onnx.checker.check_model(model, full_check=True)
+    assert np.array_equal(run(model, image), before)
+    kinds = {tensor.name: tensor.data_type for tensor in model.graph.initializer}
+    assert kinds == dict.fromkeys(others, onnx.TensorProto.FLOAT) | {"weight.half": onnx.TensorProto.FLOAT16}
 
 
 # ---- whole networks

@@ -14,6 +14,7 @@ from torch import Tensor
 import temperfill
 from temperfill.config import to_json
 from temperfill.export.channels import pad_channels
+from temperfill.export.halves import store_halves
 from temperfill.export.network import CoarseStage, Completion, RefinementStage, attention_of
 from temperfill.export.parity import Difference, compare, compare_whole
 from temperfill.export.quiet import quiet
@@ -75,7 +76,9 @@ def export_onnx(model: str | Path, output: Path, part: Part = "whole") -> list[D
         "temperfill": temperfill.__version__,
     }
     metadata |= {"terms": generator.terms} if generator.terms else {}
-    content = (build_whole if part == "whole" else build)(generator, metadata).SerializeToString()
+    built = (build_whole if part == "whole" else build)(generator, metadata)
+    store_halves(built)
+    content = built.SerializeToString()
     found = (compare_whole if part == "whole" else compare)(content, generator)
     if not all(difference.passes for difference in found):
         lines = "; ".join(map(str, found))
