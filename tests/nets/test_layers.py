@@ -29,6 +29,24 @@ def test_sizes(kernel_size: int, stride: int, dilation: int) -> None:
         assert layer(torch.randn(2, 3, *size)).shape == expected
 
 
+@pytest.mark.parametrize("channels", [24, 36, 72])
+@pytest.mark.parametrize("dilation", [2, 4])
+def test_dilated_gradients_in_bfloat16_are_those_of_float32(channels: int, dilation: int) -> None:
+    """With channels last in memory, oneDNN's gradients of the weights were NaN in part."""
+    torch.manual_seed(0)
+    layer = GatedConv2d(channels, channels, dilation=dilation)
+    x = torch.randn(2, channels, 32, 32).contiguous(memory_format=torch.channels_last)
+    gradients = []
+    for enabled in (False, True):
+        layer.zero_grad()
+        with torch.autocast("cpu", torch.bfloat16, enabled=enabled):
+            layer(x).float().sum().backward()
+        assert layer.convolution.weight.grad is not None
+        gradients.append(layer.convolution.weight.grad.clone())
+    exact, rounded = gradients
+    assert (rounded - exact).abs().max() < 0.02 * exact.abs().max()
+
+
 def test_padding_is_zero() -> None:
     """On a constant the border differs from the inside, and a larger frame of zeros changes nothing."""
     torch.manual_seed(0)

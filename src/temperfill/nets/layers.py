@@ -16,6 +16,8 @@ from temperfill.tensors import is_plain_inference
 _ELU_SQUARE = 0.6449
 _SIGMOID_SQUARE = 0.2934
 _GAIN = 1 / math.sqrt(_ELU_SQUARE * _SIGMOID_SQUARE)
+_CHANNELS = 16
+"""A dilated convolution that is trained in bfloat16 on a CPU reads a multiple of so many channels."""
 
 
 class GatedConv2d(nn.Module):
@@ -61,6 +63,10 @@ class GatedConv2d(nn.Module):
         whole = self.convolution
         assert whole.bias is not None
         weight, bias = whole.weight[channels], whole.bias[channels]
+        missing = -x.shape[1] % _CHANNELS
+        if missing and whole.dilation != (1, 1) and torch.is_grad_enabled() and torch.is_autocast_enabled("cpu"):
+            # oneDNN's weight gradients in bfloat16 read memory beyond such channels (PyTorch 2.13), often NaN.
+            x, weight = (F.pad(part, (0, 0, 0, 0, 0, missing)) for part in (x, weight))
         return F.conv2d(x, weight, bias, whole.stride, whole.padding, whole.dilation)
 
 
