@@ -53,6 +53,16 @@ def test_every_band_is_as_strong_as_around_the_hole(soft: bool, grey: bool, left
     assert (alike > 0.9) if grey else (alike < 0.2)
 
 
+def test_a_channel_without_noise_gets_none() -> None:
+    """As in a picture that is red alone."""
+    image = shaded() + grain(False, False)
+    image[1:] = 0
+    hole = middle(image)
+    filled = continue_grain(np.where(hole, image.mean((1, 2), keepdims=True), image), hole, ~hole)
+    assert filled[0, hole].std() > 0.02
+    assert np.abs(filled[1:]).max() < 1e-6
+
+
 def test_a_seed_gives_its_grain() -> None:
     image = shaded() + grain(False, False)
     hole = middle(image)

@@ -25,6 +25,8 @@ LOUD = 13 / 255
 """Deviation above which it is texture and no noise."""
 ALIKE = 1.5
 """How much more fine power than the quietest twentieth a block may have that counts as noise alone."""
+NOTHING = 1e-12
+"""Least strength of a channel's noise, so that one without any can be compared with the others."""
 LEAST = 0.18
 """Share of the blocks that must be noise alone; where texture is everywhere, it hides any noise."""
 FEWEST = 8
@@ -94,7 +96,7 @@ def measure(image: Array, known: Mask) -> Noise | None:
     found = found[alone]
     fine_bins = found[..., _band_of_bins() > 0]
     together = (fine_bins @ fine_bins.conj().transpose(0, 2, 1)).real.sum(0, dtype=np.float64)
-    deviation = np.sqrt(together.diagonal())
+    deviation = np.sqrt(together.diagonal()).clip(NOTHING)
     alike = together / (deviation[:, None] * deviation) + 1e-3 * np.eye(3)
     return Noise(_power(found).mean(0), np.linalg.cholesky(alike / (1 + 1e-3)).astype(np.float32))
 

@@ -11,12 +11,24 @@ from onnxscript import opset18 as op
 from temperfill.export.product.geometry import LONG, OWN, SINGLE, bounds, cut, grow, put_back
 from temperfill.export.product.random_numbers import normal_numbers
 from temperfill.inpainter.texture import NOISE
-from temperfill.synthesis.grain import ALIKE, ASKED, BANDS, BRIGHTEST, CLEAN, DARKEST, FEWEST, LEAST, LOUD, SIDE
+from temperfill.synthesis.grain import (
+    ALIKE,
+    ASKED,
+    BANDS,
+    BRIGHTEST,
+    CLEAN,
+    DARKEST,
+    FEWEST,
+    LEAST,
+    LOUD,
+    NOTHING,
+    SIDE,
+)
 
 HALF, STEP, PIXELS, NUMBER = SIDE // 2, SIDE // 4, SIDE * SIDE, len(BANDS)
 ROWS = 8
 """Of blocks that are worked on at once."""
-_RARE, _FEWEST, _CLEAN, _LOUD = 0.05, float(FEWEST), CLEAN**2, LOUD**2
+_RARE, _FEWEST, _CLEAN, _LOUD, _NOTHING = 0.05, float(FEWEST), CLEAN**2, LOUD**2, NOTHING
 _FULL = float(PIXELS)
 
 
@@ -109,7 +121,7 @@ def _mixing(real: FLOAT, imaginary: FLOAT) -> FLOAT:
         op.Transpose(op.Reshape(parts, op.Constant(value_ints=[-1, 3, PIXELS])) * fine, perm=[1, 0, 2]), [3, -1]
     )
     together = op.MatMul(rows, op.Transpose(rows))
-    deviation = op.Sqrt(op.ReduceSum(rows * rows, [1]))
+    deviation = op.Max(op.Sqrt(op.ReduceSum(rows * rows, [1])), _NOTHING)
     alike = (together / (deviation * op.Transpose(deviation)) + op.Constant(value=_RIDGE)) / 1.001
     a, b, c = alike[1:2, 0:1], alike[2:3, 0:1], alike[2:3, 1:2]
     first = op.Sqrt(alike[0:1, 0:1])
