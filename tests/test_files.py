@@ -122,9 +122,9 @@ HOLDER = """
 import os, sys, pathlib, time
 from temperfill.files import exclusive
 with exclusive(pathlib.Path(sys.argv[1])):
-    child = os.fork() if hasattr(os, "fork") else 0
-    if child or not hasattr(os, "fork"):
-        print(child, flush=True)
+    child = os.fork() if hasattr(os, "fork") else None
+    if not child:  # the child itself says when it is there, and so without the lock
+        print(0 if child is None else os.getpid(), flush=True)
     time.sleep(60)
 """
 

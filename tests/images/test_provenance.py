@@ -115,9 +115,9 @@ def test_what_a_part_of_the_picture_is_stays() -> None:
 
 def test_a_service_that_keeps_no_metadata_keeps_the_note() -> None:
     work = pytest.importorskip("temperfill.service.work")
-    plain = work._plain(images.mark(photo(RATED)))
+    plain = work.plain(images.mark(photo(RATED)))
     assert said(plain.info["xmp"]) == [VALUE]
     assert b"Rating" not in plain.info["xmp"]
-    assert "xmp" not in work._plain(photo(RATED)).info
+    assert "xmp" not in work.plain(photo(RATED)).info
     encoded = images.encode_picture(plain, Path("result.png"))
     assert images.is_marked(images.open_picture(io.BytesIO(encoded)))
