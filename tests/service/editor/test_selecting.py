@@ -97,8 +97,13 @@ def test_shapes_by_finger_on_a_phone(open_editor: OpenEditor, tmp_path: Path) ->
     scale = float(page.locator("#zoom-value").inner_text().split()[0]) / 100 / 3  # CSS pixels for a pixel of the photo
 
     def choose(tool: str) -> None:
-        page.tap("#shapes-button")
-        page.tap(f"#shapes-menu [data-tool={tool}]")
+        choice = page.locator(f"#shapes-menu [data-tool={tool}]")
+        for _ in range(3):  # on a busy machine a tap may last so long that it is none
+            page.tap("#shapes-button")
+            page.wait_for_timeout(200)
+            if choice.is_visible():
+                break
+        choice.tap()
 
     def area() -> float:
         return float(editor.marks().sum()) * scale**2
