@@ -1,12 +1,13 @@
-"""Makes the graphs by which onnxruntime computes our network, in src/temperfill/methods/graphs.
+"""Makes the graphs by which onnxruntime computes our network, in src/temperfill/methods/graphs or another folder.
 
 They hold operators only. The weights are those of a weights file, put in by their names when a model is loaded, so that
 one set of graphs serves every model of the same configuration. Five parts of the network are traced, so that what
 depends on a hole is computed alone, as :class:`temperfill.nets.generator.Generator` does it.
 
-    python tools/make_graphs.py
+    python tools/make_graphs.py [FOLDER]
 """
 
+import argparse
 import json
 import logging
 import warnings
@@ -214,7 +215,10 @@ def widest(reach: Callable[[Interval], Interval]) -> list[int]:
 
 def main() -> None:
     """Writes the graphs of the bundled model."""
-    FOLDER.mkdir(exist_ok=True)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
+    folder = parser.parse_args().folder
+    folder.mkdir(exist_ok=True)
     generator = load_generator(finding.bundled()[DEFAULT_MODEL])
     torch.manual_seed(0)
     rows, columns = (torch.export.Dim(name, min=3) for name in ("rows", "columns"))
@@ -253,8 +257,8 @@ def main() -> None:
         ),
     }
     for name, model in models.items():
-        (FOLDER / f"{name}.onnx").write_bytes(model.SerializeToString(deterministic=True))
-    (FOLDER / "facts.json").write_text(json.dumps(facts(generator, models), indent=1) + "\n", encoding="utf-8")
+        (folder / f"{name}.onnx").write_bytes(model.SerializeToString(deterministic=True))
+    (folder / "facts.json").write_text(json.dumps(facts(generator, models), indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":
