@@ -1,6 +1,7 @@
 """The command line as users meet it: results, refusals before any work, exit codes, start-up time."""
 
 import json
+import math
 import os
 import re
 import subprocess
@@ -436,16 +437,16 @@ def test_arguments_have_names(words: list[str], capsys: pytest.CaptureFixture[st
 
 @pytest.mark.parametrize("words", [["--help"], ["inpaint", "--help"]], ids=" ".join)
 def test_help_is_fast(words: list[str]) -> None:
-    """Time of the processor, which other processes lengthen little; the shortest of five tries."""
-    times = []
-    for _ in range(5):
+    """Time of the processor, which other processes lengthen little; the shortest of up to fifteen tries."""
+    times = [math.inf]
+    while min(times) >= 0.3 and len(times) <= 15:
         start = os.times()
         result = process(*words)
         end = os.times()
         times.append(sum(end[2:4]) - sum(start[2:4]))  # of the processes that ended in between
         assert result.returncode == 0
         assert "usage: temperfill" in result.stdout
-    assert min(times) < 0.4, times
+    assert min(times) < 0.3, times
 
 
 @pytest.mark.parametrize(
