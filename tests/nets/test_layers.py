@@ -9,6 +9,7 @@ from torch import nn
 
 from temperfill.nets import layers
 from temperfill.nets.layers import GatedConv2d, UpGatedConv2d
+from temperfill.systems.deepfillv2.network import Gated
 
 
 def test_half_of_the_channels_gates_the_other() -> None:
@@ -29,12 +30,15 @@ def test_sizes(kernel_size: int, stride: int, dilation: int) -> None:
         assert layer(torch.randn(2, 3, *size)).shape == expected
 
 
+@pytest.mark.parametrize("kind", [GatedConv2d, Gated])
 @pytest.mark.parametrize("channels", [24, 36, 72])
 @pytest.mark.parametrize("dilation", [2, 4])
-def test_dilated_gradients_in_bfloat16_are_those_of_float32(channels: int, dilation: int) -> None:
+def test_dilated_gradients_in_bfloat16_are_those_of_float32(
+    kind: type[GatedConv2d], channels: int, dilation: int
+) -> None:
     """With channels last in memory, oneDNN's gradients of the weights were NaN in part."""
     torch.manual_seed(0)
-    layer = GatedConv2d(channels, channels, dilation=dilation)
+    layer = kind(channels, channels, dilation=dilation)
     x = torch.randn(2, channels, 32, 32).contiguous(memory_format=torch.channels_last)
     gradients = []
     for enabled in (False, True):

@@ -59,7 +59,7 @@ class Gated(GatedConv2d):
     def forward(self, x: Tensor) -> Tensor:
         """(B, in_channels, H, W) to (B, out_channels, H / stride, W / stride), or twice the size with ``up``."""
         x = double(x) if self.up else x
-        features, gate = self.convolution(F.pad(x, (0, 1, 0, 1)) if self.below else x).chunk(2, 1)
+        features, gate = self._convolve(F.pad(x, (0, 1, 0, 1)) if self.below else x).chunk(2, 1)
         return self.norm((F.relu(features) if self.relu else F.elu(features)) * torch.sigmoid(gate))
 
 
