@@ -56,3 +56,15 @@ def test_lines_taken_together_do_not_matter(monkeypatch: pytest.MonkeyPatch) -> 
     monkeypatch.setattr(distances, "_PART", 70)
     for one, other in zip(before, distances.nearest_known(hole), strict=True):
         assert np.array_equal(one, other)
+
+
+def test_the_caller_can_end_it_after_few_pixels(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(distances, "_PART", 100)
+    hole = np.ones((60, 50), bool)
+    hole[0, 0] = False
+    beats: list[None] = []
+    nearest_known(hole, lambda: beats.append(None))
+    assert len(beats) >= 2 * hole.size / 100  # along columns, then along rows
+    beats.clear()
+    deepest(hole, lambda: beats.append(None))
+    assert len(beats) >= 2 * hole.size / 100

@@ -3,6 +3,8 @@
 Distances are Euclidean and exact, in pixels.
 """
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -12,7 +14,11 @@ _PART = 1 << 15  # pixels whose distances are computed at once
 _LINES = 8  # that are asked at once for the deepest pixel
 
 
-def nearest_known(hole: Hole) -> tuple[NDArray[np.float64], Numbers, Numbers]:
+def nothing() -> None:
+    """A beat that ends nothing."""
+
+
+def nearest_known(hole: Hole, beat: Callable[[], None] = nothing) -> tuple[NDArray[np.float64], Numbers, Numbers]:
     """The nearest pixel outside a hole, and how far it is.
 
     First along columns, then along rows, where the nearest column never moves back as one goes on (Meijster, Roerdink
@@ -21,40 +27,46 @@ def nearest_known(hole: Hole) -> tuple[NDArray[np.float64], Numbers, Numbers]:
 
     Args:
         hole: (H, W), True = missing; something must be known.
+        beat: called now and then; what it raises ends the work.
 
     Returns:
         Distances, rows and columns, (H, W) each; of known pixels 0 and their own.
     """
     height, width = hole.shape
-    rows = _nearest_in_columns(hole)
+    rows = _nearest_in_columns(hole, beat)
     columns = np.empty((height, width), np.int64)
     columns[:] = np.arange(width)
     distance = np.zeros((height, width))
     inside = np.flatnonzero(hole.any(1))
     number = max(_PART // width, 1)
     for start in range(0, len(inside), number):  # a few lines at a time, which stay in the cache
+        beat()
         some = inside[start : start + number]
         distance[some], rows[some], columns[some] = _nearest_in_lines(some, rows)
     return distance, rows, columns
 
 
-def depth(hole: Hole) -> NDArray[np.float64]:
+def depth(hole: Hole, beat: Callable[[], None] = nothing) -> NDArray[np.float64]:
     """(H, W), how far each pixel of a hole is from the nearest one outside, which there must be; 0 outside."""
-    return nearest_known(hole)[0]
+    return nearest_known(hole, beat)[0]
 
 
-def deepest(hole: Hole) -> float:
+def deepest(hole: Hole, beat: Callable[[], None] = nothing) -> float:
     """The largest :func:`depth` of a hole (H, W), outside which something must be known; 0 if nothing is missing.
 
     No pixel is deeper than its row and its column say, so only lines that may hold the deepest are looked at.
     """
-    rows, columns = _nearest_in_columns(hole), _nearest_in_columns(hole.T).T
+    rows, columns = _nearest_in_columns(hole, beat), _nearest_in_columns(hole.T, beat).T
     height, width = hole.shape
-    down = np.where(rows < 0, height + width, np.abs(rows - np.arange(height)[:, None]))
-    across = np.where(columns < 0, height + width, np.abs(columns - np.arange(width)))
-    most = np.minimum(down, across).max(1)
+    most = np.empty(height, np.int64)
+    for row in range(height):
+        down = np.where(rows[row] < 0, height + width, np.abs(rows[row] - row))
+        across = np.where(columns[row] < 0, height + width, np.abs(columns[row] - np.arange(width)))
+        most[row] = np.minimum(down, across).max()
+    beat()
     found, order = 0.0, np.argsort(-most, kind="stable")
     for start in range(0, height, _LINES):
+        beat()
         some = order[start : start + _LINES]
         if most[some[0]] <= found:
             break
@@ -114,15 +126,27 @@ def grown(parts: Hole, corners: bool = True) -> Hole:
     return found
 
 
-def _nearest_in_columns(hole: Hole) -> Numbers:
-    """(H, W), the nearest known row in the same column, the upper one of two; -1 where there is none."""
-    height = len(hole)
-    own = np.arange(height)[:, None]
-    above = np.maximum.accumulate(np.where(hole, -1, own), 0)
-    below = np.minimum.accumulate(np.where(hole, 2 * height, own)[::-1], 0)[::-1]
-    lower = (above < 0) | (below - own < own - above)
-    found = np.where(lower, below, above)
-    return np.where(found >= height, -1, found)
+def _nearest_in_columns(hole: Hole, beat: Callable[[], None]) -> Numbers:
+    """(H, W), the nearest known row in the same column, the upper one of two; -1 where there is none.
+
+    Row by row, as numpy accumulates slowly along the first axis.
+    """
+    height, width = hole.shape
+    found = np.empty((height, width), np.int64)
+    number = max(_PART // width, 1)
+    line = np.full(width, -1)
+    for row in range(height):
+        line = np.where(hole[row], line, row)
+        found[row] = line
+    below = np.full(width, 3 * height)
+    for row in reversed(range(height)):
+        if row % number == 0:
+            beat()
+        below = np.where(hole[row], below, row)
+        above = found[row]
+        nearer = (below < height) & ((above < 0) | (below - row < row - above))
+        above[nearer] = below[nearer]
+    return found
 
 
 def _nearest_in_lines(some: Numbers, rows: Numbers) -> tuple[NDArray[np.float64], Numbers, Numbers]:

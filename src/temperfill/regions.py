@@ -3,13 +3,13 @@
 Arrays are boolean (H, W); True = missing. Distances are Euclidean, in pixels.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
 
-from temperfill.distances import boxes_of, depth, label, nearest_known
+from temperfill.distances import boxes_of, depth, label, nearest_known, nothing
 from temperfill.geometry import Box
 
 Hole = NDArray[np.bool_]
@@ -40,14 +40,14 @@ class Window:
     cut_from: float = field(default=0.0, kw_only=True)
 
 
-def dilate(hole: Hole, radius: int) -> Hole:
-    """Adds all pixels within ``radius`` of the hole."""
+def dilate(hole: Hole, radius: int, beat: Callable[[], None] = nothing) -> Hole:
+    """Adds all pixels within ``radius`` of the hole; ``beat`` is called now and then, what it raises ends the work."""
     if radius == 0 or not hole.any() or hole.all():
         return hole
     result = hole.copy()
     for box in hole_boxes(hole, radius):
         near = _slices(grow(box, radius, hole.shape))
-        result[near] |= depth(~hole[near]) <= radius
+        result[near] |= depth(~hole[near], beat) <= radius
     return result
 
 
@@ -85,7 +85,7 @@ def feather(
     return result
 
 
-def windows(hole: Hole, multiple: int = 4) -> list[Window]:
+def windows(hole: Hole, multiple: int = 4, beat: Callable[[], None] = nothing) -> list[Window]:
     """Divides the hole of a picture into parts, each with the window that it is to be filled in.
 
     Holes whose windows overlap are filled together while that window stays within LIMIT. What is thin of a longer hole
@@ -95,6 +95,7 @@ def windows(hole: Hole, multiple: int = 4) -> list[Window]:
     Args:
         hole: (H, W).
         multiple: windows start at multiples of it, pixels.
+        beat: called now and then; what it raises ends the work.
 
     Returns:
         Windows whose holes cover ``hole`` and do not overlap.
@@ -111,8 +112,9 @@ def windows(hole: Hole, multiple: int = 4) -> list[Window]:
     for group, members in groups.items():
         box = _union([boxes[i] for i in members])
         part = hole[_slices(box)] & (lookup[_at_full_size(labels, box)] == group)
-        pieces, cut_from = _pieces(box, part)
+        pieces, cut_from = _pieces(box, part, beat)
         for piece_box, piece in pieces:
+            beat()
             window = _window(piece_box, piece, hole.shape, multiple)
             found.append(Window(window.box, window.hole, cut_from=cut_from))
     return found
@@ -220,7 +222,7 @@ def _group(boxes: list[Box], shape: tuple[int, ...]) -> NDArray[np.int64]:
     return group_of
 
 
-def _pieces(box: Box, part: Hole) -> tuple[list[tuple[Box, Hole]], float]:
+def _pieces(box: Box, part: Hole, beat: Callable[[], None]) -> tuple[list[tuple[Box, Hole]], float]:
     """The part of the hole in a box, taken apart if it is long: what is thin along a grid, what is thick as it is.
 
     And how many pixels across the largest circle in it is, if it was taken apart.
@@ -228,9 +230,9 @@ def _pieces(box: Box, part: Hole) -> tuple[list[tuple[Box, Hole]], float]:
     step = LIMIT - 2 * CONTEXT
     if max(box[2] - box[0], box[3] - box[1]) <= step:
         return [(box, part)], 0.0
-    thickness = depth(np.pad(part, 1))[1:-1, 1:-1]
+    thickness = depth(np.pad(part, 1), beat)[1:-1, 1:-1]
     # Pixels near to where the rim is far away: corners and short tails belong to the bulk.
-    thick = part & dilate(thickness > _THIN, 2 * _THIN)
+    thick = part & dilate(thickness > _THIN, 2 * _THIN, beat)
     thin = part & ~thick
     found = []
     for y in range(0, part.shape[0], step // 2):

@@ -129,7 +129,7 @@ def test_sizes_of_windows_and_pictures_are_those_of_the_package() -> None:
     assert np.abs(compute(scales.enlarged, image, one(3)) - planes.enlarge(image, 3)).max() < 1e-4
     hole = np.zeros((1400, 1300), bool)
     hole[100:1000, 200:1200] = True
-    window = plan.ScaledWindow((0, 0, 1400, 1300), hole, 9)
+    window = plan.ScaledWindow((0, 0, 1400, 1300), hole, 9, 900.0)
     box = compute(scales.widened, np.array([100, 200, 1000, 1200]), np.array(hole.shape))
     assert tuple(box) == window.refined.box
     sizes, finest = window.sizes(9, 1), compute(scales.finest_factor, window.refined.hole)

@@ -38,7 +38,7 @@ class Filler(ArrayMethod):
 def window(side: int, factor: int) -> ScaledWindow:
     hole = np.zeros((side, side), bool)
     hole[side // 4 : -side // 4, side // 4 : -side // 4] = True
-    return ScaledWindow((0, 0, side, side), hole, factor)
+    return ScaledWindow((0, 0, side, side), hole, factor, side / 2)
 
 
 def scales(method: Filler, side: int, factor: int, options: FillOptions) -> list[Scale]:

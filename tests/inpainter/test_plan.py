@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from torch import Tensor
 
-from temperfill.inpainter import Inpainter, plan
+from temperfill.inpainter import Inpainter, plan, progress
 from temperfill.inpainter.planes import HoledPicture
 from temperfill.options import FillOptions
 
@@ -41,6 +41,31 @@ def test_windows_that_need_not_wait_keep_their_order() -> None:
     hole[500:510, 20:2900] = hole[100:180, 30:90] = True
     boxes = [window.box for window in plan.divide(hole, FillOptions())]
     assert boxes == [window.box for window in plan.regions.windows(hole)]
+
+
+def test_a_large_hole_can_be_ended_while_it_is_divided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Counted, not timed: a look at the caller for every 32,768 pixels whose distances are measured."""
+    hole = np.zeros((1200, 1300), bool)
+    hole[100:1000, 150:1150] = True
+    told: list[tuple[int, int]] = []
+    before: list[int] = []
+
+    def fill(image: Tensor, mask: Tensor) -> Tensor:
+        before.append(len(told))
+        return image
+
+    monkeypatch.setattr(progress, "BEAT", 0.0)
+    image = np.zeros((*hole.shape, 3), np.uint8)
+    Inpainter(fill, "cpu")(image, hole, on_progress=lambda *where: told.append(where))
+    measured = 2 * 2 * hole[100:1000, 150:1150].size  # by columns and by rows, of the hole and of its thick part
+    assert before[0] >= measured / 32768
+    assert set(told[: before[0]]) == {(0, 1)}
+    with pytest.raises(InterruptedError):
+        plan.divide(hole, FillOptions(), _interrupt)
+
+
+def _interrupt() -> None:
+    raise InterruptedError
 
 
 @pytest.mark.parametrize("shape", SHAPES)

@@ -56,10 +56,10 @@ def copied(box: tuple[int, int, int, int], sources: Any, share: Any) -> Copied:
 def test_copies_of_copies_lead_to_the_first_place() -> None:
     copies = Copies(100)
     hole = np.array([[True, True]])
-    first = ScaledWindow((10, 20, 11, 22), hole, 1)
+    first = ScaledWindow((10, 20, 11, 22), hole, 1, 1.0)
     copies.add(first, copied((0, 0, 1, 2), [[[5, 7], [0, 3]]], [[1.0, 0.0]]))
     # The second window lies 4 pixels to the right, and copies from both pixels of the first.
-    second = ScaledWindow((10, 24, 11, 26), hole, 1)
+    second = ScaledWindow((10, 24, 11, 26), hole, 1, 1.0)
     copies.add(second, copied((0, 0, 1, 2), [[[0, -4], [0, -3]]], [[0.5, 1.0]]))
     assert copies.at(10, 20) == Copy(15, 27, 1.0)
     assert copies.at(10, 21) is None  # drawn, not copied

@@ -202,7 +202,8 @@ class Inpainter(Calls):
         opaque = options.opaque or options.layer or picture.is_transparency(hole)
         if options.layer:
             images.check_layer(picture)
-        hole = regions.dilate(hole, options.mask_dilate)
+        progress = FillProgress(on_progress, on_draft=on_draft)
+        hole = regions.dilate(hole, options.mask_dilate, progress.beat)
         _warn_of(hole)
         copies = Copies(hole.shape[1])
         if not hole.any():
@@ -211,9 +212,11 @@ class Inpainter(Calls):
         check_takes(self.method, sketch is not None, options.temperature, avoid is not None)
         shown = picture.hiding(hole)
         rgb = images.to_rgb(shown)
+        progress.beat()
         with shortages():
             canvas = self._canvas(HoledPicture(rgb.copy(), hole.copy(), sketch, avoid), options)
-            progress, windows = FillProgress(on_progress, on_draft=on_draft), divide(canvas.hole.copy(), options)
+            progress.beat()
+            windows = divide(canvas.hole.copy(), options, progress.beat)
             self._fill(self._filler_for(picture), canvas, windows, options, progress, copies)
         filled = images.paste(shown, regions.feather(canvas.rgb, rgb, hole, options.feather, avoid), hole, opaque)
         filled = images.cut_out(filled, hole) if options.layer else filled

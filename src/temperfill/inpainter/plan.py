@@ -11,6 +11,7 @@ strategy       what is done
 """
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from temperfill import regions
-from temperfill.distances import deepest, grown
+from temperfill.distances import deepest, grown, nothing
 from temperfill.options import FillOptions
 
 WHOLE_PIXELS = 640 * 640
@@ -46,17 +47,14 @@ class ScaledWindow(regions.Window):
     """A window, and by how much it is shrunk."""
 
     factor: int
+    across: float
+    """Largest circle in the hole, pixels across."""
 
     def holds(self, point: tuple[int, int]) -> bool:
         """Whether a pixel of the picture, row and column, is filled here."""
         top, left, bottom, right = self.box
         row, column = point
         return top <= row < bottom and left <= column < right and bool(self.hole[row - top, column - left])
-
-    @cached_property
-    def across(self) -> float:
-        """Largest circle in the hole, pixels across."""
-        return _across(self.hole)
 
     @property
     def guiding(self) -> int:
@@ -107,25 +105,27 @@ def sees_all(size: tuple[int, int], options: FillOptions) -> bool:
     return small or options.strategy == "full" or options.context == "full"
 
 
-def divide(hole: Hole, options: FillOptions) -> list[ScaledWindow]:
+def divide(hole: Hole, options: FillOptions, beat: Callable[[], None] = nothing) -> list[ScaledWindow]:
     """Divides the hole of a picture (H, W) into parts that are filled one after the other, as the options say.
 
-    Each touches pixels that are known by then, unless none are: none is filled from nothing.
+    Each touches pixels that are known by then, unless none are: none is filled from nothing. ``beat`` is called now and
+    then, and what it raises ends the work.
     """
     height, width = hole.shape
     if not hole.any():
         return []
     if sees_all((height, width), options):
-        return [ScaledWindow((0, 0, height, width), hole, _factor(hole, options))]
+        across = _across(hole, beat)
+        return [ScaledWindow((0, 0, height, width), hole, _factor(across, options), across)]
     found = []
-    for window in regions.windows(hole):
-        cut_from = window.cut_from
-        factor = _factor(window.hole, options)
+    for window in regions.windows(hole, beat=beat):
+        cut_from, across = window.cut_from, _across(window.hole, beat)
+        factor = _factor(across, options)
         if options.strategy != "crop":  # a window that is itself too large for one call
             factor = max(factor, math.ceil(max(window.hole.shape) / (regions.LIMIT + CELL)))
         if factor > 1:  # a shrunk window can afford more context
             window = regions.widen(window, hole.shape, regions.WINDOW * factor, CELL)
-        found.append(ScaledWindow(window.box, window.hole, factor, cut_from=cut_from))
+        found.append(ScaledWindow(window.box, window.hole, factor, across, cut_from=cut_from))
     return _rim_inwards(found, hole)
 
 
@@ -159,17 +159,16 @@ def _touches(window: ScaledWindow, known: Hole) -> bool:
     return bool((grown(own, corners=False) & known[top:bottom, left:right]).any())
 
 
-def _factor(hole: Hole, options: FillOptions) -> int:
+def _factor(across: float, options: FillOptions) -> int:
     """By how much a window is shrunk for the thickness of the hole that is to be filled in it."""
     if options.strategy in ("full", "crop"):
         return 1
-    across = _across(hole)
     factor = math.ceil(across / SHRUNK) if across > THICK else 1
     return max(factor, 2) if options.strategy == "multiscale" else max(factor, 1)
 
 
-def _across(hole: Hole) -> float:
+def _across(hole: Hole, beat: Callable[[], None]) -> float:
     if not hole.any():
         return 0.0
     top, left, bottom, right = regions.bounds(hole)
-    return 2 * deepest(np.pad(hole[top:bottom, left:right], 1))
+    return 2 * deepest(np.pad(hole[top:bottom, left:right], 1), beat)

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,16 +28,16 @@ class FillProgress:
 
     Attributes:
         on_progress: whom to tell; None for nobody.
-        total: steps of all windows.
+        total: steps of all windows; 1 until they are known.
         done: steps that are done.
         on_draft: whom to show what is not finished; None for nobody.
     """
 
     on_progress: OnProgress | None
-    total: int = 0
+    total: int = 1
     done: int = 0
     _end_of_window: int = 0
-    _last_beat: float = 0.0
+    _last_beat: float = field(default_factory=time.monotonic)
     on_draft: OnDraft | None = None
 
     def begin(self, steps: int) -> None:

@@ -64,6 +64,7 @@ class WindowFiller:
         """
         copied = self.copies(window, picture.hole.shape, options)
         planes, scale = picture.planes(window.box), _begin(window, copied)
+        progress.beat()
         # Another try differs in the copies alone.
         key = _key(planes, window, options.temperature) if copied else b""
         last, self._drawn = self._drawn, None  # looked at once, as several threads may fill
@@ -160,7 +161,9 @@ class WindowFiller:
     ) -> Array:
         """(1, 3, h, w): filled at one scale and refined from there; without detail where that will be copied."""
         factor, sizes = scale.factor, self._sizes(window, scale)
+        progress.beat()
         small = planes.shrunk(factor)
+        progress.beat()
         is_blind = _is_blind(small, planes)
         if is_blind:
             filled = planes.plain(factor)

@@ -10,7 +10,8 @@ from collections.abc import Callable
 import numpy as np
 
 from temperfill.arrays import Array, mean, pad
-from temperfill.synthesis.patches import Mask, around, nothing
+from temperfill.distances import nothing
+from temperfill.synthesis.patches import Mask, around
 
 SMALLEST = 32
 """Pixels on a side of the hole's box below which nothing is solved at half the size first."""

@@ -11,14 +11,13 @@ from collections.abc import Callable, Iterator
 import numpy as np
 
 from temperfill.arrays import Array
-from temperfill.distances import nearest_known
+from temperfill.distances import nearest_known, nothing
 from temperfill.synthesis.draws import Draws, Numbers
 from temperfill.synthesis.filters import gradients
 from temperfill.synthesis.patches import (
     Mask,
     around,
     describe,
-    nothing,
     own_places,
     patch_basis,
     whole_patches,

@@ -12,11 +12,11 @@ import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
 from temperfill.arrays import Array
-from temperfill.distances import depth
+from temperfill.distances import depth, nothing
 from temperfill.synthesis.detail import RIM, expected_detail
 from temperfill.synthesis.draws import Draws, Numbers
 from temperfill.synthesis.filters import blur, gradients
-from temperfill.synthesis.patches import Mask, describe, nothing, patch_basis, whole_patches
+from temperfill.synthesis.patches import Mask, describe, patch_basis, whole_patches
 
 FREQUENT = 60
 """Offsets that known patches have in common most often."""

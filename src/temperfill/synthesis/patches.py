@@ -7,6 +7,7 @@ from numpy.lib.stride_tricks import sliding_window_view
 from numpy.typing import NDArray
 
 from temperfill.arrays import Array
+from temperfill.distances import nothing
 from temperfill.synthesis.draws import Draws, Numbers
 
 Mask = NDArray[np.bool_]
@@ -16,10 +17,6 @@ BAND = 4096
 EXAMPLES = 3000
 """Patches, at most, of which the axes are found."""
 _SUMMED = 128  # patches whose products are summed at once
-
-
-def nothing() -> None:
-    """A beat that ends nothing."""
 
 
 def around(hole: Mask, margin: int) -> tuple[slice, slice]:
