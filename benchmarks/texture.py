@@ -1,6 +1,7 @@
 """Is what fills a thick hole of the right kind? Copied texture beside the network alone and other methods.
 
-python benchmarks/texture.py PHOTOS MASKS --squeezenet SQUEEZENET.safetensors --output report/
+python benchmarks/texture.py PHOTOS MASKS --squeezenet SQUEEZENET.safetensors --output report/ \
+    --methods auto auto-1 network telea patchmatch gmic
 
 MASKS/GROUP/NAME.png are masks, white = missing, of the centre squares of the photographs, resized to --size. Each
 method fills each hole at that size: ``auto`` and ``network`` are the bundled model with texture copied or not,
@@ -8,15 +9,20 @@ method fills each hole at that size: ``auto`` and ``network`` are the bundled mo
 over the whole square: PSNR, SqueezeNet distance, and texture: the distance of the statistics (mean and standard
 deviation of every channel, unit vectors of the second and fourth fire module) inside the hole between the result and
 the truth. It asks whether the hole has the right kind of detail, not whether that lies at its place: blur, hatching and
-dots raise it, as copies of the wrong material do. No training may use it. Writes rows.json and sheets.
+dots raise it, as copies of the wrong material do. No training may use it.
+
+Methods that are not networks fill the whole square at once: in windows that are made small for a network's sake they
+are further off. ``auto-1`` is ``auto`` with seed 1. Writes METHOD/GROUP-NAME.png, rows.json and a sheet for each group;
+what is there already is judged and not filled again, so a run can be broken off, and methods added. Seconds are of the
+processor.
 """
 
 import argparse
 import json
+import os
 import shutil
 import subprocess
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +37,8 @@ from temperfill.metrics import psnr, squeeze_distance
 from temperfill.nets.squeezenet import SqueezeNetFeatures
 from temperfill.report import contact_sheet
 
+Rows = dict[str, dict[str, dict[str, dict[str, float]]]]
+"""Of each group, method and picture: the measures."""
 OURS = ("auto", "network")
 GMIC = "inpaint[0] [1],7,16,0.1,1,1.2,0,0.05,10,1"
 """Patches of 7 pixels and blending, as its plug-in sets them; its multi-scale way was further off on three of four."""
@@ -41,43 +49,80 @@ def main() -> None:
     parser.add_argument("photos", type=Path)
     parser.add_argument("masks", type=Path)
     parser.add_argument("--methods", nargs="+", default=["auto", "network", "telea", "patchmatch"])
+    parser.add_argument("--groups", nargs="+", help="of those in MASKS; all by default")
     parser.add_argument("--model", default="base")
     parser.add_argument("--size", type=int, default=1024)
     parser.add_argument("--squeezenet", type=Path, required=True)
     parser.add_argument("--output", type=Path, required=True)
     arguments = parser.parse_args()
-
-    network = SqueezeNetFeatures.from_file(arguments.squeezenet)
-    usual = Inpainter.from_pretrained(arguments.model)
     if "gmic" in arguments.methods and shutil.which("gmic") is None:
         parser.error("the program gmic is not installed; leave it out of --methods")
-    fillers: dict[str, Any] = {
-        name: usual if name in OURS else gmic if name == "gmic" else Inpainter.from_pretrained(name)
-        for name in arguments.methods
+    network = SqueezeNetFeatures.from_file(arguments.squeezenet)
+    fill = Fill(arguments.model)
+    photos = sorted(path for path in arguments.photos.iterdir() if path.suffix in images.SUFFIXES)
+    kept = arguments.output / "rows.json"
+    rows: Rows = json.loads(kept.read_text()) if kept.exists() else {}
+    groups = arguments.groups or sorted(path.name for path in arguments.masks.iterdir() if path.is_dir())
+    for name in arguments.methods:
+        (arguments.output / name).mkdir(parents=True, exist_ok=True)
+        for group in groups:
+            found = rows.setdefault(group, {}).setdefault(name, {})
+            for path in photos:
+                truth, hole = square(path, arguments.size), mask(arguments.masks / group / f"{path.stem}.png")
+                written = arguments.output / name / f"{group}-{path.stem}.png"
+                if not written.exists() or path.stem not in found:
+                    start = processor()
+                    Image.fromarray(fill(name, truth, hole)).save(written)
+                    seconds = processor() - start
+                    found[path.stem] = judged(network, truth, read(written), hole) | {"seconds": seconds}
+                    kept.write_text(json.dumps(rows, indent=1))
+                    print(group, path.stem, name, {k: round(v, 3) for k, v in found[path.stem].items()}, flush=True)
+    for group in groups:
+        sheet(arguments, group, photos)
+    print("\n".join(table({group: rows[group] for group in groups}, arguments.methods)))
+
+
+class Fill:
+    """Fills a picture by the name of a method."""
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._inpainters: dict[str, Inpainter] = {}
+
+    def __call__(self, name: str, image: Any, hole: Any) -> Any:
+        if name == "gmic":
+            return gmic(image, hole)
+        texture, _, seed = name.partition("-")
+        model = self._model if texture in OURS else name
+        inpainter = self._inpainters.get(model) or self._inpainters.setdefault(model, Inpainter.from_pretrained(model))
+        if texture in OURS:
+            return inpainter(image, hole, output_type="np", texture=texture, seed=int(seed or 0))
+        return inpainter(image, hole, output_type="np", strategy="full")
+
+
+def sheet(arguments: argparse.Namespace, group: str, photos: list[Path]) -> None:
+    truths = [square(path, arguments.size) for path in photos]
+    holes = [mask(arguments.masks / group / f"{path.stem}.png")[..., None] for path in photos]
+    columns: dict[str, list[Any]] = {
+        "truth": truths,
+        "input": [np.where(hole, np.uint8(128), truth) for truth, hole in zip(truths, holes, strict=True)],
     }
-    rows: dict[str, dict[str, list[dict[str, float]]]] = {}
-    for group in sorted(path for path in arguments.masks.iterdir() if path.is_dir()):
-        columns: dict[str, list[Any]] = {name: [] for name in ("truth", "input", *fillers)}
-        for path in sorted(p for p in arguments.photos.iterdir() if p.suffix in images.SUFFIXES):
-            truth, hole = square(path, arguments.size), mask(group / f"{path.stem}.png")
-            columns["truth"].append(truth)
-            columns["input"].append(np.where(hole[..., None], np.uint8(128), truth))
-            for name, inpainter in fillers.items():
-                options: dict[str, Any] = {"texture": name} if name in OURS else {"strategy": "full"}
-                start = time.perf_counter()
-                result = inpainter(truth, hole, output_type="np", **options)
-                seconds = time.perf_counter() - start
-                row = judged(network, truth, result, hole) | {"seconds": seconds}
-                rows.setdefault(group.name, {}).setdefault(name, []).append(row)
-                columns[name].append(result)
-                print(group.name, path.name, name, {key: round(value, 3) for key, value in row.items()}, flush=True)
-        arguments.output.mkdir(parents=True, exist_ok=True)
-        contact_sheet(columns, arguments.output / f"{group.name}.png")
-    (arguments.output / "rows.json").write_text(json.dumps(rows, indent=1))
-    print("\n".join(table(rows)))
+    for name in arguments.methods:
+        columns[name] = [read(arguments.output / name / f"{group}-{path.stem}.png") for path in photos]
+    contact_sheet(columns, arguments.output / f"{group}.png")
 
 
-def gmic(image: Any, hole: Any, **_: Any) -> Any:
+def processor() -> float:
+    """Seconds of this process and of the programs that it called."""
+    return sum(os.times()[:4])
+
+
+def read(path: Path) -> Any:
+    with Image.open(path) as picture:
+        return np.asarray(picture.convert("RGB"))
+
+
+def gmic(image: Any, hole: Any) -> Any:
     with tempfile.TemporaryDirectory() as folder:
         given, marked, result = (str(Path(folder, f"{name}.png")) for name in ("image", "mask", "result"))
         Image.fromarray(np.where(hole[..., None], np.uint8(0), image)).save(given)
@@ -120,11 +165,12 @@ def judged(network: SqueezeNetFeatures, truth: Any, result: Any, hole: Any) -> d
     }
 
 
-def table(rows: dict[str, dict[str, list[dict[str, float]]]]) -> list[str]:
+def table(rows: Rows, methods: list[str]) -> list[str]:
     lines = ["| group | method | texture | SqueezeNet distance | PSNR, dB | s |", "|---|---|---:|---:|---:|---:|"]
-    for group, methods in rows.items():
-        for name, found in methods.items():
-            means = {key: np.mean([row[key] for row in found]) for key in found[0]}
+    for group, found in rows.items():
+        for name in methods:
+            pictures = list(found[name].values())
+            means = {key: np.mean([row[key] for row in pictures]) for key in pictures[0]}
             values = (
                 f"{means['texture']:.3f} | {means['squeezenet']:.4f} | {means['psnr']:.2f} | {means['seconds']:.1f}"
             )
