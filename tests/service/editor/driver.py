@@ -129,6 +129,18 @@ class EditorPage:
             self.page.mouse.move(*point)
         self.page.mouse.up()
 
+    def tap(self, selector: str) -> None:
+        """A finger on an element; made again where a busy machine let so much time pass between down and up that it was
+        a long press, which clicks nothing."""
+        listen = "() => { window.tapped = new Promise((done) => addEventListener('click', () => done(true), true)); }"
+        wait = "() => Promise.race([window.tapped, new Promise((done) => setTimeout(() => done(false), 500))])"
+        for _ in range(10):
+            self.page.evaluate(listen)
+            self.page.tap(selector)
+            if self.page.evaluate(wait):
+                return
+        raise AssertionError(f"no tap on {selector} became a click")
+
     def swipe(self, points: Sequence[Point]) -> None:
         """One finger goes down, along points and up."""
         client = self.page.context.new_cdp_session(self.page)

@@ -117,14 +117,13 @@ def test_by_keys_and_numbers(open_editor: OpenEditor, picture: Path) -> None:
 
 def test_by_finger_on_a_phone(open_editor: OpenEditor, picture: Path) -> None:
     editor = open_editor(390, 844, 3, has_touch=True, is_mobile=True)
-    page = editor.page
     editor.open(picture)
-    page.tap("[data-tool=extend]")
+    editor.tap("[data-tool=extend]")
     x, y = edge(editor, "bottom")
     editor.swipe([(x, y), (x, y + 20), (x, y + 40)])
     added = number(editor, "bottom")
     assert added > 20
-    page.tap("#extend .primary")
+    editor.tap("#extend .primary")
     editor.wait_for_status("Result 1 is ready")
     assert editor.marks().shape == (200 + added, 320)
 
@@ -145,6 +144,18 @@ def test_what_cannot_be_is_said_and_escape_leaves(open_editor: OpenEditor, pictu
     press("Escape")
     assert editor.page.locator("#extend").is_hidden()
     editor.wait_for_zoom(place)
+
+
+def test_keys_are_the_photos_as_soon_as_the_panel_is_gone(open_editor: OpenEditor, picture: Path) -> None:
+    editor = open_editor()
+    editor.open(picture)
+    editor.page.keyboard.press("x")
+    editor.page.locator("#extend [name=left]").focus()
+    asked = (
+        "() => { document.activeElement.dispatchEvent(new KeyboardEvent('keydown', { key: 'Escape', bubbles: true }));"
+        " return document.activeElement.id; }"
+    )
+    assert editor.page.evaluate(asked) == "stage"  # before the next frame, in which a hidden field loses the focus
 
 
 def test_compare_shows_both_sizes_in_their_places(open_editor: OpenEditor, picture: Path) -> None:

@@ -122,9 +122,9 @@ def test_by_finger(open_editor: OpenEditor, picture: Path) -> None:
     editor = open_editor(390, 844, 3, has_touch=True, is_mobile=True)
     page = editor.page
     editor.open(picture)
-    page.tap("#retouch-button")
-    page.tap("#retouch-menu [data-tool=clone]")
-    page.tap("[data-action=set-source]")
+    editor.tap("#retouch-button")
+    editor.tap("#retouch-menu [data-tool=clone]")
+    editor.tap("[data-action=set-source]")
     x, y = editor.centre
     page.touchscreen.tap(x - 90, y)
     editor.wait_for_status("Source set")

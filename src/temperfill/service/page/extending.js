@@ -54,8 +54,10 @@ export class Extending {
   close() {
     if (!this.isOpen) return;
     const { view } = this.stage;
+    const held = [this.panel, ...Object.values(this.handles)].some((each) => each.contains(document.activeElement));
     this.isOpen = false;
     this.panel.hidden = true;
+    if (held) this.stage.element.focus(); // a hidden field takes keys until the next frame
     if (view.scale === this.shown) view.fit();
     this.stage.moved();
     this.show();
