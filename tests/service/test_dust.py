@@ -1,8 +1,10 @@
 """The route for dust: a mask of the picture's size and the number of marks."""
 
 import asyncio
+import sys
 
 import numpy as np
+import pytest
 
 from service.clients import decode, encode, running
 
@@ -28,5 +30,21 @@ def test_dust_is_marked() -> None:
             assert not np.asarray(decode(answer.content)).any()
             answer = await client.post("/v1/dust", files=image, data={"sensitivity": "2"})
             assert (answer.status_code, answer.json()["error"]["code"]) == (422, "out_of_range")
+
+    asyncio.run(main())
+
+
+def test_a_server_without_scipy_says_what_it_lacks(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("temperfill.dust")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "scipy", None)  # as if it were not installed
+
+    async def main() -> None:
+        async with running() as (client, _):
+            image = {"image": ("scan.png", encode(np.zeros((16, 16, 3), np.uint8)), "image/png")}
+            answer = await client.post("/v1/dust", files=image)
+            assert (answer.status_code, answer.json()["error"]["code"]) == (501, "not_installed")
+            sentence = "finding dust needs scipy, which this server lacks: pip install 'temperfill[dust]'"
+            assert answer.json()["error"]["message"] == sentence
 
     asyncio.run(main())
