@@ -14,8 +14,11 @@ from PIL import Image
 pytest.importorskip("mcp", reason="needs the extra mcp")
 from mcp import Client, StdioServerParameters
 
-from service.clients import encode, hole, pixels, tiny
+from service.clients import TINY, encode, hole, pixels, single, tiny
+from temperfill.inpainter import Inpainter
+from temperfill.inpainter.models import Models
 from temperfill.mcp_server import create
+from temperfill.methods.finding import Found
 from temperfill.options import OPTIONS
 
 
@@ -63,7 +66,7 @@ def test_rectangles_and_masks_are_erased_and_all_else_stays(folder: Path) -> Non
         done = await client.call_tool("erase", {"image": "photo.png", "mask": "mask.png", "output": "masked.png"})
         assert not done.is_error, done
 
-    asked(create(tiny, folder), questions)
+    asked(create(single(tiny), folder), questions)
     erased = np.zeros((40, 56), np.bool_)
     erased[:9, :8] = erased[30:, 40:] = True
     for name, where in (("boxes.png", erased), ("masked.png", hole() > 0)):
@@ -105,7 +108,7 @@ def test_what_cannot_be_done_is_told(folder: Path, changed: dict[str, Any], word
         raise AssertionError("the model is not needed for this")
 
     before = sorted(path.name for path in folder.iterdir())
-    asked(create(load, folder), questions)
+    asked(create(single(load), folder), questions)
     assert sorted(path.name for path in folder.iterdir()) == before
 
 
@@ -122,9 +125,29 @@ def test_an_output_is_replaced_where_that_is_said_and_options_have_their_ranges(
         assert all(option["description"] for option in options.values())
         assert "context" not in schema["properties"]
 
-    asked(create(tiny, folder), questions)
+    asked(create(single(tiny), folder), questions)
     assert (read(folder / "photo.png")[:10, :10] != pixels()[:10, :10]).any()
     assert (read(folder / "photo.png")[12:] == pixels()[12:]).all()
+
+
+def test_a_model_is_chosen_by_one_of_the_names_that_the_instructions_tell(folder: Path) -> None:
+    def load(found: Found) -> Any:
+        return tiny() if found.label == "tiny" else Inpainter.from_pretrained("telea")
+
+    async def questions(client: Client) -> None:
+        words = {"image": "photo.png", "rectangles": [BOX]}
+        for model in ("", "tiny", "quick"):
+            done = await client.call_tool("erase", words | {"output": f"by-{model}.png", "model": model})
+            assert not done.is_error, done
+        refused = await client.call_tool("erase", words | {"output": "x.png", "model": "other"})
+        assert refused.is_error
+        assert "known are tiny, quick" in refused.content[0].text
+
+    server = create(Models([TINY, Found("quick", None, "telea")], load), folder)
+    assert "tiny (no terms stated); quick (OpenCV: Apache-2.0)" in (server.instructions or "")
+    asked(server, questions)
+    assert (read(folder / "by-.png") == read(folder / "by-tiny.png")).all()
+    assert (read(folder / "by-quick.png") != read(folder / "by-tiny.png")).any()
 
 
 def test_the_command_speaks_on_stdin_and_stdout(folder: Path) -> None:

@@ -6,7 +6,7 @@ import time
 import warnings
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeVar
+from typing import Any, Literal, TypeVar
 
 import anyio.from_thread
 import numpy as np
@@ -17,10 +17,8 @@ from pydantic import BaseModel, ConfigDict, Field, create_model
 
 import temperfill
 from temperfill import images
+from temperfill.inpainter.models import Models
 from temperfill.options import OPTIONS, FillOptions, Option
-
-if TYPE_CHECKING:  # torch is imported when the first picture is filled
-    from temperfill.inpainter import Inpainter
 
 T = TypeVar("T")
 INSTRUCTIONS = (
@@ -77,16 +75,15 @@ class Eraser:
     """The tools.
 
     Args:
-        load: gives the inpainter; called once, for the first picture.
+        models: that fill; each is loaded for the first picture that asks for it.
         folder: whose files may be read and written.
         max_pixels: largest width times height that is opened.
     """
 
-    def __init__(self, load: "Callable[[], Inpainter]", folder: Path, max_pixels: int) -> None:
-        self.load = load
+    def __init__(self, models: Models, folder: Path, max_pixels: int) -> None:
+        self.models = models
         self.folder = folder.resolve()
         self.max_pixels = max_pixels
-        self._inpainter: Inpainter | None = None
         self._one_at_a_time = threading.Lock()
 
     def picture_size(self, image: str) -> Size:
@@ -102,6 +99,7 @@ class Eraser:
         output: str,
         rectangles: Sequence[Rectangle] = (),
         mask: str | None = None,
+        model: str = "",
         filling: Filling = Filling(),  # noqa: B008 - not changed
         overwrite: bool = False,
     ) -> Erased:
@@ -113,11 +111,12 @@ class Eraser:
             output: file to write; its suffix says the format. PNG and TIFF keep all other pixels exactly.
             rectangles: to erase.
             mask: picture file of the same size; white marks what to erase, beside the rectangles.
+            model: name of the model that fills; the first one of the instructions if it is left out.
             filling: how the hole is filled.
             overwrite: replace an output that is there already; the image itself may be given.
         """
         with self._one_at_a_time:
-            return _told(lambda: self._erase(context, image, output, rectangles, mask, filling, overwrite))
+            return _told(lambda: self._erase(context, image, output, rectangles, mask, model, filling, overwrite))
 
     def _erase(
         self,
@@ -126,6 +125,7 @@ class Eraser:
         output: str,
         rectangles: Sequence[Rectangle],
         mask: str | None,
+        model: str,
         filling: Any,
         overwrite: bool,
     ) -> Erased:
@@ -140,7 +140,7 @@ class Eraser:
             hole = self._hole(picture.size, rectangles, mask)
             options = FillOptions(**filling.model_dump())
             images.check_output(path, picture, options.layer)
-            inpainter = self._inpainter = self._inpainter or self.load()
+            inpainter = self.models.get(model)
 
             told = 0
 
@@ -193,16 +193,18 @@ def _told(work: Callable[[], T]) -> T:
         raise ToolError(str(error) or type(error).__name__) from error
 
 
-def create(load: "Callable[[], Inpainter]", folder: Path, max_pixels: int = 256_000_000) -> MCPServer:
+def create(models: Models, folder: Path, max_pixels: int = 256_000_000) -> MCPServer:
     """A server with the tools ``picture_size`` and ``erase``.
 
     Args:
-        load: gives the inpainter; called once, for the first picture.
+        models: that fill; each is loaded for the first picture that asks for it.
         folder: whose files may be read and written.
         max_pixels: largest width times height that is opened.
     """
-    server = MCPServer("temperfill", instructions=INSTRUCTIONS, version=temperfill.__version__, log_level="WARNING")
-    eraser = Eraser(load, folder, max_pixels)
+    said = "; ".join(f"{name} ({models.facts(name).terms or 'no terms stated'})" for name in models.names)
+    instructions = f"{INSTRUCTIONS} Models: {said}."
+    server = MCPServer("temperfill", instructions=instructions, version=temperfill.__version__, log_level="WARNING")
+    eraser = Eraser(models, folder, max_pixels)
     server.add_tool(eraser.picture_size)
     server.add_tool(eraser.erase)
     return server

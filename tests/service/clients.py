@@ -16,6 +16,7 @@ from PIL import Image
 
 from temperfill.config import GeneratorConfig
 from temperfill.inpainter import Inpainter
+from temperfill.inpainter.models import Models
 from temperfill.inpainter.sources import Copies
 from temperfill.methods.contract import Abilities
 from temperfill.methods.finding import Found
@@ -111,16 +112,22 @@ def form(image: bytes | None = None, mask: bytes | None = None, **more: bytes) -
 TINY = Found("tiny", None)
 
 
+def single(load: Callable[[], Any] = tiny, model: Found = TINY) -> Models:
+    """One model to choose from."""
+    return Models([model], lambda _: load())
+
+
 @contextlib.asynccontextmanager
 async def running(
     load: Callable[[], Any] = tiny,
     settings: ServiceLimits | None = None,
     headers: dict[str, str] | None = None,
     model: Found = TINY,
+    models: Models | None = None,
     **options: Any,
 ) -> AsyncIterator[tuple[httpx.AsyncClient, Service]]:
     """A service that is ready, and a client for it."""
-    app = create_app(load, model, settings, **options)
+    app = create_app(models or single(load, model), settings, **options)
     transport = httpx.ASGITransport(app, raise_app_exceptions=False)
     async with (
         app.router.lifespan_context(app),

@@ -19,11 +19,12 @@ from PIL import ExifTags, Image, ImageCms, PngImagePlugin
 
 import temperfill
 from heic import make as heic
-from service.clients import HEIGHT, WIDTH, Held, code, decode, encode, form, hole, pixels, running, tiny
+from service.clients import HEIGHT, TINY, WIDTH, Held, code, decode, encode, form, hole, pixels, running, single, tiny
 from temperfill import images, regions
 from temperfill.inpainter import Inpainter
+from temperfill.inpainter.models import Models
 from temperfill.inpainter.sources import Copies
-from temperfill.methods.finding import Found
+from temperfill.methods.finding import Found, bundled
 from temperfill.options import FillOptions
 from temperfill.service import work
 from temperfill.service.app import create_app
@@ -386,7 +387,7 @@ def test_what_is_avoided_and_a_copied_pixel_are_those_of_the_inpainter(monkeypat
 
 def test_traces_of_the_last_fills_are_kept() -> None:
     def asked(seed: int) -> Any:
-        fields = dict.fromkeys(SOURCES_OPTIONS, 0) | {"seed": seed}
+        fields = dict.fromkeys(SOURCES_OPTIONS, 0) | {"seed": seed, "model": "tiny"}
         return SimpleNamespace(fields=fields, files={"image": io.BytesIO(b"a"), "mask": io.BytesIO(b"b")})
 
     traces = work.Traces()
@@ -399,8 +400,8 @@ def test_traces_of_the_last_fills_are_kept() -> None:
 @pytest.mark.parametrize(
     ("model", "expected"),
     [
-        (Found("base", Path("base.safetensors"), is_bundled=True), ("base", True)),
-        (Found("base", Path("runs/base/generator.safetensors")), ("base", False)),
+        (Found("base", bundled()["base"], is_bundled=True), ("base", True)),
+        (Found("base", bundled()["base"]), ("base", False)),
     ],
 )
 def test_a_run_folder_with_the_name_of_a_bundled_model_is_not_bundled(model: Found, expected: tuple[str, bool]) -> None:
@@ -450,7 +451,7 @@ def test_health_is_loading_until_the_model_is_warm_and_requests_wait() -> None:
         return tiny()
 
     async def main() -> None:
-        app = create_app(load, Found("tiny", None))
+        app = create_app(single(load))
         transport = httpx.ASGITransport(app)
         async with (
             app.router.lifespan_context(app),
@@ -520,3 +521,68 @@ def test_page_of_the_documentation_names_every_code_part_and_option() -> None:
     assert {name for name in names | options if name not in page} == set()
     assert "/#token=TOKEN" in page
     assert "/#token=TOKEN" in (PAGE / "engine.js").read_text(encoding="utf-8")
+
+
+def test_a_model_is_chosen_by_its_name_and_loaded_when_it_is_asked_for() -> None:
+    """Answers are those of the chosen model, with what it says of its training; an unknown one is told at once."""
+    loaded: list[str] = []
+
+    def load(found: Found) -> Any:
+        loaded.append(found.label)
+        return tiny() if found.label == "tiny" else Inpainter.from_pretrained("telea")
+
+    models = Models([TINY, Found("quick", None, "telea")], load)
+
+    async def main() -> None:
+        async with running(models=models) as (client, _):
+            told = (await client.get("/v1/models")).json()
+            assert told["current"] == "tiny"
+            can = [(m["name"], m["terms"], m["has_sources"], m["is_learned"]) for m in told["models"]]
+            assert can == [("tiny", "", True, True), ("quick", "OpenCV: Apache-2.0", False, False)]
+            assert loaded == ["tiny"]
+            for path in ("/v1/inpaint", "/v1/convert", "/v1/extend", "/v1/sources"):
+                files = form() if path in ("/v1/inpaint", "/v1/sources") else {"image": form()["image"]}
+                place = {"row": "12", "column": "14"} if path == "/v1/sources" else {}
+                refused = await client.post(path, files=files, data={"model": "other"} | place)
+                assert (refused.status_code, code(refused)) == (422, "unknown_model"), path
+                assert "known are tiny, quick" in refused.json()["error"]["message"]
+            answers = {}
+            for name in ("", "tiny", "quick"):
+                answer = await client.post("/v1/inpaint", files=form(), data={"model": name} if name else {})
+                answers[name] = decode(answer.content)
+            assert loaded == ["tiny", "quick"]
+            assert answers[""].tobytes() == answers["tiny"].tobytes() != answers["quick"].tobytes()
+            assert [images.is_marked(images.open_picture(answers[name])) for name in ("tiny", "quick")] == [True, False]
+            place = {"row": "12", "column": "14", "model": "quick"}
+            assert (await client.post("/v1/sources", files=form(), data=place)).status_code == 422
+            longer = await client.post(
+                "/v1/extend", files={"image": form()["image"]}, data={"left": 8, "model": "quick"}
+            )
+            assert decode(longer.content).size == (WIDTH + 8, HEIGHT)
+            other = encode(pixels(seed=3))
+            pair = {"image": ("a.png", other), "original": ("b.png", encode(pixels()))}
+            for name, mark in (("tiny", True), ("quick", False)):
+                saved = await client.post("/v1/convert", files=pair, data={"model": name})
+                assert images.is_marked(images.open_picture(io.BytesIO(saved.content))) == mark
+
+    asyncio.run(main())
+
+
+def test_a_chosen_model_that_cannot_be_loaded_leaves_the_others_at_work() -> None:
+    def load(found: Found) -> Any:
+        if found.label == "tiny":
+            return tiny()
+        raise OSError("secret/path is gone")
+
+    gone = Found("gone", Path("secret/path.safetensors"))
+
+    async def main() -> None:
+        async with running(models=Models([TINY, gone], load)) as (client, _):
+            assert [model["name"] for model in (await client.get("/v1/models")).json()["models"]] == ["tiny"]
+            refused = await client.post("/v1/inpaint", files=form(), data={"model": "gone"})
+            assert (refused.status_code, code(refused)) == (503, "not_loaded")
+            assert "secret" not in refused.text
+            assert (await client.post("/v1/inpaint", files=form())).status_code == 200
+            assert (await client.get("/healthz")).json()["status"] == "ok"
+
+    asyncio.run(main())

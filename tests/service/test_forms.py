@@ -135,7 +135,7 @@ BAD_BODIES = {
     "mask given twice": (TYPE, multipart(IMAGE, MASK_PART, MASK_PART)),
     "four files": (TYPE, multipart(IMAGE, MASK_PART, IMAGE, MASK_PART)),
     "unknown field": (TYPE, multipart(IMAGE, MASK_PART, field("colour", b"1"))),
-    "another model": (TYPE, multipart(IMAGE, MASK_PART, field("model", b"telea"))),
+    "another field": (TYPE, multipart(IMAGE, MASK_PART, field("modell", b"telea"))),
     "unknown file": (TYPE, multipart(IMAGE, MASK_PART, field("depth", GOOD, '; filename="a.png"'))),
     "image as text": (TYPE, multipart(field("image", b"abc"), MASK_PART)),
     "option as file": (TYPE, multipart(IMAGE, MASK_PART, field("feather", b"1", '; filename="1"'))),

@@ -33,7 +33,7 @@ ROOT = Path(__file__).parents[2]
 # A service whose work ends when it is told to, or, with the word "deaf", never.
 HELD = """
 import sys, time
-from service.clients import Held
+from service.clients import Held, single
 from temperfill.methods.finding import Found
 from temperfill.service import app, server
 from temperfill.service.settings import ServiceLimits
@@ -46,7 +46,7 @@ if "deaf" in sys.argv:
 listener = server.listen("127.0.0.1", 0)
 print(server.address_of(listener), file=sys.stderr, flush=True)
 settings = ServiceLimits(max_bytes=2_000_000, queue=2)
-server.serve(app.create_app(lambda: held, Found("held", None), settings), listener, grace=0.3)
+server.serve(app.create_app(single(lambda: held, Found("held", None)), settings), listener, grace=0.3)
 """
 
 

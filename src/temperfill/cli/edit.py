@@ -23,7 +23,8 @@ class EditOptions:
     """Folder, or file, that Ctrl+S writes the result to; "Done" ends the command with status 0. A file may be IMAGE
     itself. In a folder the result has the name of IMAGE, or NAME-filled beside it."""
     model: str = DEFAULT_MODEL
-    """Name of a model or method (see temperfill models), a weights file, or the folder of a run."""
+    """Model that fills unless another is chosen in the editor: its name (see temperfill models), a weights file, or the
+    folder of a run."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one."""
     precision: Precision = "auto"
@@ -55,21 +56,19 @@ def run(words: list[str]) -> None:
         keep_metadata=True,
         token=token,
     )
-    from temperfill.methods.finding import find
+    from temperfill.inpainter.models import Models, choices, loader
     from temperfill.service.app import create_app
     from temperfill.service.output import Output
     from temperfill.service.server import address_of, listen, serve
-    from temperfill.service.work import loader
 
     output = None
     if options.image is not None:
         _check(options.image, options.max_pixels)
         output = None if options.output is None else Output(options.output, options.image)
     require(options.output is None or output is not None, "--output needs an IMAGE, whose results it takes")
-    model = find(options.model)
-    load = loader(options.model, options.device, options.precision)
+    models = Models(choices(options.model), loader(options.device, options.precision))
     listener = listen("127.0.0.1", options.port)
-    app = create_app(load, model, settings, start_image=options.image, output=output)
+    app = create_app(models, settings, start_image=options.image, output=output)
     address = f"{address_of(listener)}/#token={token}"
     say(f"the editor is at {address}; Ctrl-C stops")
     if options.browser:

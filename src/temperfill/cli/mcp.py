@@ -2,13 +2,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from temperfill.cli.parsing import parse, require, say
 from temperfill.options import DEFAULT_MODEL, Precision
-
-if TYPE_CHECKING:
-    from temperfill.inpainter import Inpainter
 
 
 @dataclass(frozen=True)
@@ -21,7 +17,8 @@ class McpOptions:
     folder: Path = Path()
     """Folder whose files, and those below it, may be read and written; no others."""
     model: str = DEFAULT_MODEL
-    """Name of a model or method (see temperfill models), a weights file, or the folder of a run."""
+    """Model that fills unless a program names another that is bundled: its name (see temperfill models), a weights
+    file, or the folder of a run."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one."""
     precision: Precision = "auto"
@@ -36,15 +33,9 @@ def run(words: list[str]) -> None:
     """Runs the command on the words after its name."""
     options = parse(McpOptions, "mcp", words)
     require(options.folder.is_dir(), f"there is no folder {options.folder}")
+    from temperfill.inpainter.models import Models, choices, loader
     from temperfill.mcp_server import create
-    from temperfill.methods.finding import find
 
-    find(options.model)  # before a program waits for it
-
-    def load() -> "Inpainter":
-        from temperfill.inpainter import Inpainter
-
-        return Inpainter.from_pretrained(options.model, options.device, options.precision)
-
+    models = Models(choices(options.model), loader(options.device, options.precision))
     say(f"tools for the pictures in {options.folder.resolve()}; waiting for a program on stdin")
-    create(load, options.folder, options.max_pixels).run("stdio")
+    create(models, options.folder, options.max_pixels).run("stdio")

@@ -5,9 +5,6 @@ from dataclasses import dataclass
 from temperfill.cli.parsing import parse
 from temperfill.options import DEFAULT_MODEL
 
-FACTS = {"terms": "terms", "training_data": "trained on", "results": "results"}
-"""What a weights file says of itself: keys of its metadata, and how they are printed."""
-
 
 @dataclass(frozen=True)
 class ModelsOptions:
@@ -25,18 +22,16 @@ def run(words: list[str]) -> None:
     if parse(ModelsOptions, "models", words).all:
         _list_all()
         return
-    from safetensors import safe_open
-
-    from temperfill.methods.finding import bundled
+    from temperfill.methods.facts import facts_of
+    from temperfill.methods.finding import bundled, find
     from temperfill.methods.table import METHODS
     from temperfill.systems.table import BASELINES, UNTRAINED
 
     for name, path in bundled().items():
-        with safe_open(path, "np") as file:  # without torch, which takes seconds to import
-            facts = file.metadata() or {}
+        facts = facts_of(find(name))
         default = ", taken where none is named" if name == DEFAULT_MODEL else ""
         print(f"{name}  (bundled, {path.stat().st_size / 1e6:.0f} MB{default})")
-        _tell({title: facts.get(key, "") for key, title in FACTS.items()})
+        _tell({"terms": facts.terms, "trained on": facts.training_data, "results": facts.results})
     for name in METHODS:
         if name not in (*BASELINES, *UNTRAINED):  # their weights are given by path
             print(name)

@@ -19,7 +19,10 @@ class ServeOptions:
     port: int = 8017
     """Port to listen on; 0 takes one that is free."""
     model: str = DEFAULT_MODEL
-    """Name of a model or method (see temperfill models), a weights file, or the folder of a run."""
+    """Model that fills where a request names none: its name (see temperfill models), a weights file, or the folder of a
+    run."""
+    choices: tuple[str, ...] | None = None
+    """Further models that clients may choose; those that are bundled if it is left out, none if nothing follows."""
     device: str = "auto"
     """auto, cpu, cuda, cuda:N or mps; auto takes a GPU where there is one."""
     precision: Precision = "auto"
@@ -73,17 +76,16 @@ def run(words: list[str]) -> None:
         origins=options.allowed_hosts,
         hosts=(*options.allowed_hosts, "addresses" if is_open else options.host),
     )
-    from temperfill.methods.finding import find
+    from temperfill.inpainter.models import Models, choices, loader
     from temperfill.service.app import create_app
     from temperfill.service.server import address_of, is_local, listen, serve
-    from temperfill.service.work import loader
 
-    model = find(options.model)
-    load = loader(options.model, options.device, options.precision)
+    found = choices(options.model, options.choices)
+    models = Models(found, loader(options.device, options.precision))
     listener = listen(options.host, options.port)
     if not is_local(listener) and not token:
         say(f"warning: other machines can use this service without a token; set {TOKEN_VARIABLE}")
-    app = create_app(load, model, settings)
+    app = create_app(models, settings)
     say(f"serving {options.model} on {address_of(listener)}{options.root_path}; Ctrl-C stops")
     serve(app, listener, options.grace, options.access_log)
     say("stopped")

@@ -17,7 +17,8 @@ from starlette.requests import ClientDisconnect
 
 import temperfill
 from temperfill import images
-from temperfill.methods.finding import Found
+from temperfill.errors import InputError
+from temperfill.inpainter.models import Models
 from temperfill.service import dust, extending, forms, iopaint, openapi, work
 from temperfill.service.addresses import Methods, Prefix
 from temperfill.service.jobs import Job, Jobs
@@ -27,7 +28,7 @@ from temperfill.service.pages import PAGE, Pages, picture_response
 from temperfill.service.refusals import Refusal, internal
 from temperfill.service.settings import ServiceLimits
 
-if TYPE_CHECKING:  # torch is imported while the model is loaded, behind the first answers
+if TYPE_CHECKING:
     from temperfill.inpainter import Inpainter
     from temperfill.service.metrics import Metrics
 
@@ -42,17 +43,16 @@ SECONDS_TO_CLOSE = 5.0
 
 
 class Service:
-    """What the routes share: the model, the jobs and the settings.
+    """What the routes share: the models, the jobs and the settings.
 
     Args:
-        load: gives the inpainter; called once, in the thread of the jobs.
-        model: what is loaded; clients learn its label, not its path.
+        models: that may be asked for; each is loaded in the thread of the jobs, the default at once. Clients learn
+            their names, not their paths.
         settings: limits.
     """
 
-    def __init__(self, load: "Callable[[], Inpainter]", model: Found, settings: ServiceLimits) -> None:
-        self.load = load
-        self.model = model
+    def __init__(self, models: Models, settings: ServiceLimits) -> None:
+        self.models = models
         self.settings = settings
         self.jobs = Jobs(settings.queue, settings.timeout)
         self.uploads = Uploads()
@@ -72,34 +72,36 @@ class Service:
             self.is_closed = await self.jobs.close(SECONDS_TO_CLOSE)
 
     def _load(self) -> "Inpainter":
-        inpainter = self.load()
+        inpainter = self.models.get()
         work.warm(inpainter)
         return inpainter
 
     @property
     def failure(self) -> BaseException | None:
-        """Why the model could not be loaded, if so."""
+        """Why the default model could not be loaded, if so."""
         loading = self._loading
         return loading.exception() if loading is not None and loading.done() and not loading.cancelled() else None
 
     @property
     def inpainter(self) -> "Inpainter | None":
-        """The model once it is loaded and warm."""
+        """The default model once it is loaded and warm."""
         loading = self._loading
         ready = loading is not None and loading.done() and not loading.cancelled() and loading.exception() is None
         return loading.result() if ready and loading is not None else None
 
-    @property
-    def is_learned(self) -> bool:
-        """Whether a trained model fills; what it filled says so."""
-        return self.inpainter is not None and self.inpainter.method.abilities.is_learned
+    def is_learned(self, name: str) -> bool:
+        """Whether a model was trained; what it filled says so."""
+        return self.models.facts(name).is_learned
 
-    def ready(self) -> "Inpainter":
-        """The model; a refusal (503) while there is none."""
+    def ready(self, name: str = "") -> "Inpainter":
+        """The model of a name, in the thread of the jobs; a refusal (503) if it cannot be had."""
         if self.inpainter is None:
             text = "the model could not be loaded" if self.failure else "the model is being loaded"
             raise Refusal(503, "loading", text, {"Retry-After": "2"})
-        return self.inpainter
+        try:
+            return self.models.get(name)
+        except (OSError, ValueError):
+            raise Refusal(503, "not_loaded", f"the model {name} could not be loaded; choose another") from None
 
     def admitted(self, request: Request) -> contextlib.AbstractAsyncContextManager[Job]:
         """A place in the queue for a request."""
@@ -120,7 +122,14 @@ class Service:
                 return await self.check(request, job, look)
 
             async with forms.read(request, fields, self.settings.max_pixels, check, parts) as form:
-                yield job, form
+                yield job, self._with_model(form)
+
+    def _with_model(self, form: forms.Form) -> forms.Form:
+        """A form with the name of the model that is meant; a refusal (422) where there is none of its name."""
+        try:
+            return form.with_fields(model=self.models.find(form.model).label)
+        except InputError as error:
+            raise Refusal(422, "unknown_model", str(error)) from None
 
     async def run(
         self,
@@ -155,7 +164,7 @@ class Service:
                 request,
                 job,
                 lambda on_progress: work.fill(
-                    self.ready(), form, max_pixels, on_progress, keep, self._traces, job.show
+                    self.ready(form.model), form, max_pixels, on_progress, keep, self._traces, job.show
                 ),
                 form,
             )
@@ -166,7 +175,7 @@ class Service:
         max_pixels, keep = self.settings.max_pixels, self.settings.keep_metadata
         async with self.form(request, forms.CONVERT_FIELDS, forms.CONVERT_FILES) as (job, form):
             (content, suffix), headers = await self.run(
-                request, job, lambda _: work.convert(form, max_pixels, keep, self.is_learned), counts=False
+                request, job, lambda _: work.convert(form, max_pixels, keep, self.is_learned(form.model)), counts=False
             )
         return picture_response(content, suffix, headers)
 
@@ -175,7 +184,7 @@ class Service:
         max_pixels = self.settings.max_pixels
         async with self.form(request, forms.SOURCES_FIELDS) as (job, form):
             found, headers = await self.run(
-                request, job, lambda _: work.sources(self.ready(), form, max_pixels, self._traces)
+                request, job, lambda _: work.sources(self.ready(form.model), form, max_pixels, self._traces)
             )
         return JSONResponse(found, headers=headers)
 
@@ -205,35 +214,44 @@ class Service:
         self.jobs.cancel(self.jobs.find(name))
         return Response(status_code=204)
 
-    async def models(self) -> dict[str, Any]:
-        """The model that is served; waits for its loading."""
+    async def list_models(self) -> dict[str, Any]:
+        """The models to choose from; waits for the loading of the default."""
         if self._loading is not None:
             loading = asyncio.wrap_future(self._loading)
             await asyncio.wait({loading}, timeout=SECONDS_TO_LOAD)
             if loading.done() and not loading.cancelled():
                 loading.exception()  # looked at, so that asyncio does not report it as forgotten
-        abilities = self.ready().method.abilities
-        entry = {
-            "name": self.model.label,
-            "takes_sketch": abilities.sketch,
-            "takes_temperature": abilities.temperature,
-            "has_sources": abilities.sources is not None,
-            "takes_avoid": abilities.avoid is not None,
-            "bundled": self.model.is_bundled,
+        self.ready()
+        entries = [self._entry(name) for name in self.models.names]
+        return {"models": [entry for entry in entries if entry], "current": self.models.default}
+
+    def _entry(self, name: str) -> dict[str, Any] | None:
+        """What clients learn of a model; None where its file is no longer there."""
+        try:
+            facts = self.models.facts(name)
+        except (OSError, ValueError):
+            return None
+        return {
+            "name": name,
+            "terms": facts.terms,
+            "bundled": self.models.find(name).is_bundled,
+            "takes_sketch": facts.sketch,
+            "takes_temperature": facts.temperature,
+            "has_sources": facts.sources,
+            "takes_avoid": facts.avoid,
+            "is_learned": facts.is_learned,
         }
-        return {"models": [entry], "current": self.model.label}
 
     async def health(self) -> JSONResponse:
         """Whether requests are worked on: 200 and ok, or 503 and loading or failed."""
         status = "failed" if self.failure else "ok" if self.inpainter else "loading"
         device = "" if self.inpainter is None else str(self.inpainter.device)
-        body = {"status": status, "model": self.model.label, "device": device}
+        body = {"status": status, "model": self.models.default, "device": device}
         return JSONResponse(body, 200 if status == "ok" else 503, {} if status == "ok" else {"Retry-After": "2"})
 
 
 def create_app(
-    load: "Callable[[], Inpainter]",
-    model: Found,
+    models: Models,
     settings: ServiceLimits | None = None,
     *,
     start_image: Path | None = None,
@@ -243,15 +261,14 @@ def create_app(
     """The ASGI application; its ``state.service`` is the ``Service``.
 
     Args:
-        load: gives the inpainter; called once, behind the first answers.
-        model: what is loaded; clients learn its label, not its path.
+        models: that may be asked for; the default is loaded behind the first answers.
         settings: limits; None for the defaults.
         start_image: picture that the editor opens at its start.
         output: place to which the editor saves it, instead of the browser's.
         page: folder of the editor's page.
     """
     settings = settings or ServiceLimits()
-    service, pages = Service(load, model, settings), Pages(page, settings, start_image, output)
+    service, pages = Service(models, settings), Pages(page, settings, start_image, output)
     app = FastAPI(
         title="temperfill",
         version=temperfill.__version__,
@@ -272,7 +289,7 @@ def create_app(
     app.add_api_route("/v1/jobs/{name}", service.job, methods=["GET"])
     app.add_api_route("/v1/jobs/{name}/draft", service.draft, methods=["GET"], response_class=Response)
     app.add_api_route("/v1/jobs/{name}", service.cancel, methods=["DELETE"], status_code=204)
-    app.add_api_route("/v1/models", service.models, methods=["GET"])
+    app.add_api_route("/v1/models", service.list_models, methods=["GET"])
     app.add_api_route("/healthz", service.health, methods=["GET"])
     app.add_api_route("/start", pages.start, methods=["GET"], include_in_schema=False)
     app.add_api_route("/start/image", pages.start_picture, methods=["GET"], include_in_schema=False)

@@ -30,7 +30,7 @@ def route(service: "Service") -> Callable[[Request], Awaitable[Response]]:
             (content, suffix), headers = await service.run(
                 request,
                 job,
-                lambda on_progress: fill(service.ready(), form, max_pixels, on_progress, keep, job.show),
+                lambda on_progress: fill(service.ready(form.model), form, max_pixels, on_progress, keep, job.show),
                 form,
             )
         return picture_response(content, suffix, headers)

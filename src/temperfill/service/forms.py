@@ -81,6 +81,12 @@ class Form:
         return replace(self, fields={**self.fields, **fields})
 
     @property
+    def model(self) -> str:
+        """Name of the model that is asked for; empty for the default."""
+        name: str = self.fields.get("model", "")
+        return name
+
+    @property
     def options(self) -> FillOptions:
         """Of the filling, as far as the form has them."""
         return FillOptions(**{o.name: self.fields[o.name] for o in SERVED if o.name in self.fields})
@@ -129,6 +135,11 @@ def choice(values: Mapping[str, Any]) -> Parser:
     return parse
 
 
+def word(name: str, text: str) -> str:
+    """A name; whether there is anything of this name is not known here."""
+    return text
+
+
 def parser_of(option: Option) -> Parser:
     """The parser of an option's text."""
     if option.choices:
@@ -144,8 +155,11 @@ def parser_of(option: Option) -> Parser:
 _FILL_FIELDS: dict[str, tuple[Parser, Any]] = {option.name: (parser_of(option), option.default) for option in SERVED}
 SOURCES_OPTIONS = ("mask_dilate", "temperature", "texture", "seed")
 """Options that decide where a pixel comes from."""
+MODEL_FIELD: dict[str, tuple[Parser, Any]] = {"model": (word, "")}
+"""Names the model that fills."""
 INPAINT_FIELDS: dict[str, tuple[Parser, Any]] = {
     **_FILL_FIELDS,
+    **MODEL_FIELD,
     "format": (choice(FORMATS), ""),
     "quality": (whole(1, 100), ""),
 }
@@ -155,11 +169,12 @@ EXTEND_FIELDS: dict[str, tuple[Parser, Any]] = {
     **INPAINT_FIELDS,
 }
 """Fields of a request to extend the canvas."""
-CONVERT_FIELDS = {name: INPAINT_FIELDS[name] for name in ("format", "quality", "unmarked")}
+CONVERT_FIELDS = {name: INPAINT_FIELDS[name] for name in ("format", "quality", "unmarked", "model")}
 """Fields of a request for another format."""
 SOURCES_FIELDS: dict[str, tuple[Parser, Any]] = {
     "row": (whole(0, 10**9 - 1), None),
     "column": (whole(0, 10**9 - 1), None),
+    **MODEL_FIELD,
     **{name: _FILL_FIELDS[name] for name in SOURCES_OPTIONS},
 }
 """Fields of a request for sources."""

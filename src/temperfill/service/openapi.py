@@ -63,6 +63,10 @@ _FILES = {
         "description": "White marks what is not to be copied from, for models that can; of the size of the image.",
     },
 }
+_MODEL = {
+    "type": "string",
+    "description": "Name of the model that fills, of those of /v1/models; without it its current.",
+}
 _QUALITY = "Of JPEG, WebP and AVIF. Without it a JPEG is compressed like the JPEG that was sent, others with 95."
 _ENCODING = {
     "format": {"type": "string", "enum": list(FORMATS), "description": _OWN_FORMAT},
@@ -77,6 +81,7 @@ INPAINT: dict[str, Any] = {
             {
                 **_FILES,
                 **_OPTIONS,
+                "model": _MODEL,
                 **_ENCODING,
             },
         ),
@@ -94,6 +99,7 @@ EXTEND: dict[str, Any] = {
                 "image": _FILES["image"],
                 **{option.name: _schema(option) for option in CANVAS_OPTIONS},
                 **_OPTIONS,
+                "model": _MODEL,
                 **_ENCODING,
             },
         ),
@@ -113,6 +119,7 @@ CONVERT: dict[str, Any] = {
                     **_FILE,
                     "description": "The file whose metadata and format are kept; no larger than the image.",
                 },
+                "model": {**_MODEL, "description": "Name of the model that made a part of the image."},
                 **_ENCODING,
             },
         ),
@@ -171,7 +178,8 @@ SOURCES: dict[str, Any] = {
         "parameters": [_JOB],
         "requestBody": _form(
             ["image", "mask", "row", "column"],
-            {**_FILES, "row": _PLACE, "column": _PLACE} | {name: _OPTIONS[name] for name in SOURCES_OPTIONS},
+            {**_FILES, "row": _PLACE, "column": _PLACE, "model": _MODEL}
+            | {name: _OPTIONS[name] for name in SOURCES_OPTIONS},
         ),
     },
     "responses": {200: {"description": "Copied pixel, matches of each head.", "content": {"application/json": {}}}},

@@ -96,7 +96,8 @@ class OutputRoutes:
     def _save(self, form: forms.Form) -> tuple[Path, str]:
         if self.output.suffix:
             form = form.with_fields(format=self.output.suffix)
-        content, suffix = work.convert(form, self.service.settings.max_pixels, True, self.service.is_learned)
+        is_learned = self.service.is_learned(form.model)
+        content, suffix = work.convert(form, self.service.settings.max_pixels, True, is_learned)
         return self.output.write(content, suffix), suffix
 
     async def done(self) -> Response:

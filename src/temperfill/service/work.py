@@ -74,7 +74,8 @@ class Traces:
 
 def _key(form: Form) -> str:
     """Of all that decides where pixels come from."""
-    digest = hashlib.sha256(repr([form.fields[name] for name in SOURCES_OPTIONS]).encode())
+    deciding = [form.fields[name] for name in ("model", *SOURCES_OPTIONS)]
+    digest = hashlib.sha256(repr(deciding).encode())
     for name, file in sorted(form.files.items()):
         file.seek(0)
         digest.update(name.encode() + hashlib.sha256(file.read()).digest())
@@ -246,17 +247,6 @@ def sources(inpainter: "Inpainter", form: Form, max_pixels: int, traces: Traces 
         for head in found.heads
     ]
     return {"copy": None if found.copy is None else asdict(found.copy), "heads": heads}
-
-
-def loader(model: str, device: str, precision: str) -> "Callable[[], Inpainter]":
-    """A function that loads a model, and raises as ``Inpainter.from_pretrained``."""
-
-    def load() -> "Inpainter":
-        from temperfill.inpainter import Inpainter
-
-        return Inpainter.from_pretrained(model, device, precision)  # type: ignore[arg-type]  # checked there
-
-    return load
 
 
 def warm(inpainter: "Inpainter") -> None:

@@ -13,7 +13,7 @@ import pytest
 from PIL import ExifTags, Image
 
 import temperfill
-from service.clients import TINY, tiny
+from service.clients import single
 from service.editor.driver import EditorPage, OpenEditor, photo, served
 from service.editor.fake_server import FakeServer
 from temperfill.service.app import create_app
@@ -27,7 +27,7 @@ ORIGINAL = photo(320, 240)
 def own_service() -> Iterator[str]:
     """Of one user, as the editor of the command line has it."""
     pytest.importorskip("fastapi", reason="needs the service's packages")
-    with served(create_app(tiny, TINY, ServiceLimits(keep_metadata=True))) as port:
+    with served(create_app(single(), ServiceLimits(keep_metadata=True))) as port:
         yield f"http://127.0.0.1:{port}/"
 
 

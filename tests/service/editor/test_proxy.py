@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.clients import TINY, tiny
+from service.clients import single
 from service.editor.driver import OpenEditor, photo, served
 from service.editor.local_server import LocalServer, QuietHandler
 from temperfill.service.app import create_app
@@ -60,7 +60,7 @@ class Handler(QuietHandler):
 @pytest.fixture(params=[True, pytest.param(False, marks=pytest.mark.slow)], ids=["stripped", "left"])
 def proxy(request: pytest.FixtureRequest) -> Iterator[Proxy]:
     """In front of a service with a tiny network; it takes its path off the addresses, or leaves it."""
-    with served(create_app(tiny, TINY, ServiceLimits(root_path=PREFIX))) as port:
+    with served(create_app(single(), ServiceLimits(root_path=PREFIX))) as port:
         proxy = Proxy(port, request.param)
         proxy.start()
         yield proxy

@@ -21,9 +21,9 @@ def address() -> Iterator[str]:
     pytest.importorskip("fastapi", reason="needs the service's packages")
     import torch
 
+    from service.clients import single
     from temperfill.config import GeneratorConfig
     from temperfill.inpainter import Inpainter
-    from temperfill.methods.finding import Found
     from temperfill.methods.ours import Ours
     from temperfill.nets.generator import Generator
     from temperfill.service.app import create_app
@@ -32,7 +32,7 @@ def address() -> Iterator[str]:
         torch.manual_seed(0)
         return Inpainter(Ours(Generator(GeneratorConfig(width=4, head_dim=4, sketch=True)).eval()), "cpu", "fp32")
 
-    with served(create_app(load, Found("tiny", None))) as port:
+    with served(create_app(single(load))) as port:
         yield f"http://127.0.0.1:{port}/"
 
 
