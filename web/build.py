@@ -153,6 +153,8 @@ def described(onnx: Path, plain: Path) -> dict[str, str | bool]:
     """
     from onnx import load, save
 
+    from temperfill.methods.facts import phrase
+
     model = load(onnx)
     inputs = {value.name for value in model.graph.input}
     defaults = [tensor for tensor in model.graph.initializer if tensor.name in inputs]
@@ -161,7 +163,7 @@ def described(onnx: Path, plain: Path) -> dict[str, str | bool]:
     save(model, plain)
     entries = {entry.key: entry.value for entry in model.metadata_props}
     abilities = {f"takes_{name}": name in inputs for name in ("sketch", "avoid", "temperature")}
-    return {"name": entries.get("model", onnx.stem), **abilities}
+    return {"name": entries.get("model", onnx.stem), "terms": phrase(entries.get("terms", "")), **abilities}
 
 
 def fetch_runtime(folder: Path) -> None:

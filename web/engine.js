@@ -8,6 +8,7 @@ const ROOT = new URL("../", import.meta.url); // of all that is built
 const LACKS = {
   has_sources: "This page cannot tell where it copied from; “temperfill serve” can.",
   finds_dust: "This page finds no dust; “temperfill serve” and “temperfill dust” do.",
+  chooses_model: "This page has one model; “temperfill serve” has a choice.",
   has_tries: "Here all tries of a fill are the same; they differ where “temperfill serve” copies texture.",
   copies_texture: "Here the network draws all texture; “temperfill serve” can copy it.",
   writes_tiff: "Browsers write no TIFF; “temperfill serve” does.",
@@ -43,11 +44,12 @@ export async function start() {
 /** Why this engine cannot do something, whatever its model; null where it can. */
 export const lack = (ability) => LACKS[ability] ?? null;
 
-/** The model that answers: {name, takes_sketch, takes_temperature, takes_avoid}. */
-export async function askModel() {
+/** The one model that there is: {name, terms, takes_sketch, takes_temperature, takes_avoid}. */
+export async function askModels() {
   const response = await fetch(new URL("model.json", ROOT)).catch(() => null);
   if (!response?.ok) throw new EngineError("The model cannot be loaded. Load the page again.", "unreachable");
-  return response.json();
+  const model = await response.json();
+  return { models: [model], current: model.name };
 }
 
 /** There is none: the page is opened without a picture. */

@@ -163,7 +163,7 @@ class EditorPage:
         """Sets an option of the fill."""
         self.page.click("#options-button")
         field = self.page.locator(f"#options [name={name}]")
-        (field.select_option if name == "texture" else field.fill)(value)
+        (field.fill if name == "feather" else field.select_option)(value)
         self.page.keyboard.press("Tab")
         self.page.keyboard.press("Escape")
 

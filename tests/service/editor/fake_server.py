@@ -39,6 +39,7 @@ class Upload:
 class Behaviour:
     """What the server does; a test changes it before or during a fill."""
 
+    models: tuple[str, ...] = ("fake",)  # that are offered; the first is the default
     abilities: tuple[str, ...] = ("takes_sketch", "takes_temperature", "takes_avoid", "has_sources")
     loading: bool = False
     max_bytes: int = 50_000_000
@@ -103,7 +104,9 @@ class Handler(QuietHandler):
                 name: name in behaviour.abilities
                 for name in ("takes_sketch", "takes_temperature", "takes_avoid", "has_sources")
             }
-            self.send_json({"models": [{"name": "fake", "bundled": True, **abilities}], "current": "fake"})
+            abilities |= {"bundled": True, "is_learned": True}
+            models = [{"name": name, "terms": f"terms of {name}", **abilities} for name in behaviour.models]
+            self.send_json({"models": models, "current": models[0]["name"]})
         elif self.path.endswith("/draft") and behaviour.draft:
             self.send(200, "image/webp", behaviour.draft[1], {"X-Box": behaviour.draft[0]})
         elif self.path.removeprefix("/v1/jobs/") in behaviour.jobs:
@@ -269,7 +272,8 @@ def fill(upload: Upload, behaviour: Behaviour) -> tuple[bytes, str]:
     kind = upload.fields["format"].replace("lossless", behaviour.lossless).upper()
     picture = np.array(ImageOps.exif_transpose(source).convert("RGB"))
     seed = 0 if answer == "same" else int(upload.fields["seed"])
-    colour = fill_colour(float(upload.fields["temperature"]), seed)
+    red, green, blue = fill_colour(float(upload.fields["temperature"]), seed)
+    colour = (red, green, blue + 20 * behaviour.models.index(upload.fields.get("model", behaviour.models[0])))
     if upload.path == "/v1/extend":
         left, top, right, bottom = (int(upload.fields[name]) for name in ("left", "top", "right", "bottom"))
         photo, picture = picture, np.empty((top + len(picture) + bottom, left + picture.shape[1] + right, 3), np.uint8)

@@ -42,7 +42,9 @@ def assemble(folder: Path, runtime: Path | None = None, onnx: bytes = b"no netwo
         for name in ("ort.wasm.bundle.min.js", "ort.webgpu.bundle.min.js", "ort-wasm-simd-threaded.asyncify.wasm"):
             (runtime / name).write_bytes(stand_in.read_bytes())
     (given / "model.onnx").write_bytes(onnx)
-    build_module().assemble(folder, runtime, given / "model.onnx", {"name": "tiny", **ABILITIES})
+    build_module().assemble(
+        folder, runtime, given / "model.onnx", {"name": "tiny", "terms": "terms of tiny", **ABILITIES}
+    )
 
 
 class StaticSite(LocalServer):

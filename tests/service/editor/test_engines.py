@@ -131,5 +131,5 @@ def test_engines_have_the_same_names(engine: str, static_folder: Path) -> None:
     folder = PAGE if engine == "server" else static_folder / "page"
     text = (folder / "engine.js").read_text(encoding="utf-8")
     names = re.findall(r"^export (?:async )?(?:function|const) (\w+)", text, re.MULTILINE)
-    common = ["WORDS", "askModel", "convert", "extend", "fill", "findDust"]
+    common = ["WORDS", "askModels", "convert", "extend", "fill", "findDust"]
     assert sorted(names) == [*common, "lack", "lossless", "preview", "sources", "start", "startImage"]

@@ -146,11 +146,21 @@ function displaySliders(editor) {
 
 function displaySettings(editor) {
   const { settings } = editor;
-  const shown = editor.lack("copies_texture") ? { ...settings, texture: "network" } : settings;
-  for (const name of ["feather", "texture"]) {
+  const shown = editor.lack("copies_texture") ? { ...settings, texture: "network" } : { ...settings };
+  displayModels(editor.models);
+  shown.model = editor.model?.name ?? "";
+  for (const name of ["feather", "texture", "model"]) {
     const input = find(`#options [name=${name}]`);
     if (input !== document.activeElement) input.value = shown[name];
   }
+}
+
+/** The models to choose from, each with its terms of use. */
+function displayModels({ offered }) {
+  const select = find("#model");
+  const entries = offered.map(({ name, terms }) => new Option(terms ? `${name}: ${terms}` : name, name));
+  if (entries.map(({ text }) => text).join() === [...select.options].map(({ text }) => text).join()) return;
+  select.replaceChildren(...entries);
 }
 
 /** What the choice of a format says for a photo. */

@@ -9,6 +9,7 @@ import { firstFrame, sameFrame } from "./frames.js";
 import { History } from "./history.js";
 import { Marking } from "./marking.js";
 import { Marks } from "./marks.js";
+import { lackOf, Models } from "./models.js";
 import { ask, complain, hush, say, warn } from "./notices.js";
 import { BadInput, readPicture } from "./picture.js";
 import { details, Results, sameBytes } from "./results.js";
@@ -16,7 +17,6 @@ import { Retouch } from "./retouch.js";
 import { Session } from "./session.js";
 import { Sources } from "./sources.js";
 
-const LOADING = 1500; // ms between two questions to an engine that still loads its model
 const SETTINGS = { temperature: 1, feather: 0, texture: "auto" };
 
 export class Editor {
@@ -36,9 +36,9 @@ export class Editor {
     this.history = new History();
     this.session = new Session();
     this.limits = { max_bytes: Infinity, max_pixels: Infinity, loss: "" };
-    this.model = null; // {name, takes_sketch, ...} of the engine, null while it is not known
+    this.models = new Models();
     this.marks = null; // of the photo, once there is one
-    this.settings = { ...SETTINGS };
+    this.settings = this.ownSettings();
     this.marksOn = true;
     this.comparing = false;
     this.peeking = false; // the version before is on show while a key or button is held
@@ -46,6 +46,16 @@ export class Editor {
     this.opening = 0; // counts the files that were to be opened
     this.reading = null; // AbortController of the file that is on its way
     this.turn = 0; // counts what is put on show, so that a slow decoding cannot overtake
+  }
+
+  /** The model that fills: {name, takes_sketch, ...}; null while none is known. */
+  get model() {
+    return this.models.find(this.settings.model);
+  }
+
+  /** Those of a new photo. */
+  ownSettings() {
+    return { ...SETTINGS, model: this.models.remembered };
   }
 
   get layers() {
@@ -80,7 +90,7 @@ export class Editor {
   /** Asks the engine for its limits and its model; opens the picture that it was started with, or earlier work. */
   async begin() {
     this.limits = await engine.start();
-    this.learnModel();
+    this.learnModels();
     const { image } = this.limits;
     const kept = await this.session.load();
     const file = image ? await engine.startImage(image.name) : null;
@@ -88,34 +98,15 @@ export class Editor {
     else if (file) await this.open(file);
   }
 
-  /** Asks for the model until the engine has loaded it; other failures show themselves with the next fill. */
-  async learnModel() {
-    while (!this.model) {
-      try {
-        this.model = await engine.askModel();
-      } catch (error) {
-        if (!(error instanceof EngineError)) throw error;
-        if (error.code !== "loading") return;
-        await new Promise((resolve) => setTimeout(resolve, LOADING));
-      }
-    }
+  /** Asks for the models, unless they are known; a failure shows itself with the next fill. */
+  async learnModels() {
+    await this.models.learn();
     this.onChange();
   }
 
   /** Why engine or model cannot use something, "takes_sketch", "has_sources" and so on; null where they can. */
-  lack(ability) {
-    const reason = engine.lack(ability);
-    if (reason) return reason;
-    const assumed = !["takes_sketch", "takes_avoid"].includes(ability);
-    if (!this.model) return assumed ? null : engine.WORDS.unknown;
-    if (this.model[ability] ?? assumed) return null;
-    const words = {
-      takes_sketch: "takes no lines, only a mask",
-      takes_avoid: "cannot leave out parts of the photo",
-      takes_temperature: "has no temperature",
-      has_sources: "cannot tell where it copies from",
-    };
-    return `The model “${this.model.name}” ${words[ability]}.`;
+  lack(ability, model = this.model) {
+    return engine.lack(ability) ?? lackOf(model, ability);
   }
 
   /** Whether opening another photo would lose anything. */
@@ -142,7 +133,7 @@ export class Editor {
       }
     }
     this.place({ name: picture.name }, firstFrame(picture.raster));
-    this.settings = { ...SETTINGS };
+    this.settings = this.ownSettings();
     this.results.reset(picture);
     this.onOpened(file);
     this.session.begin();
@@ -167,7 +158,7 @@ export class Editor {
   async restore({ photo, versions, shown, frame, marks, settings, queue, files }) {
     this.place(photo, frame);
     this.marks.content = marks;
-    this.settings = { ...SETTINGS, ...settings };
+    this.settings = { ...this.ownSettings(), ...settings };
     this.results.restore(versions, shown);
     this.marks.reframe(this.results.shown.frame);
     await this.show(this.results.shown);
@@ -245,6 +236,7 @@ export class Editor {
     const before = this.settings;
     this.settings = { ...before, ...changes };
     this.history.pushSettings(before, this.settings);
+    this.models.remembered = this.settings.model;
     this.changed();
   }
 
@@ -253,7 +245,10 @@ export class Editor {
     const step = this.history[direction]();
     if (!step) return;
     this.marks.measure();
-    if (step.settings) this.settings = step.settings;
+    if (step.settings) {
+      this.settings = step.settings;
+      this.models.remembered = this.settings.model;
+    }
     this.showMarks(true);
     if (step.version) await this.show(step.version);
     say(direction === "undo" ? "Undone." : "Redone.");
@@ -320,7 +315,8 @@ export class Editor {
 
   sourcesHint(version = this.results.shown) {
     const protect = this.lack("takes_avoid") ? "" : " Drag over what must not be copied from.";
-    if (this.lack("has_sources")) return this.lack("has_sources") + protect;
+    const lack = this.lack("has_sources", this.models.find(version?.options?.model));
+    if (lack) return lack + protect;
     if (!version?.parent) return `After a fill, click a place to see where it came from.${protect}`;
     return `Click a filled place of ${version.title} (${details(version)}).${protect}`;
   }

@@ -83,7 +83,7 @@ export const WORDS = {
   taker: "this server",
   answer: "The server's answer",
   remedy: "start the server with a higher limit",
-  another: "Start the server with a model that does.",
+  another: "Choose another model in the options, or start the server with one that does.",
   unknown: "The server's model is not known yet.",
 };
 
@@ -101,11 +101,11 @@ export async function start() {
 /** Why this engine cannot do something, whatever its model; null where it can. */
 export const lack = () => null;
 
-/** The model that answers: {name, takes_sketch, takes_temperature, has_sources}; a loading one has code "loading". */
-export async function askModel() {
-  const { models, current } = await json("v1/models");
-  return models.find(({ name }) => name === current) ?? { name: current };
-}
+/**
+ * The models that can be chosen, and the name of the one that fills otherwise; while that is loaded, fails with the code
+ * "loading". @returns {Promise<{models: {name: string, terms: string, takes_sketch: boolean}[], current: string}>}
+ */
+export const askModels = () => json("v1/models");
 
 /** The picture to begin with. @returns {Promise<File>} */
 export async function startImage(name) {
@@ -242,10 +242,14 @@ export async function findDust(image, name) {
   return { mask: await body(response, "blob"), count: Number(response.headers.get("X-Marks")) };
 }
 
-/** @param {{unmarked: boolean}} work unmarked: no network made a part of the image, and the file must not say so */
-function asPair({ image, original, name, unmarked }, limits) {
+/**
+ * @param {{model: string?, unmarked: boolean}} work model: that made a part of the image; unmarked: none did, and the
+ *     file must not say so
+ */
+function asPair({ image, original, name, model, unmarked }, limits) {
   const form = new FormData();
   form.append("image", image, "result.png");
+  if (model) form.append("model", model);
   if (unmarked) form.append("unmarked", "true");
   if (image.size + original.size < limits.max_bytes) form.append("original", original, name);
   return form;

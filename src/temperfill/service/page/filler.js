@@ -116,7 +116,7 @@ export class Filler {
   async work(again) {
     const { editor } = this;
     if (again && editor.results.shown.work.sides) return editor.results.shown.work;
-    if (!editor.model) editor.learnModel();
+    if (!editor.model) editor.learnModels();
     const { shown } = editor.results;
     const avoid = editor.lack("takes_avoid") ? null : await editor.marks.encode("avoid");
     const lines = () => (editor.lack("takes_sketch") ? null : editor.marks.encode("sketch"));
@@ -140,8 +140,12 @@ export class Filler {
     const { editor } = this;
     const { marks, results } = editor;
     const before = results.tries(work);
-    const options = { ...settings, seed: 1 + Math.max(-1, ...before.map((version) => version.options.seed)) };
-    if (editor.lack("takes_temperature")) options.temperature = 1;
+    const { model: wanted, ...options } = settings;
+    const model = editor.models.nameFor(wanted);
+    if (model) options.model = model;
+    const alike = before.filter((version) => version.options.model === model);
+    options.seed = 1 + Math.max(-1, ...alike.map((version) => version.options.seed));
+    if (editor.lack("takes_temperature", editor.models.find(wanted))) options.temperature = 1;
     const { parent, mask, sketch, avoid, sides } = work;
     const frame = sides ? grown(parent.frame, sides) : parent.frame;
     const fields = { ...options, format: "lossless" };

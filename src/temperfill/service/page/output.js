@@ -10,8 +10,8 @@ export async function saveInPlace(editor) {
   const version = editor.results.shown;
   const [photo] = editor.results.versions;
   say("Writing the file.");
-  const unmarked = !editor.results.isFilled(version);
-  const work = { image: await editor.fileOf(version), original: photo.blob, name: photo.name, unmarked };
+  const made = { model: editor.models.makerOf(version), unmarked: !editor.results.isFilled(version) };
+  const work = { image: await editor.fileOf(version), original: photo.blob, name: photo.name, ...made };
   const { name, warnings } = await editor.limits.output.save(work, editor.limits);
   version.saved = true;
   editor.session.update(version);

@@ -209,7 +209,8 @@ export function details({ options, retouch }) {
   if (retouch) return "by hand";
   if (!options) return "";
   const seed = options.seed ? `, try ${options.seed + 1}` : "";
-  return `temperature ${heat({ options })}${seed}`;
+  const model = options.model ? `${options.model}, ` : "";
+  return `${model}temperature ${heat({ options })}${seed}`;
 }
 
 /** A picture of a box (left, top, right, bottom) and what is around it, or of all, as a data URL. */

@@ -32,7 +32,8 @@ export async function save(editor, { format, quality, place }) {
   say("Writing the file.");
   let blob = await editor.fileOf(version);
   try {
-    const work = { image: blob, original: photo.blob, name: photo.name, unmarked: !editor.results.isFilled(version) };
+    const made = { model: editor.models.makerOf(version), unmarked: !editor.results.isFilled(version) };
+    const work = { image: blob, original: photo.blob, name: photo.name, ...made };
     ({ blob, warnings } = await engine.convert(work, { format, quality }, editor.limits));
   } catch (error) {
     if (!(error instanceof EngineError) || error.code !== "unreachable") throw error;

@@ -52,8 +52,8 @@ export class Sources {
     const controller = new AbortController();
     this.controller = controller;
     const { parent, work: { mask, sketch, avoid } } = version;
-    const { temperature, texture, seed } = version.options;
-    const options = { row, column, temperature, texture, seed };
+    const { temperature, texture, seed, model } = version.options;
+    const options = { row, column, temperature, texture, seed, ...(model && { model }) };
     const question = { image: parent.blob, name: parent.name, mask, sketch, avoid, options };
     try {
       const { copy, heads } = await sources(question, controller.signal);
