@@ -1,7 +1,8 @@
-"""Our network computed by onnxruntime, without torch: graphs of operators, into which the weights of a file are put.
+"""Our network without torch: convolutions by onnxruntime, the attention by numpy.
 
-``tools/make_graphs.py`` makes the graphs, which serve every model of one configuration. Each is a part of the network,
-so that what depends on the hole is computed alone, as :class:`temperfill.nets.generator.Generator` does it.
+``tools/make_graphs.py`` makes the graphs of operators, into which the weights of a file are put; they serve every model
+of one configuration. Each is a part of the network, so that what a hole depends on is computed alone, layer by layer
+(:mod:`temperfill.methods.narrowing`). The attention is in :mod:`temperfill.methods.looking_up`.
 """
 
 import json
@@ -10,6 +11,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
+from types import EllipsisType
 from typing import Any
 
 import numpy as np
@@ -24,6 +26,8 @@ from temperfill.errors import tells_of_shortage
 from temperfill.extras import cores
 from temperfill.geometry import Box, CellSources, SizeRule
 from temperfill.methods.contract import Abilities, Arithmetic, ArrayMethod
+from temperfill.methods.looking_up import Memory, look_up, memory_of, spread, weigh
+from temperfill.methods.narrowing import Layer, cut, narrow
 from temperfill.options import DEFAULT_MODEL
 from temperfill.weights_reading import method_in, parsed_config, read_arrays, read_metadata
 
@@ -57,10 +61,14 @@ class Engine(ArrayMethod):
         self._facts = facts()
         self._stride, self._patch = int(self._facts["stride"]), int(self._facts["patch_size"])
         self.size_rule = SizeRule(self._stride, self._stride * self._patch)
-        self._weights = {
-            name: onnxruntime.OrtValue.ortvalue_from_numpy(np.ascontiguousarray(value, np.float32))
-            for name, value in weights.items()
-        }
+        chains = ("coarse", "convolution_branch", "after", "decoder")
+        self._layers = {name: [Layer(*layer) for layer in self._facts[name]] for name in chains}
+        doubling = set(self._facts["doubling"])
+        self._weights = {}
+        for name, value in weights.items():
+            layer, kind = name.rpartition(".")[::2]
+            value = np.ascontiguousarray(doubled(value, kind) if layer in doubling else value, np.float32)
+            self._weights[name] = onnxruntime.OrtValue.ortvalue_from_numpy(value)
         self._sessions: dict[str, onnxruntime.InferenceSession] = {}
         self._lock = threading.Lock()
         self._listening = _Listening()
@@ -115,17 +123,13 @@ class Engine(ArrayMethod):
         if not holes:
             return image
         planes = self._paste(image, mask, sketch, holes, start)
-        per_head, values, masked, heat, needed = self._memorise(planes, avoid)
-        memory = {"per_head": per_head, "values": values, "masked": masked}
-        heat = heat * np.float32(temperature)
-        attended, carried = self._run("look_up", **memory, temperatures=heat, needed=needed)
+        memory, heat = self._memorise(planes, avoid)
+        missing, heat = maximum(mask, self._stride)[0, 0] > 0, heat * np.float32(temperature)
+        needed, shown = (spread(missing, self._facts[reach]) for reach in ("attended_reach", "carried_reach"))
+        attended, carried = look_up(memory, heat, needed, shown, self._listening.on_step)
         refined = np.zeros(image.shape, np.float32)
         for hole in holes:
-            around = self._around(hole, self._facts["decode_reach"], image.shape[2:])
-            cells = tuple(side // self._stride for side in around)
-            maps = {"attended": _cut(attended, cells), "carried": _cut(carried, cells)}
-            (part,) = self._run("decode", planes=_cut(planes, around), **maps)
-            _put(refined, hole, part, around)
+            refined[_within(hole)] = self._decode(planes, attended, carried, hole)
         return refined
 
     def sources(
@@ -148,30 +152,18 @@ class Engine(ArrayMethod):
         if len(image) != 1:
             raise ValueError("sources are those of one picture")
         planes = self._paste(image, mask, sketch, regions.hole_boxes(mask[0, 0] > 0.5, MARGIN), start)
-        per_head, values, masked, heat, _ = self._memorise(planes, avoid)
+        memory, heat = self._memorise(planes, avoid)
         heat = heat * np.float32(temperature)
         asked = np.flatnonzero(maximum(mask, self._stride)) if cells is None else np.asarray(cells, np.int64)
-        memory = {"per_head": per_head, "values": values, "masked": masked, "temperatures": heat}
-        at_once = max(WEIGHED // (heat.shape[1] * masked.shape[1]), 1)
+        at_once = max(WEIGHED // (len(heat) * memory.usable.size), 1)
         weights, keys = [], []
         for first in range(0, max(len(asked), 1), at_once):
-            (weighed,) = self._run("weigh", **memory, cells=asked[first : first + at_once])
-            best = np.argsort(-weighed[0], -1, kind="stable")[..., :top]
+            weighed = weigh(memory, heat, asked[first : first + at_once])
+            best = np.argsort(-weighed, -1, kind="stable")[..., :top]
             keys.append(best)
-            weights.append(np.take_along_axis(weighed[0], best, -1))
-        return CellSources(
-            asked,
-            np.concatenate(weights, 1),
-            self._centres(np.concatenate(keys, 1), image.shape[3] // self._stride),
-            heat[0],
-            self._stride,
-            self._patch,
-        )
-
-    def _centres(self, keys: NDArray[np.int64], columns: int) -> NDArray[np.int64]:
-        """The cells in the middle of patches, which are numbered row by row as cells are."""
-        before, wide = (self._patch - 1) // 2, columns - self._patch + 1
-        return (keys // wide + before) * columns + keys % wide + before
+            weights.append(np.take_along_axis(weighed, best, -1))
+        found = np.concatenate(weights, 1), np.concatenate(keys, 1)
+        return CellSources(asked, *found, heat, self._stride, self._patch)
 
     def can_copy(self, mask: Array, avoid: Array) -> bool:
         """Whether a patch is left, in every picture, that touches neither the hole nor what is to be avoided."""
@@ -193,22 +185,38 @@ class Engine(ArrayMethod):
         """(1, 3, H, W) in [-1, 1], in the boxes of the holes."""
         coarse = np.zeros_like(planes[:, :3])
         for hole in holes:
-            around = self._around(hole, self._facts["coarse_reach"], planes.shape[2:])
-            _put(coarse, hole, self._run("coarse", planes=_cut(planes, around))[0], around)
+            narrowed = narrow(self._layers["coarse"], hole, planes.shape[2:])
+            (coarse[_within(hole)],) = self._run("coarse", planes=_cut(planes, narrowed.box), pads=narrowed.pads)
         return coarse
 
-    def _memorise(self, planes: Array, avoid: Array | None) -> list[Any]:
-        shunned = np.zeros_like(planes[:, :1]) if avoid is None else avoid.astype(np.float32, copy=False)
-        return self._run("memorise", planes=planes, avoid=shunned)
+    def _memorise(self, planes: Array, avoid: Array | None) -> tuple[Memory, Array]:
+        """What is looked up, and the temperatures."""
+        taken = planes[:, 3:4] if avoid is None else np.maximum(planes[:, 3:4], avoid)
+        embedded, heat, detail = self._run("memorise", planes=planes)
+        heads = embedded.reshape(heat.shape[1], -1, *embedded.shape[2:])
+        return memory_of(heads, detail[0], maximum(taken, self._stride)[0, 0] > 0, self._patch), heat[0]
 
-    def _around(self, hole: Box, reach: tuple[int, int], size: tuple[int, ...]) -> Box:
-        """What a hole depends on, in whole cells."""
-        (before, after), stride = reach, self._stride
-        top, left = (max((low - before) // stride * stride, 0) for low in hole[:2])
-        bottom, right = (
-            min(-(-(high + after) // stride) * stride, side) for high, side in zip(hole[2:], size, strict=True)
+    def _decode(self, planes: Array, attended: Array, carried: Array, hole: Box) -> Array:
+        """The refined picture (1, 3, h, w) in [0, 1], in the box of a hole."""
+        stride, size = self._stride, planes.shape[2:]
+        cells = size[0] // stride, size[1] // stride
+        decoder = narrow(self._layers["decoder"], hole, cells)
+        convolved = narrow(self._layers["convolution_branch"], decoder.box, size)
+        after = narrow(self._layers["after"], decoder.box, cells)
+        last = decoder.needed[-2]  # gets the carried detail, too
+        top, left = (max(side, 0) // stride for side in last[:2])
+        bottom, right = (-(-min(side, end) // stride) for side, end in zip(last[2:], size, strict=True))
+        known = top * stride, left * stride, bottom * stride, right * stride
+        detail = cut(known, last), cut(known, hole)
+        rows = [convolved.pads, after.pads, decoder.pads[:-1], detail[0], decoder.pads[-1:], detail[1]]
+        (part,) = self._run(
+            "decode",
+            planes=_cut(planes, convolved.box),
+            attended=_cut(attended[None], after.box),
+            carried=_cut(carried, (top, left, bottom, right)),
+            pads=np.concatenate(rows),
         )
-        return top, left, bottom, right
+        return part
 
     def _run(self, name: str, **planes: NDArray[Any]) -> list[Any]:
         """Computes a part of the network; raises MemoryError where that is too large."""
@@ -228,6 +236,8 @@ class Engine(ArrayMethod):
                 options = onnxruntime.SessionOptions()
                 options.intra_op_num_threads = cores()
                 options.add_session_config_entry("session.set_denormal_as_zero", "1")
+                # Threads that wait by computing take the time of others.
+                options.add_session_config_entry("session.intra_op.allow_spinning", "0")
                 names = self._facts["weights"][name]
                 options.add_external_initializers(names, [self._weights[weight] for weight in names])
                 path = str(_FOLDER / f"{name}.onnx")
@@ -240,6 +250,22 @@ def facts() -> dict[str, Any]:
     """What the tool that made the graphs wrote down of them."""
     found: dict[str, Any] = json.loads((_FOLDER / "facts.json").read_text(encoding="utf-8"))
     return found
+
+
+def doubled(value: NDArray[np.generic], kind: str) -> NDArray[np.generic]:
+    """Weights, or a bias, of :class:`temperfill.nets.layers.UpGatedConv2d` as those of the convolution in the graph.
+
+    It gives the four results of every two by two of the input as channels: halves of the gate, lower before upper,
+    right before left, channels.
+    """
+    halves = value.reshape(2, 1, 1, -1, *value.shape[1:]).astype(np.float32)
+    if kind == "bias":
+        return np.tile(halves, (1, 2, 2, 1)).reshape(-1)
+    for axis, place in ((5, 1), (6, 2)):
+        a, b, c = np.split(halves, 3, axis)
+        first, second = np.concatenate([a, b + c], axis), np.concatenate([a + b, c], axis)
+        halves = np.concatenate([second, first], place)
+    return halves.reshape(-1, *halves.shape[4:])
 
 
 def load(device: str = "cpu", path: Path | None = None) -> Engine:
@@ -268,14 +294,10 @@ def load(device: str = "cpu", path: Path | None = None) -> Engine:
     return Engine(weights)
 
 
-def _cut(plane: Array, box: tuple[int, ...]) -> Array:
+def _within(box: Box) -> tuple[EllipsisType, slice, slice]:
     top, left, bottom, right = box
-    return np.ascontiguousarray(plane[..., top:bottom, left:right])
+    return ..., slice(top, bottom), slice(left, right)
 
 
-def _put(plane: Array, hole: Box, part: Array, around: Box) -> None:
-    """Takes a hole from the part that was computed around it."""
-    top, left, bottom, right = hole
-    plane[..., top:bottom, left:right] = part[
-        ..., top - around[0] : bottom - around[0], left - around[1] : right - around[1]
-    ]
+def _cut(plane: Array, box: Box) -> Array:
+    return np.ascontiguousarray(plane[_within(box)])
