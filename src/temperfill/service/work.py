@@ -156,7 +156,8 @@ def convert(form: Form, max_pixels: int, keep_metadata: bool = False, is_learned
             picture = picture.rounded(np.uint8)  # as was asked for
         kept = picture if keep_metadata else plain(picture)
         path = path_for(kept, form.fields["format"] or form.suffix)
-        return images.encode_picture(kept, path, form.fields["quality"] or None), path.suffix
+        fast = form.fields["format"] == LOSSLESS  # it is encoded again when it is saved
+        return images.encode_picture(kept, path, form.fields["quality"] or None, fast=fast), path.suffix
 
 
 def heard(work: Callable[[], T]) -> tuple[T, list[str]]:

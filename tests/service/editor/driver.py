@@ -1,6 +1,7 @@
 """What a user of the page does and sees, as the tests need it: pictures to open, strokes, what lies on the screen."""
 
 import io
+import os
 import re
 import socket
 import threading
@@ -188,6 +189,26 @@ class EditorPage:
         path = folder / download.value.suggested_filename
         download.value.save_as(path)
         return path
+
+
+def children_seconds() -> float:
+    """Processor time of all processes that this one started, the browser's among them, so far."""
+    children: dict[int, list[int]] = {}
+    seconds = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            words = path.read_text().rpartition(")")[2].split()
+        except OSError:  # it has ended
+            continue
+        number = int(path.parent.name)
+        children.setdefault(int(words[1]), []).append(number)
+        seconds[number] = (int(words[11]) + int(words[12])) / os.sysconf("SC_CLK_TCK")
+    total, waiting = 0.0, children.get(os.getpid(), [])
+    while waiting:
+        number = waiting.pop()
+        total += seconds[number]
+        waiting += children.get(number, [])
+    return total
 
 
 @contextmanager

@@ -193,7 +193,9 @@ class Handler(QuietHandler):
         own = Image.open(io.BytesIO(upload.files.get("original", upload.files["image"]))).format or "png"
         kind = (upload.fields.get("format") or own).replace("lossless", "png").upper()
         buffer = io.BytesIO()
-        Image.open(io.BytesIO(upload.files["image"])).save(buffer, kind, quality=int(upload.fields.get("quality", 95)))
+        Image.open(io.BytesIO(upload.files["image"])).save(
+            buffer, kind, quality=int(upload.fields.get("quality", 95)), compress_level=1
+        )
         self.send(200, f"image/{kind.lower()}", buffer.getvalue(), self.warnings)
 
     @property
@@ -284,6 +286,6 @@ def fill(upload: Upload, behaviour: Behaviour) -> tuple[bytes, str]:
     if answer == "resized":
         picture = picture[:-1]
     buffer = io.BytesIO()
-    Image.fromarray(picture).save(buffer, kind, quality=95)
+    Image.fromarray(picture).save(buffer, kind, quality=95, compress_level=1)
     content = buffer.getvalue()
     return (content[:200] if answer == "truncated" else content), f"image/{kind.lower()}"

@@ -91,6 +91,31 @@ def test_a_clone_is_an_exact_copy_and_one_step_of_the_history(
     assert (saved(editor, tmp_path)[~mask] == both[~mask]).all()
 
 
+WATCH = """() => {
+  const panel = document.querySelector("#progress");
+  window.told = [];
+  const note = () => panel.hidden || window.told.push(panel.innerText.trim());
+  new MutationObserver(note).observe(panel, { subtree: true, childList: true, attributes: true, characterData: true });
+}"""
+
+
+@BOTH
+def test_progress_of_a_file_is_shown(open_editor: OpenEditor, picture: Path, tmp_path: Path) -> None:
+    editor = open_editor()
+    editor.open(picture)
+    choose(editor, "clone")
+    set_source(editor, -200, -60)
+    x, y = editor.centre
+    editor.stroke([(x + 100, y + 40), (x + 130, y + 40)])
+    editor.wait_for_status("Copied")
+    editor.page.evaluate(WATCH)
+    saved(editor, tmp_path)
+    editor.wait_for_status("Saved as")
+    told = list(dict.fromkeys(editor.page.evaluate("() => window.told")))
+    assert told == ["Writing the file, 0 %…", "Writing the file, 100 %…", "Writing the file…"]
+    assert editor.page.locator("#progress").is_hidden()
+
+
 def test_healing_takes_the_texture_and_keeps_the_tone(open_editor: OpenEditor, tmp_path: Path) -> None:
     """From a dark grainy half to a bright one that gets brighter to the right."""
     grain = np.random.default_rng(0).integers(-12, 13, (400, 640, 1))

@@ -69,6 +69,12 @@ export function showProgress(state) {
   drawProgress(panel);
 }
 
+/** Shows that a file is written, unless a fill is shown: the share that is done, if it is known, or null to hide. */
+export function showWriting(share) {
+  if (progress.state && progress.state.state !== "writing") return;
+  showProgress(share === null ? null : { state: "writing", done: share, total: Number(share !== undefined) });
+}
+
 /** Between two steps that the engine tells, the bar goes on ever more slowly; it never goes back. */
 function drawProgress(panel) {
   const { state, since } = progress;
@@ -79,16 +85,18 @@ function drawProgress(panel) {
     const share = done + ((1 - done) / 2) * within;
     progress.shown = Math.min(Math.max(progress.shown, share), 0.99);
     bar.value = progress.shown;
-  } else if (state.state === "loading") bar.value = state.done / Math.max(state.total, 1);
+  } else if (state.total && state.state in MEASURED) bar.value = state.done / state.total;
   else bar.removeAttribute("value");
+  bar.setAttribute("aria-label", state.state === "writing" ? "Save" : "Fill");
   panel.querySelector("span").textContent = progressText(state, progress.shown);
 }
 
+const MEASURED = { loading: "Loading the network", writing: "Writing the file" };
 const BEGINNING = { sending: "Sending the photo…", starting: "Preparing the network…" };
 
 function progressText({ state, ahead, done, total }, share) {
   if (state in BEGINNING) return BEGINNING[state];
-  if (state === "loading") return `Loading the network, ${Math.floor((100 * done) / Math.max(total, 1))} %…`;
+  if (state in MEASURED) return `${MEASURED[state]}${total ? `, ${Math.floor((100 * done) / total)} %` : ""}…`;
   if (state === "queued") return ahead > 0 ? `Waiting, ${ahead} ahead…` : "Waiting…";
   return `Filling, ${Math.round(100 * share)} %`;
 }

@@ -1,6 +1,6 @@
 // Hides: saving to the place that the server was started with (temperfill edit --output), and the end of the work there.
 
-import { ask, say, warn } from "./notices.js";
+import { ask, say, showWriting, warn } from "./notices.js";
 
 /** Whether the photo at hand is the one that has a place; others are saved as usual. */
 export const hasPlace = ({ limits, photo }) => Boolean(limits.output) && photo?.name === limits.image?.name;
@@ -12,7 +12,9 @@ export async function saveInPlace(editor) {
   say("Writing the file.");
   const made = { model: editor.models.makerOf(version), unmarked: !editor.results.isFilled(version) };
   const work = { image: await editor.fileOf(version), original: photo.blob, name: photo.name, ...made };
-  const { name, warnings } = await editor.limits.output.save(work, editor.limits);
+  showWriting();
+  const saved = editor.limits.output.save(work, editor.limits);
+  const { name, warnings } = await saved.finally(() => showWriting(null));
   version.saved = true;
   editor.session.update(version);
   say(`Saved as ${name}.`);

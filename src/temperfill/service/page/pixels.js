@@ -1,11 +1,13 @@
 // Hides: the very pixels of a PNG file, with 8 or 16 bits for each value and all of its channels, which a canvas would
 // round or convert to its own colours; and the file that is written of them, with what the first one said of its colours.
 
+import { Deflater } from "./deflate.js";
 import { chunk, SIGNATURE } from "./png.js";
 
 const CHANNELS = { 0: 1, 2: 3, 4: 2, 6: 4 }; // by colour type; palettes are not read here
 const COLOUR_TYPES = { 1: 0, 2: 4, 3: 2, 4: 6 };
 const COLOURS = new Set(["cICP", "cHRM", "gAMA", "iCCP", "sBIT", "sRGB"]); // chunks that say what values mean
+const BAND = 1 << 20; // values that are compressed at once, about
 const HEADER = 12; // bytes of a chunk beside its content
 
 /**
@@ -30,7 +32,9 @@ export async function readPixels(blob) {
   const isKeyed = parts.some(({ type }) => type === "tRNS");
   if (!channels || depth < 8 || header.getUint8(12) || isKeyed || parts.some(isTurned)) return null;
   const first = parts.findIndex(({ type }) => type === "IDAT");
-  const others = (from, to) => parts.slice(from, to).filter(({ type }) => type !== "IDAT" && type !== "IEND");
+  const own = parts.filter(({ type }) => type !== "IDAT" && type !== "IEND");
+  const kept = new Map(own.map((part) => [part, { type: part.type, bytes: part.bytes.slice() }]));
+  const others = (from, to) => parts.slice(from, to).map((part) => kept.get(part)).filter(Boolean);
   const data = new Blob(parts.filter(({ type }) => type === "IDAT").map(({ content }) => content));
   const raw = new Uint8Array(await new Response(data.stream().pipeThrough(new DecompressionStream("deflate"))).arrayBuffer());
   const rows = unfiltered(raw, height, (width * channels * depth) / 8, (channels * depth) / 8);
@@ -45,7 +49,7 @@ function chunksOf(bytes) {
     const length = view.getUint32(at);
     const type = String.fromCharCode(...bytes.subarray(at + 4, at + 8));
     const end = at + HEADER + length;
-    parts.push({ type, content: bytes.subarray(at + 8, at + 8 + length), bytes: bytes.slice(at, end) });
+    parts.push({ type, content: bytes.subarray(at + 8, at + 8 + length), bytes: bytes.subarray(at, end) });
     at = end;
   }
   return parts;
@@ -122,18 +126,24 @@ export async function shownPixels(blob) {
 /**
  * @param {Pixels} picture
  * @param {boolean} isPart of another file: only what says what colours mean goes with it
- * @returns {Promise<Blob>} PNG
+ * @param {function?} report is told the share that is done
+ * @returns {Blob} PNG
  */
-export async function writePixels({ width, height, channels, depth, values, before, after }, isPart) {
+export function writePixels({ width, height, channels, depth, values, before, after }, isPart, report = () => {}) {
   const header = new DataView(new ArrayBuffer(13));
   header.setUint32(0, width);
   header.setUint32(4, height);
   header.setUint8(8, depth);
   header.setUint8(9, COLOUR_TYPES[channels]);
-  const stream = new Blob([filtered(values, width * channels, channels, height)]).stream();
-  const data = await new Response(stream.pipeThrough(new CompressionStream("deflate"))).arrayBuffer();
+  const stream = new Deflater();
+  const rows = Math.max(Math.floor(BAND / (width * channels)), 1);
+  for (let top = 0; top < height; top += rows) {
+    const band = values.subarray(top * width * channels, (top + rows) * width * channels);
+    stream.push(filtered(band, width * channels, channels, Math.min(rows, height - top)));
+    report(Math.min((top + rows) / height, 1));
+  }
   const kept = (parts) => parts.filter(({ type }) => !isPart || COLOURS.has(type)).map(({ bytes }) => bytes);
-  const body = [chunk("IHDR", new Uint8Array(header.buffer)), ...kept(before), chunk("IDAT", new Uint8Array(data)), ...kept(after)];
+  const body = [chunk("IHDR", new Uint8Array(header.buffer)), ...kept(before), chunk("IDAT", stream.finish()), ...kept(after)];
   return new Blob([new Uint8Array(SIGNATURE), ...body, chunk("IEND", new Uint8Array(0))], { type: "image/png" });
 }
 

@@ -10,6 +10,15 @@ const CRC_TABLE = Uint32Array.from({ length: 256 }, (_, number) => {
   for (let bit = 0; bit < 8; bit += 1) value = value & 1 ? 0xedb88320 ^ (value >>> 1) : value >>> 1;
   return value;
 });
+const [CRC_2, CRC_3, CRC_4] = further(); // of a byte that one, two or three others follow
+
+function further() {
+  const tables = [CRC_TABLE];
+  for (let at = 0; at < 3; at += 1) {
+    tables.push(tables[at].map((value) => CRC_TABLE[value & 255] ^ (value >>> 8)));
+  }
+  return tables.slice(1);
+}
 
 /** A layer as PNG file, white = marked. @returns {Promise<Blob>} */
 export async function encodeLayer(layer) {
@@ -50,7 +59,12 @@ export function chunk(name, data) {
 
 function checksum(bytes) {
   let value = 0xffffffff;
-  for (const byte of bytes) value = CRC_TABLE[(value ^ byte) & 0xff] ^ (value >>> 8);
+  let at = 0;
+  for (; at + 4 <= bytes.length; at += 4) {
+    value ^= bytes[at] | (bytes[at + 1] << 8) | (bytes[at + 2] << 16) | (bytes[at + 3] << 24);
+    value = CRC_4[value & 255] ^ CRC_3[(value >>> 8) & 255] ^ CRC_2[(value >>> 16) & 255] ^ CRC_TABLE[value >>> 24];
+  }
+  for (; at < bytes.length; at += 1) value = CRC_TABLE[(value ^ bytes[at]) & 255] ^ (value >>> 8);
   return (value ^ 0xffffffff) >>> 0;
 }
 

@@ -3,7 +3,7 @@
 
 import * as engine from "./engine.js";
 import { EngineError } from "./failure.js";
-import { complain, say } from "./notices.js";
+import { complain, say, showWriting } from "./notices.js";
 import { compute } from "./offpage.js";
 import { BadInput } from "./picture.js";
 import { bounds } from "./shapes.js";
@@ -141,9 +141,10 @@ export class Retouch {
   /** The file of a version whose strokes have none yet. @returns {Promise<Blob>} */
   async file(version) {
     return this.after(async () => {
+      showWriting(0);
       await this.hold(version.retouch.base);
-      return compute("retouchedFile", version.retouch.tiles);
-    });
+      return compute("retouchedFile", version.retouch.tiles, showWriting);
+    }).finally(() => showWriting(null));
   }
 
   // What is shown -----------------------------------------------------------------------------------------------------

@@ -20,10 +20,15 @@ export async function holdShown(blob) {
   picture = await shownPixels(blob);
 }
 
-/** The whole picture as a file. @param {Map<number, Blob>} tiles that were changed. @returns {Promise<Blob>} */
-export async function retouchedFile(tiles) {
+/**
+ * The whole picture as a file.
+ * @param {Map<number, Blob>} tiles that were changed
+ * @param {function} report is told the share that is done
+ * @returns {Promise<Blob>}
+ */
+export async function retouchedFile(tiles, report) {
   const { width, height } = picture;
-  return writePixels({ ...picture, values: await read([0, 0, width, height], tiles) }, false);
+  return writePixels({ ...picture, values: await read([0, 0, width, height], tiles) }, false, report);
 }
 
 /**
@@ -152,7 +157,7 @@ async function changedTiles(before, after, box, tiles) {
     if (sameIn(part, before, after, box, channels)) continue;
     const values = await read(own, tiles);
     place(values, own[2] - own[0], after, box, own, channels);
-    found.set(index, await writePixels({ ...picture, values, width: own[2] - own[0], height: own[3] - own[1] }, true));
+    found.set(index, writePixels({ ...picture, values, width: own[2] - own[0], height: own[3] - own[1] }, true));
   }
   return found;
 }

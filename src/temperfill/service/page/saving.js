@@ -3,7 +3,7 @@
 
 import * as engine from "./engine.js";
 import { EngineError } from "./failure.js";
-import { say, warn } from "./notices.js";
+import { say, showWriting, warn } from "./notices.js";
 import { stem, withExtension } from "./picture.js";
 
 const TYPES = { "": null, png: "image/png", jpeg: "image/jpeg", webp: "image/webp", tiff: "image/tiff" };
@@ -31,6 +31,7 @@ export async function save(editor, { format, quality, place }) {
   let [words, warnings] = ["", []];
   say("Writing the file.");
   let blob = await editor.fileOf(version);
+  showWriting();
   try {
     const made = { model: editor.models.makerOf(version), unmarked: !editor.results.isFilled(version) };
     const work = { image: blob, original: photo.blob, name: photo.name, ...made };
@@ -38,6 +39,8 @@ export async function save(editor, { format, quality, place }) {
   } catch (error) {
     if (!(error instanceof EngineError) || error.code !== "unreachable") throw error;
     words = " The server does not answer, so it is written without loss instead.";
+  } finally {
+    showWriting(null);
   }
   const name = await write(blob);
   version.saved = true;
