@@ -84,6 +84,10 @@ class EditorPage:
 
         expect(self.page.locator("#notice:not([hidden]) p")).to_have_text(re.compile(pattern))
 
+    def wait_until_kept(self) -> None:
+        """Waits until a reload loses nothing of work that is not saved, by the browser's own question."""
+        self.page.wait_for_function("() => dispatchEvent(new Event('beforeunload', { cancelable: true }))")
+
     @property
     def centre(self) -> Point:
         box = self.page.locator("#stage").bounding_box()

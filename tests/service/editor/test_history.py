@@ -76,7 +76,7 @@ def test_work_comes_back_after_a_reload_without_a_question(
     editor.heat(1)
     asked: list[str] = []
     editor.page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.accept()))
-    editor.page.wait_for_timeout(600)
+    editor.wait_until_kept()
     server.behaviour.image = tmp_path / "beach.png"  # the same file as that of the command line
     editor.page.reload()
     editor.wait_for_status("beach.png is open as you left it")
@@ -91,7 +91,7 @@ def test_work_comes_back_after_a_reload_without_a_question(
     assert (upload.pixels("avoid") == protected * 255).all()
     assert editor.page.locator("#history li").count() == 3
     Image.fromarray(photo(640, 400, seed=1)).save(tmp_path / "beach.png")  # another picture of this name
-    editor.page.wait_for_timeout(600)
+    editor.wait_until_kept()
     editor.page.reload()
     editor.wait_for_status("beach.png is open. Paint")
 
@@ -424,3 +424,68 @@ def test_results_are_written_to_a_chosen_folder_and_the_next_photo_is_opened(
     page.keyboard.press("n")
     editor.wait_for_status("walk-2.png is open. Paint")
     assert page.locator("#queue option").count() == 2
+
+
+REFUSES = """(kind) => {
+  const within = (value) => (value instanceof Map ? [...value.values()] : Object.values(value ?? {}));
+  const holdsFile = (value) => value instanceof Blob || (typeof value === "object" && within(value).some(holdsFile));
+  const put = IDBObjectStore.prototype.put;
+  IDBObjectStore.prototype.put = function (value, key) {
+    const refused = kind === "files" ? holdsFile(value) : String(key).startsWith("version");
+    if (refused) this.transaction.abort();
+    else put.call(this, value, key);
+  };
+}"""
+
+
+def test_work_comes_back_where_the_browser_keeps_no_files(open_editor: OpenEditor, tmp_path: Path) -> None:
+    """As in private windows of WebKit: what was painted, filled and copied by hand, and photos that wait."""
+    editor = open_editor()
+    page = editor.page
+    page.context.add_init_script(f"({REFUSES})('files')")
+    page.reload()
+    for number in (1, 2):
+        Image.fromarray(photo(640, 400, seed=number)).save(tmp_path / f"walk-{number}.png")
+    page.set_input_files("#photo-file", [tmp_path / f"walk-{number}.png" for number in (1, 2)])
+    editor.wait_for_status("walk-1.png is open")
+    x, y = editor.centre
+    editor.stroke([(x - 30, y), (x + 30, y)])
+    editor.fill()
+    page.keyboard.press("k")
+    page.keyboard.down("Alt")
+    page.mouse.click(x - 100, y - 100)
+    page.keyboard.up("Alt")
+    editor.stroke([(x + 90, y + 60), (x + 120, y + 60)])
+    editor.wait_for_status("Copied")
+    before = np.asarray(Image.open(editor.save(tmp_path / "before", "png")))
+    editor.stroke([(x + 90, y + 90), (x + 120, y + 90)])
+    page.locator("#history li").nth(3).wait_for(state="attached")
+    page.keyboard.press("Control+z")
+    editor.wait_for_status("Undone")
+    editor.wait_until_kept()
+    page.reload()
+    editor.wait_for_status("walk-1.png is open as you left it")
+    assert (np.asarray(Image.open(editor.save(tmp_path / "after", "png"))) == before).all()
+    page.keyboard.press("n")
+    editor.wait_for_status("walk-2.png is open. Paint")
+
+
+def test_leaving_is_questioned_once_something_could_not_be_kept(open_editor: OpenEditor, tmp_path: Path) -> None:
+    """Later writings that succeed, as of marks, change nothing."""
+    editor = open_editor()
+    editor.page.evaluate(REFUSES, "versions")
+    Image.fromarray(photo(640, 400)).save(tmp_path / "walk.png")
+    editor.open(tmp_path / "walk.png")
+    editor.stroke([editor.centre])
+    editor.fill()
+    kept = """async () => {
+      const database = await new Promise((done) => {
+        const asked = indexedDB.open(`temperfill ${location.pathname}`);
+        asked.onsuccess = () => done(asked.result);
+      });
+      const asked = database.transaction("work").objectStore("work").get("state");
+      const state = await new Promise((done) => { asked.onsuccess = () => done(asked.result); });
+      return state?.shown === 1;
+    }"""
+    editor.page.wait_for_function(kept)
+    assert not editor.page.evaluate("() => dispatchEvent(new Event('beforeunload', { cancelable: true }))")

@@ -1,6 +1,8 @@
 // Hides: that work survives a reload or a crash: photo, versions and marks are kept in the browser (IndexedDB) as they
 // change, and forgotten when another photo is opened; photos that wait are kept beside it. Where the browser keeps nothing, the editor works without it.
 
+import { packed, unpacked } from "./filing.js";
+
 // Several services can stand below one name, each at a path of its own.
 const DATABASE = `temperfill ${new URL(".", document.baseURI).pathname}`;
 const STORE = "work";
@@ -11,7 +13,8 @@ const CALM = 300; // ms without a change before the marks are written
 export class Session {
   constructor() {
     this.opened = openDatabase();
-    this.works = true; // until something could not be written
+    this.works = true; // until something of the photo at hand could not be written
+    this.keepsFiles = true; // until the browser refuses one
     this.pending = 0; // writings that are not done
     this.timer = null;
     this.started = false; // whether the photo at hand was written
@@ -26,6 +29,7 @@ export class Session {
   /** A new photo: what was kept of the one before is forgotten. */
   begin() {
     this.started = false;
+    this.works = true;
     this.token = String(Math.random());
     return this.write((store) => {
       store.delete("state");
@@ -35,7 +39,7 @@ export class Session {
 
   /** Keeps photos that wait, under a name. */
   keepFiles(name, files) {
-    this.write((store) => store.put({ name, files }, "files"));
+    this.put("files", { name, files });
   }
 
   /** Forgets everything. */
@@ -59,7 +63,7 @@ export class Session {
       const { frame, content } = marks;
       const state = { token: this.token, photo, settings, shown: results.shown.id, frame, marks: content };
       state.queue = editor.queue;
-      this.write((store) => store.put(state, "state"));
+      this.put("state", state);
     }, CALM);
   }
 
@@ -71,7 +75,7 @@ export class Session {
     const kept = { ...plain, token: this.token, shown: shown === blob ? null : shown, parent: parent?.id ?? null };
     if (retouch) kept.retouch = { base: retouch.base.id, previous: retouch.previous, own: retouch.own };
     kept.work = work ? { ...work, parent: work.parent.id } : null;
-    this.write((store) => store.put(kept, `version ${id}`));
+    this.put(`version ${id}`, kept);
   }
 
   update(version) {
@@ -85,7 +89,7 @@ export class Session {
     const [state, versions, files] = await new Promise((resolve) => {
       const store = database.transaction(STORE).objectStore(STORE);
       const asked = [store.get("state"), store.getAll(VERSIONS), store.get("files")];
-      store.transaction.oncomplete = () => resolve(asked.map((request) => request.result));
+      store.transaction.oncomplete = () => resolve(asked.map((request) => unpacked(request.result)));
       store.transaction.onerror = () => resolve([null, [], null]);
     });
     const own = versions.filter(({ token }) => token === state?.token);
@@ -98,10 +102,27 @@ export class Session {
     return { ...state, versions: own, queue, files: files?.files };
   }
 
+  /** Keeps a value under a key. */
+  async put(key, value) {
+    const { token } = this;
+    this.pending += 1;
+    const database = await this.opened;
+    const write = (what) => carriedOut(database, (store) => store.put(what, key));
+    const isWanted = () => key === "files" || token === this.token; // no other photo was opened meanwhile
+    let done = Boolean(database) && this.keepsFiles && (await write(value));
+    if (database && !done) {
+      const bytes = await packed(value);
+      done = isWanted() && (await write(bytes));
+      if (done) this.keepsFiles = false;
+    }
+    if (!done && isWanted()) this.works = false;
+    this.pending -= 1;
+  }
+
   async write(change) {
     this.pending += 1;
     const database = await this.opened;
-    this.works = Boolean(database) && (await carriedOut(database, change));
+    if (!database || !(await carriedOut(database, change))) this.works = false;
     this.pending -= 1;
   }
 }
