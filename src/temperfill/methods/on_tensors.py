@@ -31,18 +31,11 @@ class OnTensors(ArrayMethod):
         self._method, self._device = method, torch.device(device)
         self.device = self._device
         own = method.abilities
-        self.abilities: Abilities[Array] = Abilities(
-            sketch=own.sketch,
-            temperature=own.temperature,
-            start=own.start,
-            tone_drifts=own.tone_drifts,
-            colours_stray=own.colours_stray,
-            sources=None if own.sources is None else self._finder(own.sources),
-            avoid=None if own.avoid is None else self._looker(own.avoid),
-            use_less_memory=own.use_less_memory,
-            network=own.network,
-            trained=own.trained,
-        )
+        on_arrays = {
+            "sources": None if own.sources is None else self._finder(own.sources),
+            "avoid": None if own.avoid is None else self._looker(own.avoid),
+        }
+        self.abilities: Abilities[Array] = Abilities(**(vars(own) | on_arrays))  # all else as it is
 
     def __call__(
         self,
