@@ -47,7 +47,7 @@ def test_time_left_follows_a_change_of_pace_and_the_time_limit() -> None:
 
 @pytest.mark.parametrize(
     ("seconds", "text"),
-    [(math.nan, "?"), (0, "0 s"), (59.4, "59 s"), (59.9, "1 min"), (90, "2 min"), (3570, "1 h 00 min"),
+    [(0, "0 s"), (59.4, "59 s"), (59.9, "1 min"), (90, "2 min"), (3570, "1 h 00 min"),
      (7500, "2 h 05 min"), (360_000, "100 h 00 min")],
 )  # fmt: skip
 def test_duration(seconds: float, text: str) -> None:
@@ -92,6 +92,20 @@ def test_plain_lines_come_now_and_then(monkeypatch: pytest.MonkeyPatch, caplog: 
     assert caplog.messages == ["filling 10/30, 20 s left", "filling 20/30, 10 s left"]
 
 
+def test_the_first_line_says_what_is_done_and_no_guess(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO", "temperfill")
+    with Display("filling", console=no_terminal()) as display:
+        display.show(0, total=1, now=True)
+        display.show(1, total=2, now=True)
+    assert caplog.messages[0] == "filling …"
+    assert caplog.messages[1].startswith("filling 1/2, ")
+    console, stream = terminal()
+    with Display("filling", console=console) as display:
+        display.show(0, total=1)
+    assert "filling 0/1" in stream.getvalue()
+    assert "left" not in stream.getvalue()
+
+
 def test_bar_on_a_terminal() -> None:
     console, stream = terminal()
     with Display("step", 100, 10, console=console) as display:
@@ -113,6 +127,7 @@ def test_every_use_shows_the_same_bar(use: str, monkeypatch: pytest.MonkeyPatch)
     else:
         monkeypatch.setattr("rich.console.Console", lambda **_: console)
         with reported("filling") as on_progress:
+            on_progress(2, 3)
             on_progress(3, 3)
     last = [line for line in stream.getvalue().splitlines() if "3/3" in line][-1]
     assert re.fullmatch(r".*filling 3/3 ━+ \S+.* left.*", last)
@@ -129,4 +144,4 @@ def test_dumb_terminal_gets_plain_lines(monkeypatch: pytest.MonkeyPatch, caplog:
     monkeypatch.setenv("TERM", "dumb")
     with Display("step", 100, console=Console(file=io.StringIO(), force_terminal=True)) as display:
         display.show(20, now=True)
-    assert caplog.messages == ["step 20/100, ? left"]
+    assert caplog.messages == ["step 20/100"]

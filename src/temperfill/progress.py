@@ -57,9 +57,7 @@ class TimeLeft:
 
 
 def duration(seconds: float) -> str:
-    """A time as people say it, such as "2 h 05 min"; "?" for NaN."""
-    if math.isnan(seconds):
-        return "?"
+    """A time as people say it, such as "2 h 05 min"."""
     minutes = round(seconds / 60)
     if seconds < 59.5:
         return f"{seconds:.0f} s"
@@ -69,8 +67,9 @@ def duration(seconds: float) -> str:
 class Display:
     """Shows the progress of a job while it is entered.
 
-    A terminal gets ``name done/total``, a bar and the time left, and the details in a line below. Elsewhere the logger
-    ``temperfill`` gets the same in plain lines, ten seconds apart or when the caller says so.
+    A terminal gets ``name done/total``, a bar and, once there is a pace, the time left, and the details in a line
+    below. Elsewhere the logger ``temperfill`` gets the same in plain lines, ten seconds apart or when the caller says
+    so; before anything is done they say the name alone.
 
     Args:
         name: of what is done, such as "filling".
@@ -157,13 +156,15 @@ class Display:
         if total is not None:
             self.total = self.time_left.num_steps = total
         self.time_left.mark(done)
-        left = f"{duration(self.time_left.seconds())} left"
+        seconds = self.time_left.seconds()
+        left = "" if math.isnan(seconds) else f"{duration(seconds)} left"
         if self.live is not None:
             self.bar.update(self.task, completed=done, total=self.total, description=left)
             self.line.plain = details
         elif now or (time.monotonic() >= self.said + _SECONDS_BETWEEN_LINES and done != self.total):
             self.said = time.monotonic()
-            self.note(", ".join(part for part in (f"{self.name} {done}/{self.total}", details, left) if part))
+            begun = f"{self.name} {done}/{self.total}" if done else f"{self.name} …"
+            self.note(", ".join(part for part in (begun, details, left) if part))
 
 
 def tracked(items: Sequence[T], name: str, enabled: bool = True, console: "Console | None" = None) -> Iterator[T]:
