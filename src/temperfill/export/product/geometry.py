@@ -10,7 +10,7 @@ from onnxscript.values import Opset
 
 OWN = Opset("temperfill", 1)
 """Domain of the functions until they are inlined."""
-INT32, LONG, SINGLE, DOUBLE, BOOLEAN, BYTE = 6, 7, 1, 11, 9, 2
+INT32, LONG, SINGLE, BOOLEAN, BYTE = 6, 7, 1, 9, 2
 """Types as ONNX numbers them."""
 FAR = 1e9
 """More than any squared distance."""

@@ -1,21 +1,25 @@
 """The normal numbers of numpy's ``RandomState(0)``, in operators of ONNX, so that noise is that of the package.
 
+Which pairs are left out is decided in whole numbers, exactly, and the rest is computed in float32, as runtimes for
+graphics cards know no float64: single numbers differ from numpy's by a few of their last bits.
+
 Bits: M. Matsumoto and T. Nishimura, Mersenne Twister, 1998. Normal numbers: G. Marsaglia and T. A. Bray, 1964, whose
 pairs of numbers that lie outside of the circle are left out.
 """
 
 import numpy as np
 from onnx import numpy_helper
-from onnxscript import DOUBLE, FLOAT, INT64, UINT32, graph, script
+from onnxscript import FLOAT, INT64, UINT32, graph, script
 from onnxscript import opset18 as op
 
-from temperfill.export.product.geometry import DOUBLE as WIDE
-from temperfill.export.product.geometry import OWN, SINGLE
+from temperfill.export.product.geometry import LONG, OWN, SINGLE
 
 WORDS = 624
 """Of a state of the generator; a state that follows gives as many words."""
 STATES = 1024
 """That are passed through at once, so that little is copied for long rows of numbers."""
+_ONE, _PART = 2**60, 2.0**-60
+"""Of sums of squares in parts of 2**44, what stands for one, and the inverse."""
 _START = numpy_helper.from_array(np.random.RandomState(0).get_state(legacy=False)["state"]["key"], "start")
 _TWIST = numpy_helper.from_array(np.array([0, 0x9908B0DF], np.uint32), "twist")
 _UPPER, _LOWER, _LAST, _SEVEN, _FIFTEEN = (
@@ -66,24 +70,39 @@ def _tempered(words: UINT32) -> UINT32:
 
 
 @script(OWN, default_opset=op)
-def _even(words: UINT32) -> DOUBLE:
-    """Numbers (N, 1) in [-1, 1) of pairs of words (N, 2)."""
+def _even(words: UINT32) -> INT64:
+    """Whole numbers (N, 1) in [-2**52, 2**52), which stand for those in [-1, 1), of pairs of words (N, 2)."""
     high = op.BitShift(words[:, 0:1], op.Constant(value=_BY_5), direction="RIGHT")
     low = op.BitShift(words[:, 1:2], op.Constant(value=_BY_6), direction="RIGHT")
-    share = op.Cast(high, to=WIDE) * op.CastLike(67108864.0, op.Cast(high, to=WIDE)) + op.Cast(low, to=WIDE)
-    return share / op.CastLike(4503599627370496.0, share) - op.CastLike(1.0, share)
+    return op.Cast(high, to=LONG) * 67108864 + op.Cast(low, to=LONG) - 4503599627370496
+
+
+@script(OWN, default_opset=op)
+def _squared(pairs: INT64) -> INT64:
+    """Sums of squares (N,) of pairs (N, 2), in parts of 2**44, rounded down."""
+    size = op.Abs(pairs)
+    upper = size / 4194304
+    lower = size - upper * 4194304
+    rest = op.ReduceSum(lower * lower, [1], keepdims=0) / 4194304
+    return op.ReduceSum(upper * upper, [1], keepdims=0) + (
+        (op.ReduceSum(upper * lower, [1], keepdims=0) * 2 + rest) / 4194304
+    )
 
 
 @script(OWN, default_opset=op)
 def _normal(words: UINT32) -> FLOAT:
     """Normal numbers of random words, about 0.39 for each."""
     pairs = op.Reshape(_even(op.Reshape(words, [-1, 2])), [-1, 2])
-    squared = op.ReduceSum(pairs * pairs, [1], keepdims=0)
-    inside = op.And(squared < op.CastLike(1.0, squared), squared > op.CastLike(0.0, squared))
+    squared = _squared(pairs)
+    inside = op.And(squared < _ONE, squared > 0)
     kept, of = op.Compress(pairs, inside, axis=0), op.Compress(squared, inside, axis=0)
-    length = op.Sqrt(op.Log(of) / of * op.CastLike(-2.0, of))
-    turned = op.Concat(kept[:, 1:2], kept[:, 0:1], axis=1) * op.Unsqueeze(length, [1])
-    return op.Cast(op.Reshape(turned, [-1]), to=SINGLE)
+    share, rest = op.Cast(of, to=SINGLE) * _PART, op.Cast(_ONE - of, to=SINGLE) * _PART
+    # The logarithm of a share near one is taken of what it lacks, as most digits of the share itself say nothing.
+    lacking = op.Where(share < 1.0, 1.0 - share, op.CastLike(1.0, share))
+    log = op.Where(share < 1.0, op.Log(share) * (rest / lacking), -rest)
+    length = op.Sqrt(log / share * -2.0)
+    turned = op.Cast(op.Concat(kept[:, 1:2], kept[:, 0:1], axis=1), to=SINGLE) * 2.220446049250313e-16
+    return op.Reshape(turned * op.Unsqueeze(length, [1]), [-1])
 
 
 @script(OWN, default_opset=op)

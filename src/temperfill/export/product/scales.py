@@ -7,12 +7,13 @@ from onnxscript import BOOL, FLOAT, INT64, script
 from onnxscript import opset18 as op
 
 from temperfill import regions
-from temperfill.export.product.geometry import DOUBLE as WIDE
 from temperfill.export.product.geometry import LONG, OWN, SINGLE, across
 from temperfill.inpainter.plan import CELL, MATCHED, REFINED, SHRUNK, THICK
 
-_CELLS, _CONTEXT, _WINDOW = float(CELL**2), regions.CONTEXT, regions.WINDOW
-_MATCHED, _REFINED, _SHRUNK, _THICK = float(MATCHED), float(REFINED), float(SHRUNK), float(THICK)
+_CONTEXT, _WINDOW, _REFINED, _PAIRS = regions.CONTEXT, regions.WINDOW, REFINED, MATCHED * CELL**4
+_SHRUNK, _THICK = float(SHRUNK), float(THICK)
+_FACTORS = 101
+"""Numbers below it are tried as factors; products stay below 2**63 so, and windows may have 10**10 pixels."""
 
 
 @script(OWN, default_opset=op)
@@ -39,13 +40,17 @@ def first_factor(hole: BOOL) -> INT64:
 
 @script(OWN, default_opset=op)
 def finest_factor(hole: BOOL) -> INT64:
-    """By how much the part that a refinement looks at is shrunk at least; the hole is cut out to it."""
-    pixels = op.Cast(op.Size(hole), to=WIDE)
-    missing = op.Cast(op.ReduceSum(op.Cast(hole, to=LONG), keepdims=0), to=WIDE)
-    pairs = missing / _CELLS * ((pixels - missing) / _CELLS)
-    matched = op.Ceil(op.Sqrt(op.Sqrt(pairs / _MATCHED)))
-    largest = op.Ceil(op.Sqrt(pixels / _REFINED))
-    return op.Cast(op.Reshape(op.Max(matched, largest, op.CastLike(1.0, pixels)), [1]), to=LONG)
+    """By how much the part that a refinement looks at is shrunk at least; the hole is cut out to it.
+
+    In whole numbers, as devices without float64 would round others.
+    """
+    pixels = op.Reshape(op.Size(hole), [1])
+    missing = op.Reshape(op.ReduceSum(op.Cast(hole, to=LONG), keepdims=0), [1])
+    squares = op.Range(1, _FACTORS, 1) * op.Range(1, _FACTORS, 1)
+    # Every factor that is too small counts one.
+    matched = op.Cast(squares * squares * _PAIRS < missing * (pixels - missing), to=LONG)
+    largest = op.Cast(squares * _REFINED < pixels, to=LONG)
+    return op.Max(op.ReduceSum(matched, [0]), op.ReduceSum(largest, [0])) + 1
 
 
 @script(OWN, default_opset=op)
