@@ -119,6 +119,62 @@ def test_every_control_is_named_and_within_reach(
 
 
 @pytest.mark.browser
+@pytest.mark.parametrize(("width", "height"), [(1280, 800), (390, 844), (320, 640)], ids=lambda value: str(value))
+def test_menus_and_panels_fit_and_say_what_they_are(
+    open_editor: OpenEditor, server: FakeServer, tmp_path: Path, width: int, height: int
+) -> None:
+    """To a screen reader, too: names without key lists or pictures, and panels that close by "Close"."""
+    server.behaviour.models = ("fake", "another that has a rather long name and terms of use")
+    Image.fromarray(photo(300, 200)).save(tmp_path / "photo.png")
+    editor = open_editor(width, height)
+    page = editor.page
+    editor.open(tmp_path / "photo.png")
+    page.wait_for_selector("#model option:nth-child(2)", state="attached")
+    for button in page.locator("[popovertarget]:enabled").all():
+        menu = page.locator(f"#{button.get_attribute('popovertarget')}")
+        button.click()
+        menu.wait_for(state="visible")
+        for part in (menu, *menu.locator(":scope *:visible").all()):
+            box = part.bounding_box()
+            assert box is not None
+            right, bottom = box["x"] + box["width"], box["y"] + box["height"]
+            assert min(box["x"], width - right) >= 0, part.evaluate("(e) => e.outerHTML")
+            assert part != menu or min(box["y"], height - bottom) >= 0  # what is in it can be scrolled
+        page.keyboard.press("Escape")
+        menu.wait_for(state="hidden")
+    for tool, panel in (("x", "#extend"), ("k", "#retouch"), ("w", "#sources")):
+        page.keyboard.press(tool)
+        page.locator(panel).get_by_role("button", name="Close", exact=True).click()
+        page.locator(panel).wait_for(state="hidden")
+    told = page.locator("body").aria_snapshot()
+    assert "- img" not in told
+    assert "button" in told
+    assert not re.search(r'"[^"\n]*\)\."', told)
+    page.get_by_role("button", name="Keys and gestures").click()
+    page.locator("#help").get_by_role("button", name="Close", exact=True).click()
+    page.locator("#help").wait_for(state="hidden")
+
+
+@pytest.mark.browser
+def test_a_phone_is_told_what_the_buttons_do_and_nothing_of_keys(open_editor: OpenEditor, tmp_path: Path) -> None:
+    editor = open_editor(390, 844, 2, has_touch=True, is_mobile=True)
+    page = editor.page
+    assert "drop it" not in page.locator("#empty").inner_text()
+    Image.fromarray(photo(300, 200)).save(tmp_path / "photo.png")
+    editor.open(tmp_path / "photo.png")
+    page.tap("[data-action=help]")
+    text = page.locator("#help").inner_text()
+    for words in ("Brush: paint over what should be filled", "Compare before and after", "Options of the fill"):
+        assert words in text
+    assert page.locator("#help dt svg").count() > 20
+    assert not re.search(r"Ctrl|Alt|Esc|\([A-Z]\)", text)
+    page.tap("[data-action=close-help]")
+    page.tap("#retouch-button")
+    page.tap("#retouch-menu [data-tool=clone]")
+    editor.wait_for_status("First say where to copy from: press “Set the source”")
+
+
+@pytest.mark.browser
 def test_the_toolbar_is_one_row_on_a_desktop_also_during_a_fill(
     open_editor: OpenEditor, server: FakeServer, tmp_path: Path
 ) -> None:

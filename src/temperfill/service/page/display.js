@@ -38,14 +38,14 @@ export function allows(editor, action) {
 /** Texts that never change; once, at the start. */
 export function labelButtons() {
   for (const button of document.querySelectorAll("[data-action]")) {
-    const text = tooltip(button.dataset.action);
+    const closes = button.querySelector("use")?.getAttribute("href") === "#i-close";
+    const text = closes ? "Close" : tooltip(button.dataset.action);
     if (!text) continue;
     button.title = text;
     // Words that narrow windows leave out are no name there.
     if (!button.textContent.trim() || button.querySelector(".wide, .long")) button.setAttribute("aria-label", text);
   }
-  name(find("[data-action=close-help]"), "Close");
-  name(find("[data-action=close-sources]"), "Close");
+  for (const svg of document.querySelectorAll("button svg, label svg, section svg")) svg.setAttribute("aria-hidden", "true");
   find("#place").textContent = WORDS.place;
 }
 
@@ -101,7 +101,7 @@ function displayAbilities(editor) {
     const reason = editor.lack(ability) ?? "";
     if (action) {
       element.setAttribute("aria-disabled", String(Boolean(reason))); // it answers why
-      name(element, `${tooltip(action)}. ${reason}`.trim());
+      name(element, [tooltip(action), reason].filter(Boolean).join(". "));
     } else {
       element.disabled = Boolean(reason);
       element.title = reason;

@@ -52,7 +52,7 @@ const TABLE = [
     ["zoom-out", ["-"], "Zoom out"],
     ["fit", ["0"], "Whole photo"],
     ["actual", ["1"], "Actual pixels"],
-    ["help", ["?"], "This list"],
+    ["help", ["?"], "Keys and gestures"],
   ]],
 ];
 
@@ -70,6 +70,8 @@ const GESTURES = [
 ];
 const TOUCHED = new Set(["Two fingers", "Double tap"]); // all that fingers can do
 
+const BUTTONS = [".bar button", ".version button", "#shapes-menu button", "#retouch-menu button"]; // listed for fingers
+
 const NAMES = { Escape: "Esc", PageUp: "Page up", PageDown: "Page down", "-": "−", ",": "Comma", ".": "Period" };
 const UNSAID = new Set(["="]); // plus without Shift
 
@@ -80,10 +82,16 @@ function shown(key) {
 
 const ALL = TABLE.flatMap(([, rows]) => rows);
 
+/** What an action does, in short; null for none of the table. */
+function purpose(action) {
+  const row = ALL.find(([name]) => name === action);
+  return row ? row[2].split(/ \(or|; drag/)[0] : null;
+}
+
 /** What a button says when the pointer rests on it. */
 export function tooltip(action) {
-  const row = ALL.find(([name]) => name === action);
-  return row ? `${row[2].split(/ \(or|; drag/)[0]} (${shown(row[1][0])})` : null;
+  const [, keys] = ALL.find(([name]) => name === action) ?? [];
+  return keys ? `${purpose(action)} (${shown(keys[0])})` : null;
 }
 
 /** The action of a key event, or null. Keys that a focused control needs for itself stay its own. */
@@ -110,7 +118,7 @@ export function listKeys(panel) {
       const term = document.createElement("dt");
       keys.forEach((key, at) => {
         if (at) term.append(" or ");
-        term.append(Object.assign(document.createElement("kbd"), { textContent: key }));
+        term.append(key instanceof Element ? key : Object.assign(document.createElement("kbd"), { textContent: key }));
       });
       list.append(term, Object.assign(document.createElement("dd"), { textContent: text }));
     }
@@ -120,5 +128,16 @@ export function listKeys(panel) {
   const hasKeys = !window.matchMedia("(pointer: coarse)").matches;
   const gestures = GESTURES.filter(([name]) => hasKeys || TOUCHED.has(name));
   const keyed = hasKeys ? TABLE.map(([title, rows]) => section(title, rows.map(said))) : [];
-  panel.replaceChildren(section("Gestures", gestures.map(([name, text]) => [[name], text])), ...keyed);
+  const buttons = hasKeys ? [] : [section("Buttons", pictured())];
+  panel.replaceChildren(section("Gestures", gestures.map(([name, text]) => [[name], text])), ...buttons, ...keyed);
+}
+
+/** What the buttons with a picture do, for those who see no tooltips. */
+function pictured() {
+  const found = [...document.querySelectorAll(BUTTONS.join())].filter((button) => button.querySelector("svg"));
+  const rows = found.map((button) => {
+    const name = purpose(button.dataset.action ?? button.dataset.tool) ?? button.getAttribute("aria-label");
+    return [[button.querySelector("svg").cloneNode(true)], name];
+  });
+  return rows.filter(([, name]) => name);
 }

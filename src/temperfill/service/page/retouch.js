@@ -10,7 +10,10 @@ import { bounds } from "./shapes.js";
 
 const TOOLS = ["heal", "clone"];
 const WORDS = { heal: "Healed.", clone: "Copied." };
-const NO_SOURCE = "First say where to copy from: hold Alt and click there, or press “Set the source” and then the place.";
+const BUTTON = "press “Set the source” and then the place.";
+const NO_SOURCE = window.matchMedia("(pointer: coarse)").matches
+  ? `First say where to copy from: ${BUTTON}`
+  : `First say where to copy from: hold Alt and click there, or ${BUTTON}`;
 
 export class Retouch {
   constructor(editor, panel) {
