@@ -7,7 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
-from temperfill.attention import lookup
+from temperfill.attention import lookup, scores
 from temperfill.attention.mhtma import reference_attention
 from temperfill.attention.scores import attention_weights
 from temperfill.methods import looking_up
@@ -71,6 +71,10 @@ def test_it_is_the_attention_of_the_paper(
     expected_means, expected_detail = by_torch(given)
     assert np.abs(means - expected_means)[:, cells].max() < 2e-5
     assert np.abs(detail - expected_detail)[..., middles].max() < 2e-5
+
+
+def test_the_coldest_temperature_is_that_of_the_score() -> None:
+    assert looking_up.COLDEST == scores.COLDEST
 
 
 def test_threads_change_no_bit(monkeypatch: pytest.MonkeyPatch) -> None:
