@@ -3,7 +3,8 @@
 import numpy as np
 
 from synthesis.pictures import noise
-from temperfill.synthesis.detail import detail_of_cells, expected_detail
+from temperfill.synthesis.detail import detail_of_cells, expected_detail, strengthen
+from temperfill.synthesis.filters import gradients
 
 
 def test_detail_that_is_lost_in_small_cells_counts() -> None:
@@ -30,3 +31,24 @@ def test_a_hole_should_have_the_detail_of_the_nearest_rim() -> None:
     assert -4.5 < found[1] < -3.0
     assert found[2] < -5.5
     assert np.isnan(expected_detail(detail, np.zeros_like(near), np.array([[5, 6]]))).all()
+
+
+def test_a_mean_of_copies_gets_the_strength_of_single_ones() -> None:
+    pictures = np.random.default_rng(0).random((2, 3, 64, 64), np.float32)
+    one, other = (np.concatenate(gradients(picture)) for picture in pictures)
+    hole = np.zeros((64, 64), bool)
+    hole[8:56, 8:56] = True
+    mean = (one + other) / 2
+    found = strengthen(mean, one, hole)
+    strength = np.square(found[:, hole]).mean() / np.square(one[:, hole]).mean()
+    assert abs(float(strength) - 1) < 0.03  # the mean has half of it
+    assert np.array_equal(found[:, ~hole], mean[:, ~hole])
+    assert np.abs(found[:, hole] / mean[:, hole] - np.sqrt(2)).max() < 0.1
+
+
+def test_what_is_strong_enough_stays_and_nothing_is_multiplied_by_more_than_two() -> None:
+    steps = np.concatenate(gradients(noise(32, 32)))
+    hole = np.ones((32, 32), bool)
+    assert np.array_equal(strengthen(steps, steps / 2, hole), steps)
+    assert np.allclose(strengthen(steps / 5, steps, hole), steps * 2 / 5)
+    assert not strengthen(np.zeros_like(steps), np.zeros_like(steps), hole).any()

@@ -145,6 +145,11 @@ class PatchField:
         result[place] = total
         return np.ascontiguousarray(result.transpose(2, 0, 1))
 
+    def single(self) -> Array:
+        """(6, h, w): differences to the pixel on the right and the one below, each pixel copied from one source."""
+        rows, columns = self.sources()[self.near].transpose(2, 0, 1)
+        return np.concatenate([steps[:, rows, columns] for steps in gradients(self._image)])
+
     def sources(self) -> Numbers:
         """(H, W, 2) row and column that each pixel of the hole is copied from; of other pixels, their own."""
         found = own_places(self.hole)

@@ -10,7 +10,7 @@ from temperfill.arrays import Array, bilinear, mean, pad
 from temperfill.distances import deepest
 from temperfill.synthesis.blending import blend
 from temperfill.synthesis.choosing import AROUND, PLAIN, detail_of, share_of_copies
-from temperfill.synthesis.detail import detail_of_cells
+from temperfill.synthesis.detail import detail_of_cells, strengthen
 from temperfill.synthesis.draws import Draws, Numbers
 from temperfill.synthesis.field import SIDE, PatchField
 from temperfill.synthesis.filters import blur, gradients
@@ -110,9 +110,11 @@ def _synthesised(shown: Array, hole: Mask, usable: Mask, draws: Draws, done: "_D
         field.improve(field.vote())
     done.advance()
     filled, share = shown.copy(), np.zeros_like(shown[0])
-    filled[:, *field.near], share[field.near] = _blended(
-        field.vote(with_gradients=True), sizes[0], field.near, done.tell
-    )
+    voted = field.vote(with_gradients=True)
+    done.tell()
+    voted[3:] = strengthen(voted[3:], field.single(), hole[field.near])
+    done.tell()
+    filled[:, *field.near], share[field.near] = _blended(voted, sizes[0], field.near, done.tell)
     return Synthesis(np.where(hole, filled.clip(0, 1), shown), field.sources(), share * hole)
 
 
