@@ -8,7 +8,7 @@ of one configuration. Each is a part of the network, so that what a hole depends
 import json
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from types import EllipsisType
@@ -236,6 +236,8 @@ class Engine(ArrayMethod):
                 options = onnxruntime.SessionOptions()
                 options.intra_op_num_threads = cores()
                 options.add_session_config_entry("session.set_denormal_as_zero", "1")
+                share_memory()
+                options.add_session_config_entry("session.use_env_allocators", "1")
                 # Threads that wait by computing take the time of others.
                 options.add_session_config_entry("session.intra_op.allow_spinning", "0")
                 names = self._facts["weights"][name]
@@ -250,6 +252,16 @@ def facts() -> dict[str, Any]:
     """What the tool that made the graphs wrote down of them."""
     found: dict[str, Any] = json.loads((_FOLDER / "facts.json").read_text(encoding="utf-8"))
     return found
+
+
+@cache
+def share_memory() -> None:
+    """Lets the sessions of this process take memory from one store, so that one part gets what another has freed."""
+    store = onnxruntime.OrtMemoryInfo(
+        "Cpu", onnxruntime.OrtAllocatorType.ORT_ARENA_ALLOCATOR, 0, onnxruntime.OrtMemType.DEFAULT
+    )
+    with suppress(RuntimeError):  # a program that this is a part of may have such a store
+        onnxruntime.create_and_register_allocator(store, None)
 
 
 def doubled(value: NDArray[np.generic], kind: str) -> NDArray[np.generic]:
