@@ -235,7 +235,7 @@ class Handler(QuietHandler):
     def tell_sources(self, upload: Upload) -> None:
         row, column = int(upload.fields["row"]), int(upload.fields["column"])
         if not upload.pixels("mask")[row, column]:
-            self.send_failure(422, "outside", "the point lies outside the mask; choose a filled place")
+            self.send_failure(422, "invalid", "the point lies outside the mask; choose a filled place")
             return
         heads = [
             {

@@ -287,7 +287,42 @@ def test_a_place_that_was_not_filled_is_answered_with_a_sentence(
     editor.page.keyboard.press("w")
     x, y = editor.centre
     editor.page.mouse.click(x + 150, y + 100)
-    editor.wait_for_notice("outside the mask")
+    editor.wait_for_notice("This place was not filled")
+
+
+def test_sources_are_asked_of_the_fill_that_made_the_place(
+    open_editor: OpenEditor, server: FakeServer, picture: Path
+) -> None:
+    """After later fills and strokes by hand, too, and where their marks lie around it."""
+    editor = open_editor()
+    page = editor.page
+    editor.open(picture)
+    page.keyboard.press("1")
+    x, y = editor.centre
+    editor.stroke([(x - 20, y), (x + 20, y)])
+    first = editor.marks()
+    editor.fill()
+    editor.stroke([(x - 90, y - 90), (x + 90, y - 90), (x + 90, y + 90)])  # whose box has the first in it
+    second = editor.marks()
+    editor.fill()
+    editor.wait_for_title("Result 2")
+    page.keyboard.press("k")
+    page.keyboard.down("Alt")
+    page.mouse.click(x - 150, y + 100)
+    page.keyboard.up("Alt")
+    editor.stroke([(x - 100, y + 100)])
+    editor.wait_for_status("Copied")
+    page.keyboard.press("w")
+    for right, down, mask in ((0, 0, first), (90, 0, second)):
+        page.mouse.click(x + right, y + down)
+        page.wait_for_selector("#sources-heads section")
+        upload = server.behaviour.uploads[-1]
+        assert upload.path == "/v1/sources"
+        page.click("[data-action=close-sources]")
+        page.keyboard.press("w")
+        assert (upload.pixels("mask") == mask * 255).all()
+    page.mouse.click(x - 130, y)
+    editor.wait_for_notice("This place was not filled")
 
 
 def begin_fill(editor: EditorPage, picture: Path) -> NDArray[np.bool_]:

@@ -324,10 +324,13 @@ export class Editor {
   async askSources(column, row) {
     const version = this.results.shown;
     if (!version.parent) throw new BadInput("This is the photo itself. Choose a result below, or fill first.");
-    if (!version.work) throw new BadInput("This was retouched by hand. Choose a fill below to ask about it.");
-    if (version.work.sides) throw new BadInput("What extending added cannot tell where it came from.");
     const { width, height } = this.marks.frame;
     if (column < 0 || row < 0 || column >= width || row >= height) return;
-    await this.sources.ask(version, column, row);
+    const fillers = this.results.fillersOf(version, column, row);
+    if (!fillers.length) {
+      const text = "This place was not filled. Click a filled one.";
+      throw new BadInput(version.work?.sides ? "What extending added cannot tell where it came from." : text);
+    }
+    await this.sources.ask(fillers, column, row);
   }
 }

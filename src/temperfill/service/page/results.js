@@ -2,7 +2,7 @@
 // what is on show is decoded) and the strip of thumbnails to switch between them.
 
 import { WORDS } from "./engine.js";
-import { firstFrame } from "./frames.js";
+import { firstFrame, sameFrame } from "./frames.js";
 import { copied, patch } from "./patches.js";
 import { decode, visible } from "./picture.js";
 
@@ -166,6 +166,17 @@ export class Results {
     const there = this.versions.filter((version) => this.isListed(version));
     const at = there.indexOf(this.shown) + step;
     return there[Math.min(Math.max(at, 0), there.length - 1)];
+  }
+
+  /** The fills on the way to a version that may have made a pixel of it, the latest first. */
+  fillersOf(version, column, row) {
+    const found = [];
+    for (let each = version; each?.parent; each = each.parent) {
+      const [left, top, right, bottom] = each.box ?? [0, 0, 0, 0];
+      const isInside = column >= left && column < right && row >= top && row < bottom;
+      if (isInside && each.work && sameFrame(each.frame, version.frame)) found.push(each);
+    }
+    return found;
   }
 
   /** Whether a network made a part of a version. */

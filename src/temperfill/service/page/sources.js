@@ -45,18 +45,14 @@ export class Sources {
     this.stage.redraw("overlay");
   }
 
-  /** Asks about a pixel of a result; throws EngineError. */
-  async ask(version, column, row) {
+  /** Asks about a pixel; the first of some versions that filled it answers. Throws EngineError. */
+  async ask(versions, column, row) {
     this.clear("Looking…");
     this.point = [column, row];
     const controller = new AbortController();
     this.controller = controller;
-    const { parent, work: { mask, sketch, avoid } } = version;
-    const { temperature, texture, seed, model } = version.options;
-    const options = { row, column, temperature, texture, seed, ...(model && { model }) };
-    const question = { image: parent.blob, name: parent.name, mask, sketch, avoid, options };
     try {
-      const { copy, heads } = await sources(question, controller.signal);
+      const { copy, heads } = await this.answer(versions, { column, row }, controller.signal);
       if (controller.signal.aborted) return;
       this.copy = copy;
       this.heads = heads.map((head) => ({ ...head, on: this.isDrawn }));
@@ -69,6 +65,18 @@ export class Sources {
       throw error;
     } finally {
       this.stage.redraw("overlay");
+    }
+  }
+
+  async answer([version, ...others], place, signal) {
+    const { parent, work: { mask, sketch, avoid } } = version;
+    const { temperature, texture, seed, model } = version.options;
+    const options = { ...place, temperature, texture, seed, ...(model && { model }) };
+    try {
+      return await sources({ image: parent.blob, name: parent.name, mask, sketch, avoid, options }, signal);
+    } catch (error) {
+      if (error.code !== "invalid" || !others.length) throw error; // else: beside its marks, though within their box
+      return this.answer(others, place, signal);
     }
   }
 
