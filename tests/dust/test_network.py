@@ -41,6 +41,24 @@ def test_many_candidates_are_judged_as_each_alone() -> None:
     assert network.look([], figures[:0]).shape == (0,)
 
 
+@pytest.mark.parametrize(("odds", "is_mirrored"), [(2.0, True), (9.0, False), (-4.0, False)])
+def test_doubtful_candidates_are_looked_at_mirrored_as_well(odds: float, is_mirrored: bool) -> None:
+    rng = np.random.default_rng(4)
+    views = rng.integers(0, 256, (1, SIDE, SIDE, CHANNELS), np.uint8)
+    figures = np.zeros((1, FEATURES), np.float32)
+    weights = tensors()
+    weights["look6.weight"] *= 0.3
+    weights["look6.bias"] += odds - DustNetwork(weights)._look_once(views, figures)
+    network = DustNetwork(weights)
+    looks = [network._look_once(turned, figures)[0] for turned in _mirrored(views)]
+    assert np.ptp(looks) > 1e-3
+    assert network.look(list(views), figures)[0] == pytest.approx(np.mean(looks) if is_mirrored else odds, abs=1e-4)
+
+
+def _mirrored(views: np.ndarray) -> list[np.ndarray]:
+    return [views, views[:, ::-1], views[:, :, ::-1], views[:, ::-1, ::-1]]
+
+
 def test_a_view_shows_the_candidate_and_its_surroundings_at_the_border_too() -> None:
     picture = np.random.default_rng(3).integers(0, 256, (21, 30, 3), np.uint8)  # smaller than what is mirrored
     part = np.ones((2, 4), bool)

@@ -9,7 +9,6 @@ from safetensors.numpy import load_file
 
 from temperfill.data import list_pictures
 from temperfill.dust import DustFinder
-from temperfill.dust.candidates import FEATURES
 from temperfill.dust.network import load_network
 from temperfill.options import DustOptions
 
@@ -51,19 +50,14 @@ def _train(options: argparse.Namespace) -> None:
     parts = [np.load(path) for path in options.inputs]
     figures, labels = (np.concatenate([part[name] for part in parts]) for name in ("figures", "labels"))
     if options.step == "glance":
-        tensors = training.glance(figures, labels) | _blank()
+        tensors = training.glance(figures, labels)
+        tensors |= training.Look().tensors() | {
+            f"look.{name}": tensors[f"glance.{name}"] for name in ("mean", "deviation")
+        }
     else:
         views = np.concatenate([part["views"] for part in parts])
-        tensors = load_file(options.weights) | training.look(views, figures, labels, options.minutes)
+        tensors = training.look((views, figures, labels), load_file(options.weights), options.minutes)
     training.write(options.output, tensors)
-
-
-def _blank() -> dict[str, np.ndarray]:
-    """The second network before its training."""
-    from tools.dust.training import Look
-
-    ones = np.ones(FEATURES, np.float32)
-    return Look().tensors() | {"look.mean": 0 * ones, "look.deviation": ones}
 
 
 def _measure(options: argparse.Namespace) -> None:
@@ -79,7 +73,7 @@ def _measure(options: argparse.Namespace) -> None:
             pictures.append(np.asarray(picture.resize(size, Image.Resampling.LANCZOS)))
     for specks in (8, 1):
         found = measure(DustFinder(load_network(options.weights)), pictures, DustOptions(), specks, int(specks > 1))
-        print(f"{specks} specks:", "  ".join(f"{name} {value:.4g}" for name, value in found.items()))
+        print(f"{specks} specks:", *(f"{name} {value:.4g}" for name, value in found.items()), sep="\n  ")
 
 
 if __name__ == "__main__":

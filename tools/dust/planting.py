@@ -33,11 +33,13 @@ class Mark:
         change: mean change over it, levels.
         deviation: of the brightness around it, levels.
         area: pixels.
+        is_line: a hair or scratch instead of a speck.
     """
 
     change: float
     deviation: float
     area: int
+    is_line: bool
 
     def is_visible(self, share: float = 1.0) -> bool:
         """Whether a person could see it; training takes four fifths of both limits."""
@@ -49,7 +51,7 @@ def plant(
 ) -> tuple[Picture, NDArray[np.int32], list[Mark]]:
     """Plants dust: the picture with it, the number of the mark on each pixel (from 1; 0 for none), and the marks."""
     height, width = clean.shape[:2]
-    out, labels, count = clean.astype(np.float32), np.zeros((height, width), np.int32), 0
+    out, labels, are_lines = clean.astype(np.float32), np.zeros((height, width), np.int32), list[bool]()
     base = (rng.uniform(215, 255) if rng.random() < 0.6 else rng.uniform(0, 45)) + rng.normal(0, 5, 3)
     for index in range(specks + lines):
         cover = _speck(rng, np.exp(rng.uniform(np.log(3), np.log(12)))) if index < specks else _line(rng)
@@ -63,10 +65,11 @@ def plant(
         if mark.sum() < 4 or (labels[place][ndimage.binary_dilation(mark, iterations=3)] > 0).any():
             continue
         out[place] = out[place] * (1 - cover[..., None]) + cover[..., None] * base
-        count += 1
-        labels[place][mark] = count
+        are_lines.append(index >= specks)
+        labels[place][mark] = len(are_lines)
     dirty = np.clip(np.round(out), 0, 255).astype(np.uint8)
-    return dirty, labels, [_measured(clean, dirty, labels == number) for number in range(1, count + 1)]
+    marks = [_measured(clean, dirty, labels == number, is_line) for number, is_line in enumerate(are_lines, 1)]
+    return dirty, labels, marks
 
 
 def saved(picture: Picture, quality: int = 92) -> Picture:
@@ -102,11 +105,11 @@ def _line(rng: np.random.Generator) -> Plane:
     return (half - distance + 0.5).clip(0, 1).reshape(high, 3, wide, 3).mean((1, 3))
 
 
-def _measured(clean: Picture, dirty: Picture, mark: NDArray[np.bool_]) -> Mark:
+def _measured(clean: Picture, dirty: Picture, mark: NDArray[np.bool_], is_line: bool) -> Mark:
     rows, columns = np.nonzero(mark)
     change = np.abs(dirty[rows, columns].astype(np.float32) - clean[rows, columns]).mean()
     top, left = max(rows.min() - RING, 0), max(columns.min() - RING, 0)
     around = np.s_[top : rows.max() + RING + 1, left : columns.max() + RING + 1]
     ring = ndimage.binary_dilation(mark[around], iterations=RING) & ~mark[around]
     deviation = clean[around].astype(np.float32).mean(2)[ring].std() if ring.any() else 0.0
-    return Mark(float(change), float(deviation), len(rows))
+    return Mark(float(change), float(deviation), len(rows), is_line)

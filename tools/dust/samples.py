@@ -13,6 +13,8 @@ from tools.dust.planting import Mark, Picture, plant, saved
 
 RARE = 0.3
 """Share that is kept of the clean candidates that a glance takes for clean already."""
+PIECE = 0.75
+"""Share of a candidate on one mark from which it is a piece of it, as hairs on texture are found in pieces."""
 
 
 def view(path: Path, rng: np.random.Generator) -> Picture:
@@ -52,7 +54,7 @@ def sample(clean: Picture, rng: np.random.Generator, network: DustNetwork | None
 
 
 def _truth(candidate: Candidate, labels: NDArray[np.int32], marks: list[Mark], near: NDArray[np.bool_]) -> int:
-    """1 for two fifths of a visible mark and no more, 0 for what has nothing of one, -1 else."""
+    """1 for two fifths of a visible mark and no more, or for a piece of one, 0 for what has nothing of one, -1 else."""
     height, width = candidate.part.shape
     place = np.s_[candidate.top : candidate.top + height, candidate.left : candidate.left + width]
     numbers = labels[place][candidate.part]
@@ -61,5 +63,6 @@ def _truth(candidate: Candidate, labels: NDArray[np.int32], marks: list[Mark], n
         return -1 if near[place][candidate.part].any() else 0
     number = int(np.bincount(numbers).argmax())
     common, mark = int((numbers == number).sum()), marks[number - 1]
-    overlap = common / (mark.area + int(candidate.part.sum()) - common)
-    return 1 if overlap >= 0.4 and mark.is_visible(0.8) else -1
+    area = int(candidate.part.sum())
+    is_part = common / (mark.area + area - common) >= 0.4 or common / area >= PIECE
+    return 1 if is_part and mark.is_visible(0.8) else -1

@@ -15,11 +15,13 @@ from temperfill.dust.network import FORMAT, SHAPES, digest
 from temperfill.files import atomic_write
 
 Tensors = dict[str, np.ndarray]
+Samples = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Views, figures and labels; the views may lie in a file."""
 BATCH = 128
 """Candidates of one step: a third of them dust, a third clean, a third clean ones that were hard."""
 
 
-def glance(figures: np.ndarray, labels: np.ndarray, steps: int = 4000, worth: float = -5.5) -> Tensors:
+def glance(figures: np.ndarray, labels: np.ndarray, steps: int = 6000, worth: float = -3.7) -> Tensors:
     """The network on figures alone; ``worth`` is its limit, log odds."""
     mean, deviation = figures.mean(0), figures.std(0) + 1e-6
     inputs, truth = torch.from_numpy((figures - mean) / deviation).float(), torch.from_numpy(labels).float()
@@ -50,6 +52,22 @@ class Look(nn.Module):
         self.convolutions = nn.ModuleList(nn.Conv2d(inner, outer, 3, padding=1) for inner, outer in widths)
         self.hidden, self.answer = nn.Linear(48 * 16 + FEATURES, 64), nn.Linear(64, 1)
 
+    def load(self, tensors: Tensors) -> "Look":
+        """Takes what ``tensors`` gives."""
+        found = {name: torch.from_numpy(tensor.astype(np.float32)) for name, tensor in tensors.items()}
+        with torch.no_grad():
+            for number, convolution in enumerate(self.convolutions, 1):
+                weight = found[f"look{number}.weight"].reshape(3, 3, convolution.in_channels, -1)
+                convolution.weight.copy_(weight.permute(3, 2, 0, 1))
+                convolution.bias.copy_(found[f"look{number}.bias"])
+            weight = found["look5.weight"]
+            maps = weight[: 48 * 16].reshape(16, 48, -1).transpose(0, 1).reshape(48 * 16, -1)
+            self.hidden.weight.copy_(torch.cat([maps, weight[48 * 16 :]]).T)
+            self.hidden.bias.copy_(found["look5.bias"])
+            self.answer.weight.copy_(found["look6.weight"].T)
+            self.answer.bias.copy_(found["look6.bias"])
+        return self
+
     def forward(self, views: Tensor, figures: Tensor) -> Tensor:
         """(B, 8, 32, 32) in [-0.5, 0.5] and (B, FEATURES) to (B,)."""
         for number, convolution in enumerate(self.convolutions):
@@ -70,11 +88,11 @@ class Look(nn.Module):
         return found | {"look5.weight": np.concatenate([maps, weight[48 * 16 :]])}
 
 
-def look(views: np.ndarray, figures: np.ndarray, labels: np.ndarray, minutes: float, rate: float = 2e-3) -> Tensors:
-    """The network on views; bf16, Adam with a cosine, for some minutes by the clock."""
-    mean, deviation = figures.mean(0), figures.std(0) + 1e-6
-    figures = ((figures - mean) / deviation).astype(np.float32)
-    network, rng = Look().to(memory_format=torch.channels_last), np.random.default_rng(0)
+def look(samples: Samples, tensors: Tensors, minutes: float, rate: float = 2e-3) -> Tensors:
+    """Trains the network on views from where it is; bf16, Adam with a cosine, for some minutes by the clock."""
+    views, figures, labels = samples
+    figures = ((figures - tensors["look.mean"]) / tensors["look.deviation"]).astype(np.float32)
+    network, rng = Look().load(tensors).to(memory_format=torch.channels_last), np.random.default_rng(0)
     optimizer = torch.optim.AdamW(network.parameters(), rate, weight_decay=1e-2)
     dust, clean = np.flatnonzero(labels == 1), np.flatnonzero(labels == 0)
     losses, start, step = np.ones(len(labels), np.float32), time.monotonic(), 0
@@ -99,7 +117,9 @@ def look(views: np.ndarray, figures: np.ndarray, labels: np.ndarray, minutes: fl
         optimizer.step()
         losses[some] = 0.5 * losses[some] + 0.5 * each.detach().numpy().clip(0, 4)
         step += 1
-    return network.tensors() | {"look.mean": mean, "look.deviation": deviation}
+        if step % 1000 == 0:
+            print(f"{step} steps, mean loss {losses.mean():.4f}")  # of each candidate when it was last seen
+    return tensors | network.tensors()
 
 
 def write(path: Path, tensors: Tensors) -> None:

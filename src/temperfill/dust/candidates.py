@@ -21,7 +21,7 @@ SIDES = (5, 9, 17)
 """Sides of the squares, pixels: narrower marks than these stand out."""
 LEAST = 30
 """Least peak of a top-hat, of 255 levels."""
-LOW, HIGH = 0.45, 0.78
+LOW, HIGH = 0.5, 0.95
 """Shares of its peak above which pixels belong to a candidate."""
 STEP = 1.35
 """Factor from one level to the next, so that each peak has about two."""

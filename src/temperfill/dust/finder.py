@@ -18,7 +18,7 @@ Mask = NDArray[np.bool_]
 
 SURE = 5.0
 """Log odds from which a candidate is a mark by itself."""
-IN_COMPANY = 1.0
+IN_COMPANY = 0.0
 """Log odds from which it is one where there are sure ones of its kind."""
 GROWN = 2
 """Pixels by which marks are grown, as their edges are soft."""

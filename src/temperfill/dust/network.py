@@ -1,7 +1,7 @@
 """Which candidates are dust: figures for all of them, and a small network on the surroundings of the likely ones.
 
-The network is small enough for NumPy: three poolings, two dense layers. ``python -m tools.dust`` trains it; the
-page docs/use/dust.md lists where its pictures come from.
+The network is small enough for NumPy: three poolings, two dense layers. Where it is in doubt, it looks at the mirrored
+surroundings as well. ``python -m tools.dust`` trains it; the page docs/use/dust.md lists where its pictures come from.
 """
 
 import hashlib
@@ -24,6 +24,8 @@ SIDE = 32
 CHANNELS = 8
 """Of the views of a candidate: both in RGB, then the candidate in both."""
 _EDGE = 48  # pixels that are mirrored around a picture; even, at least a view of half size
+DOUBT = (-1.5, 6.5)
+"""Log odds between which a candidate is looked at again, mirrored."""
 _AT_ONCE = 256  # candidates, for memory
 Tensors = Mapping[str, NDArray[np.float32]]
 Plane = NDArray[np.float32]
@@ -95,7 +97,19 @@ class DustNetwork:
         return float(self._tensors["worth"][0])
 
     def look(self, views: Sequence[Picture], figures: Plane) -> Plane:
-        """Log odds of candidates, (N,), from their views and their figures, (N, FEATURES)."""
+        """Log odds of candidates, (N,), from their views and their figures, (N, FEATURES).
+
+        They are the means of four looks, mirrored in both ways, where the first one leaves a doubt (``DOUBT``).
+        """
+        odds = self._look_once(views, figures)
+        doubtful = np.flatnonzero((odds > DOUBT[0]) & (odds < DOUBT[1]))
+        for rows, columns in ((1, -1), (-1, 1), (-1, -1)):
+            mirrored = [views[index][::rows, ::columns] for index in doubtful.tolist()]
+            odds[doubtful] += self._look_once(mirrored, figures[doubtful])
+        odds[doubtful] /= 4
+        return odds
+
+    def _look_once(self, views: Sequence[Picture], figures: Plane) -> Plane:
         answers = [np.zeros(0, np.float32)]
         for start in range(0, len(views), _AT_ONCE):
             some = slice(start, start + _AT_ONCE)
