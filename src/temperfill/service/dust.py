@@ -54,6 +54,6 @@ def find(form: forms.Form, max_pixels: int) -> tuple[bytes, int]:
     with work.refusals():
         with work.invalid_input():
             picture = images.open_picture(form.image, max_pixels, "the image")
-        dust = DustFinder()(images.to_rgb(picture), DustOptions(**form.fields))
+        dust = DustFinder()(images.to_rgb(picture), DustOptions(**{name: form.fields[name] for name in FIELDS}))
         mask = images.open_picture(dust.mask.astype(np.uint8) * 255)
         return images.encode_picture(mask, Path("the mask.png"), fast=True), dust.count
