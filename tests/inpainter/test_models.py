@@ -29,6 +29,14 @@ def test_each_is_loaded_once_when_it_is_asked_for() -> None:
     assert loaded == ["two", "one"]
 
 
+def test_a_file_may_go_once_its_model_is_loaded(tmp_path: Path) -> None:
+    path = Path(shutil.copy(bundled()["open"], tmp_path / "own.safetensors"))
+    models = Models([Found("own", path)], lambda _: FAKE)
+    models.get()
+    path.unlink()
+    assert models.facts().terms == "anyone may use it (Apache-2.0)"
+
+
 def test_an_unknown_name_is_refused_and_the_known_are_told() -> None:
     models = Models([Found("one", None), Found("two", None)], lambda _: FAKE)
     with pytest.raises(InputError, match="no model 'three' here; known are one, two"):

@@ -22,6 +22,7 @@ class Models:
         self._choices = {found.label: found for found in choices}
         self._load = load
         self._loaded: dict[str, Inpainter] = {}
+        self._facts: dict[str, Facts] = {}  # read once: a file may go while its model is at work
         self.default = choices[0].label
 
     @property
@@ -50,8 +51,14 @@ class Models:
         """
         found = self.find(name)
         if found.label not in self._loaded:
+            self._known(found)
             self._loaded[found.label] = self._load(found)
         return self._loaded[found.label]
+
+    def _known(self, found: Found) -> Facts:
+        if found.label not in self._facts:
+            self._facts[found.label] = facts_of(found)
+        return self._facts[found.label]
 
     def loaded(self, name: str = "") -> Inpainter | None:
         """The inpainter of a model if it is loaded; raises as :meth:`find`."""
@@ -65,7 +72,7 @@ class Models:
             OSError: its file cannot be read.
             ValueError: its file is damaged.
         """
-        known, inpainter = facts_of(self.find(name)), self.loaded(name)
+        known, inpainter = self._known(self.find(name)), self.loaded(name)
         if inpainter is None:
             return known
         can = inpainter.method.abilities
