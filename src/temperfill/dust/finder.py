@@ -16,7 +16,7 @@ from temperfill.options import DustOptions
 
 Mask = NDArray[np.bool_]
 
-SURE = 5.0
+SURE = 5.5
 """Log odds from which a candidate is a mark by itself."""
 IN_COMPANY = 0.0
 """Log odds from which it is one where there are sure ones of its kind."""
