@@ -1,14 +1,19 @@
 """The page itself: no script in the HTML, readable contrast, names for all controls, nothing off the screen."""
 
+import itertools
 import re
 from html.parser import HTMLParser
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from PIL import Image
 
 from service.editor.driver import OpenEditor, photo
 from service.editor.fake_server import PAGE, FakeServer
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Locator
 
 HTML = (PAGE / "index.html").read_text(encoding="utf-8")
 CSS = (PAGE / "style.css").read_text(encoding="utf-8")
@@ -83,6 +88,14 @@ def test_text_and_controls_stand_out(scheme: int) -> None:
         assert contrast(named[control], named[back]) >= 3, (control, back)
 
 
+def box_in_window(control: "Locator") -> tuple[int, int, int, int]:
+    """Left, top, right and bottom, rounded."""
+    box = control.bounding_box()
+    assert box is not None
+    left, top = round(box["x"]), round(box["y"])
+    return left, top, round(box["x"] + box["width"]), round(box["y"] + box["height"])
+
+
 WINDOWS = [(1280, 800), (1024, 700), (820, 1180), (390, 844), (320, 640)]
 
 
@@ -113,6 +126,9 @@ def test_every_control_is_named_and_within_reach(
             "(e) => [e.ariaLabel, e.innerText, ...[...(e.labels ?? [])].map((l) => l.textContent)]"
         )
         assert any(name and name.strip() for name in names), html
+    buttons = [box_in_window(control) for control in editor.page.locator(".group button:visible").all()]
+    for one, other in itertools.combinations(buttons, 2):  # none lies on another
+        assert one[2] <= other[0] or other[2] <= one[0] or one[3] <= other[1] or other[3] <= one[1], (one, other)
     stage = editor.page.locator("#stage").bounding_box()
     assert stage is not None
     assert stage["height"] > height * 0.4
@@ -162,16 +178,35 @@ def test_a_phone_is_told_what_the_buttons_do_and_nothing_of_keys(open_editor: Op
     assert "drop it" not in page.locator("#empty").inner_text()
     Image.fromarray(photo(300, 200)).save(tmp_path / "photo.png")
     editor.open(tmp_path / "photo.png")
-    page.tap("[data-action=help]")
+    editor.tap("[data-action=help]")
     text = page.locator("#help").inner_text()
     for words in ("Brush: paint over what should be filled", "Compare before and after", "Options of the fill"):
         assert words in text
     assert page.locator("#help dt svg").count() > 20
     assert not re.search(r"Ctrl|Alt|Esc|\([A-Z]\)", text)
-    page.tap("[data-action=close-help]")
-    page.tap("#retouch-button")
-    page.tap("#retouch-menu [data-tool=clone]")
+    editor.tap("[data-action=close-help]")
+    editor.tap("#retouch-button")
+    editor.tap("#retouch-menu [data-tool=clone]")
     editor.wait_for_status("First say where to copy from: press “Set the source”")
+
+
+@pytest.mark.browser
+def test_a_phone_sets_the_temperature_among_the_options(
+    open_editor: OpenEditor, server: FakeServer, tmp_path: Path
+) -> None:
+    editor = open_editor(390, 844, 2, has_touch=True, is_mobile=True)
+    page = editor.page
+    Image.fromarray(photo(300, 200)).save(tmp_path / "photo.png")
+    editor.open(tmp_path / "photo.png")
+    assert page.locator("#temperature").is_hidden()
+    editor.tap("#options-button")
+    box = page.locator("#temperature").bounding_box()
+    assert box is not None
+    page.touchscreen.tap(box["x"] + box["width"] - 2, box["y"] + box["height"] / 2)
+    assert page.locator("#temperature-value").inner_text() == "4.00"
+    page.set_viewport_size({"width": 1280, "height": 844})  # a tablet that is turned
+    page.locator(".heat #temperature").wait_for(state="visible")
+    assert page.locator("#temperature").input_value() == "2"
 
 
 @pytest.mark.browser

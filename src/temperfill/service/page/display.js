@@ -155,6 +155,17 @@ function displaySettings(editor) {
   }
 }
 
+/** Where the bar has no room for the temperature, it stands among the options. */
+export function placeTemperature() {
+  const narrow = window.matchMedia("(max-width: 820px)");
+  const place = () => {
+    if (narrow.matches) find("#options h2").after(find("#heat"));
+    else find(".group.heat").prepend(find("#heat"));
+  };
+  narrow.addEventListener("change", place);
+  place();
+}
+
 /** The models to choose from, each with its terms of use. */
 function displayModels({ offered }) {
   const select = find("#model");

@@ -9,6 +9,7 @@ import {
   displayZoom,
   drawDivider,
   labelButtons,
+  placeTemperature,
   TOOL_NEEDS,
 } from "./display.js";
 import { markDust } from "./dust.js";
@@ -291,6 +292,7 @@ find("#temperature").addEventListener("input", (event) => {
   editor.set({ temperature: rounded(2 ** Number(event.target.value)) });
 });
 find("#temperature").addEventListener("dblclick", () => editor.set({ temperature: 1 }));
+placeTemperature();
 for (const input of document.querySelectorAll("#options [name]")) {
   input.addEventListener("change", () => {
     if (!input.validity.valid) return;
