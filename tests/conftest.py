@@ -24,12 +24,12 @@ hypothesis.settings.register_profile("temperfill", deadline=None, derandomize=Tr
 hypothesis.settings.load_profile("temperfill")
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     skip = pytest.mark.skip(reason="needs CUDA")
     for item in items:
         if item.get_closest_marker("gpu") and not torch.cuda.is_available():
             item.add_marker(skip)
-        if item.get_closest_marker("browser"):
+        if item.get_closest_marker("browser") and config.getoption("reruns") is None:
             item.add_marker(pytest.mark.flaky(reruns=1))
 
 

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from service.editor.driver import EditorPage, OpenEditor, box_of, photo
+from service.editor.driver import BOTH, EditorPage, OpenEditor, box_of, photo
 from service.editor.fake_server import FakeServer, fill_colour
 
 pytestmark = pytest.mark.browser
@@ -489,3 +489,17 @@ def test_leaving_is_questioned_once_something_could_not_be_kept(open_editor: Ope
     }"""
     editor.page.wait_for_function(kept)
     assert not editor.page.evaluate("() => dispatchEvent(new Event('beforeunload', { cancelable: true }))")
+
+
+@BOTH
+def test_work_is_kept_while_its_user_never_pauses(open_editor: OpenEditor, tmp_path: Path) -> None:
+    Image.fromarray(photo(320, 200)).save(tmp_path / "pier.png")
+    editor = open_editor()
+    editor.open(tmp_path / "pier.png")
+    x, y = editor.centre
+    for step in range(12):
+        editor.stroke([(x - 60 + 10 * step, y), (x - 55 + 10 * step, y)])
+        editor.page.wait_for_timeout(100)
+    editor.page.reload()
+    editor.wait_for_status("as you left it")
+    assert editor.marks().any()

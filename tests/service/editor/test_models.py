@@ -67,6 +67,30 @@ def test_a_model_is_chosen_sent_and_remembered(open_editor: OpenEditor, server: 
     assert chosen(editor) == "first"
 
 
+@pytest.mark.parametrize(("choice", "names"), [("", [None, "first"]), ("second", ["second", "second"])])
+def test_a_fill_before_the_models_are_known_is_of_the_chosen_one_and_its_next_try_another(
+    open_editor: OpenEditor, server: FakeServer, path: Path, choice: str, names: list[str | None]
+) -> None:
+    server.behaviour.models = ("first", "second")
+    editor = open_editor()
+    editor.open(path)
+    if choice:
+        chosen(editor)
+        editor.set("model", choice)
+    server.behaviour.loading = True
+    editor.page.reload()
+    editor.open(path)
+    paint(editor)
+    editor.fill()
+    server.behaviour.loading = False
+    assert chosen(editor) == (choice or "first")
+    editor.fill()
+    editor.wait_for_title("Result 2")
+    fields = [upload.fields for upload in server.behaviour.uploads if upload.path == "/v1/inpaint"]
+    assert [sent.get("model") for sent in fields] == names
+    assert [sent["seed"] for sent in fields] == ["0", "1"]
+
+
 @BOTH
 def test_where_there_is_one_model_its_terms_are_told_and_fills_name_none(
     open_editor: OpenEditor, engine: str, request: pytest.FixtureRequest, path: Path

@@ -143,7 +143,9 @@ export class Filler {
     const { model: wanted, ...options } = settings;
     const model = editor.models.nameFor(wanted);
     if (model) options.model = model;
-    const alike = before.filter((version) => version.options.model === model);
+    const { models } = editor;
+    // A fill that began before the models were known does not name its own.
+    const alike = before.filter((version) => models.find(version.options.model) === models.find(model));
     options.seed = 1 + Math.max(-1, ...alike.map((version) => version.options.seed));
     if (editor.lack("takes_temperature", editor.models.find(wanted))) options.temperature = 1;
     const { parent, mask, sketch, avoid, sides } = work;

@@ -32,8 +32,9 @@ export class Models {
     return named(name) ?? named(this.current) ?? null;
   }
 
-  /** What a fill has to say of its model: nothing where there is no choice. */
+  /** What a fill has to say of its model: nothing where there is no choice, or none was made while none is known. */
   nameFor(name) {
+    if (!this.offered.length) return name || undefined;
     return this.offered.length > 1 ? this.find(name).name : undefined;
   }
 

@@ -8,7 +8,7 @@ const DATABASE = `temperfill ${new URL(".", document.baseURI).pathname}`;
 const STORE = "work";
 const VERSIONS = window.IDBKeyRange?.bound("version ", "version ~"); // their keys
 const LAYOUT = 2; // of what is kept; work of another one cannot be read
-const CALM = 300; // ms without a change before the marks are written
+const DELAY = 300; // ms after a change, in which others can come, until the state is written
 
 export class Session {
   constructor() {
@@ -50,21 +50,18 @@ export class Session {
     await this.write((store) => store.clear());
   }
 
-  /** Keeps the state of an editor, once it is calm. */
+  /** Keeps the state of an editor as it is soon, however busy its user is. */
   keep(editor) {
-    const { marks } = editor;
-    clearTimeout(this.timer);
-    this.timer = setTimeout(() => {
+    this.timer ??= setTimeout(() => {
       this.timer = null;
-      if (marks !== editor.marks) return;
       if (!this.started) this.add(editor.results.versions[0]);
       this.started = true;
       const { photo, settings, results } = editor;
-      const { frame, content } = marks;
+      const { frame, content } = editor.marks;
       const state = { token: this.token, photo, settings, shown: results.shown.id, frame, marks: content };
       state.queue = editor.queue;
       this.put("state", state);
-    }, CALM);
+    }, DELAY);
   }
 
   /** Keeps a version, whose files never change. */
