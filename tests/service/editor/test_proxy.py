@@ -84,6 +84,7 @@ def test_a_photo_is_filled_asked_about_and_saved_behind_a_proxy(
     x, y = editor.centre
     editor.stroke([(x - 40, y), (x + 40, y + 20)])
     editor.fill()
+    editor.wait_until_kept()
     saved = np.asarray(Image.open(editor.save(tmp_path / "saved")))
     assert (saved != original).any()
     page.keyboard.press("w")
