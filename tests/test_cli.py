@@ -106,6 +106,31 @@ def test_inpaint_options(files: dict[str, Path]) -> None:
     assert sizes[0] < sizes[1]
 
 
+def test_several_seeds_write_a_file_each(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
+    cli.main(command(files, "--texture", "copy", "--seed", "7", "0"))
+    written = [files["folder"] / f"out-{seed}.png" for seed in (7, 0)]
+    assert " ".join(map(str, written)) in capsys.readouterr().err
+    assert not files["out"].exists()
+    assert written[0].read_bytes() != written[1].read_bytes()
+    for path, seed in zip(written, "70", strict=True):
+        cli.main(command(files, "--texture", "copy", "--seed", seed))
+        assert path.read_bytes() == files["out"].read_bytes()
+    lost = files["folder"] / "drawn-0.png"
+    lost.write_bytes(files["mask"].read_bytes())
+    words = command(files, "--seed", "0", "1", mask=lost, out=files["folder"] / "drawn.png")
+    assert f"would replace {lost}" in refused(words, capsys)
+    assert "seed must" in refused(command(files, "--seed", "1", "1"), capsys)
+
+
+def test_commands_that_write_one_result_take_one_seed(
+    files: dict[str, Path], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for words in (["extend", str(files["a"]), "--left", "3"], ["dust", str(files["a"])]):
+        assert "one whole number" in refused([*words, "--output", str(files["out"]), "--seed", "0", "1"], capsys)
+    folder = files["folder"]
+    assert "several seeds" in refused(command(files, "--seed", "0", "1", a=folder, out=folder / "out"), capsys)
+
+
 def test_inpaint_avoids_what_a_file_marks(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:
     cli.main(command(files))
     plain, mask = read(files["out"]), read(files["mask"])

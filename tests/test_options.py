@@ -44,9 +44,13 @@ def test_every_door_has_every_option(option: Option, capsys: pytest.CaptureFixtu
     assert re.search(rf" {flag}[ ,]", shown)  # with a comma before --no-..., where it is yes or no
     assert option.help
     assert f"{option.help} (default: {option.default})" in shown
-    assert FillKeywords.__annotations__.keys() == {o.name for o in OPTIONS}
-    assert get_type_hints(FillKeywords)[option.name] == get_type_hints(FillOptions)[option.name]
-    assert inspect.signature(Inpainter.__call__).parameters["options"].kind is inspect.Parameter.VAR_KEYWORD
+    assert FillKeywords.__annotations__.keys() == {o.name for o in OPTIONS} - {"seed"}
+    call = inspect.signature(Inpainter.__call__).parameters
+    assert call["options"].kind is inspect.Parameter.VAR_KEYWORD
+    if option.name == "seed":  # on whose number the kind of result depends
+        assert call["seed"].default == option.default
+    else:
+        assert get_type_hints(FillKeywords)[option.name] == get_type_hints(FillOptions)[option.name]
     changed = FillOptions(**{option.name: other(option)})
     assert key(changed) != key(FillOptions())
     assert bulk.BulkOptions(filling=changed).parameters()[option.name] == other(option)
@@ -91,6 +95,26 @@ def test_values_out_of_range_are_refused_by_name(option: Option) -> None:
             FillOptions(**{option.name: value})
     for value in option.choices or ((True, False) if option.kind is bool else (option.low, option.default)):
         assert getattr(FillOptions(**{option.name: value}), option.name) == value
+
+
+@pytest.mark.parametrize(
+    ("seeds", "is_fine"),
+    [
+        ((0, 5, 2), True),
+        (tuple(range(16)), True),
+        (tuple(range(17)), False),
+        ((), False),
+        ((3, 3), False),
+        ((1, -1), False),
+    ],
+)
+def test_several_seeds_are_few_and_differ(seeds: tuple[int, ...], is_fine: bool) -> None:
+    if is_fine:
+        assert FillOptions(seed=seeds).seeds == seeds
+    else:
+        with pytest.raises(InputError, match="seed must"):
+            FillOptions(seed=seeds)
+    assert FillOptions(seed=4).seeds == (4,)
 
 
 def test_ranges_stand_in_the_help() -> None:

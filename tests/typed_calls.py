@@ -27,6 +27,13 @@ def results_have_the_kind_of_what_came(
     )
     assert_type(inpainter((tensor, tensor), "mask.png"), list[Tensor])
     assert_type(inpainter([array, picture], "mask.png", output_type="pt"), list[Tensor])
+    seeds = [0, 1]
+    assert_type(inpainter("photo.jpg", "mask.png", seed=3), Image.Image)
+    assert_type(inpainter("photo.jpg", "mask.png", seed=(3,)), list[Image.Image])
+    assert_type(inpainter(array, array, seed=range(4), output_type="np"), list[NDArray[Any]])
+    assert_type(inpainter(tensor, tensor, seed=seeds, feather=2), list[Tensor])
+    assert_type(inpainter(tensor, tensor, seed=seeds, output_type="pil"), list[Image.Image])
+    assert_type(inpainter(picture, "mask.png", seed=seeds, output_type="pt"), list[Tensor])
 
 
 def the_module_gives_what_an_inpainter_gives(picture: Image.Image, tensor: Tensor) -> None:
@@ -36,3 +43,6 @@ def the_module_gives_what_an_inpainter_gives(picture: Image.Image, tensor: Tenso
     assert_type(temperfill.inpaint(tensor, tensor, device="cpu"), Tensor)
     assert_type(temperfill.inpaint([tensor], tensor, output_type="pil"), list[Image.Image])
     assert_type(temperfill.inpaint([picture], tensor), list[Image.Image])
+    assert_type(temperfill.inpaint(picture, tensor, seed=(0, 1), model="open"), list[Image.Image])
+    assert_type(temperfill.inpaint(picture, tensor, seed=1, output_type="np"), NDArray[Any])
+    assert_type(temperfill.inpaint(tensor, tensor, seed=(0, 1)), list[Tensor])

@@ -4,6 +4,7 @@
 package imports nothing heavy.
 """
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, Unpack, overload
 
@@ -17,7 +18,7 @@ if TYPE_CHECKING:
 
     from temperfill.images import Source
     from temperfill.inpainter import Inpainter
-    from temperfill.inpainter.calls import CallKeywords, InpaintKeywords, OutputType, Planes, Several, Tensors
+    from temperfill.inpainter.calls import InpaintKeywords, OutputType, Planes, Several, Tensors, TriesKeywords
     from temperfill.nets.network import Network
 
 __all__ = ["Inpainter", "__version__", "inpaint", "load", "network"]
@@ -94,6 +95,61 @@ def inpaint(
 def inpaint(
     image: "Several", mask: "Planes", *, output_type: Literal["pt"], **options: Unpack["InpaintKeywords"]
 ) -> "list[Tensor]": ...
+@overload
+def inpaint(
+    image: "Tensor",
+    mask: "Planes",
+    *,
+    seed: Sequence[int],
+    model: str | Path = ...,
+    device: "str | torch.device" = ...,
+    output_type: Literal["auto", "pt"] = ...,
+    **options: Unpack["TriesKeywords"],
+) -> "list[Tensor]": ...
+@overload
+def inpaint(
+    image: "Source",
+    mask: "Planes",
+    *,
+    seed: Sequence[int],
+    model: str | Path = ...,
+    device: "str | torch.device" = ...,
+    output_type: Literal["auto", "pil"] = ...,
+    **options: Unpack["TriesKeywords"],
+) -> "list[Image.Image]": ...
+@overload
+def inpaint(
+    image: "Source | Tensor",
+    mask: "Planes",
+    *,
+    seed: Sequence[int],
+    model: str | Path = ...,
+    device: "str | torch.device" = ...,
+    output_type: Literal["pil"],
+    **options: Unpack["TriesKeywords"],
+) -> "list[Image.Image]": ...
+@overload
+def inpaint(
+    image: "Source | Tensor",
+    mask: "Planes",
+    *,
+    seed: Sequence[int],
+    model: str | Path = ...,
+    device: "str | torch.device" = ...,
+    output_type: Literal["np"],
+    **options: Unpack["TriesKeywords"],
+) -> "list[NDArray[Any]]": ...
+@overload
+def inpaint(
+    image: "Source | Tensor",
+    mask: "Planes",
+    *,
+    seed: Sequence[int],
+    model: str | Path = ...,
+    device: "str | torch.device" = ...,
+    output_type: Literal["pt"],
+    **options: Unpack["TriesKeywords"],
+) -> "list[Tensor]": ...
 def inpaint(
     image: "Source | Tensor | Several",
     mask: "Planes",
@@ -101,7 +157,8 @@ def inpaint(
     model: str | Path = DEFAULT_MODEL,
     device: "str | torch.device" = "auto",
     output_type: "OutputType" = "auto",
-    **options: Unpack["CallKeywords"],
+    seed: int | Sequence[int] = 0,
+    **options: Unpack["TriesKeywords"],
 ) -> Any:
     """Fills one picture, or several; the model is loaded for this call.
 
@@ -111,18 +168,19 @@ def inpaint(
         model: name or path, as for ``load``.
         device: auto, cpu, cuda:N or mps.
         output_type: auto, pil, np or pt.
+        seed: another one gives another result where texture is copied; for one image several give one each.
         options: as those and the types before of :meth:`temperfill.inpainter.Inpainter.__call__`.
 
     Returns:
-        A Pillow image, for tensors a tensor, unless ``output_type`` says otherwise; known pixels are those of
-        ``image``.
+        A Pillow image, for tensors a tensor, unless ``output_type`` says otherwise, and a list of them for several
+        images or seeds; known pixels are those of ``image``.
 
     Raises:
         OSError: a file cannot be read.
         ValueError: wrong input; the message says what and what to do.
     """
     inpainter: Any = load(model, device)  # one call for all of the overloads
-    return inpainter(image, mask, output_type=output_type, **options)
+    return inpainter(image, mask, output_type=output_type, seed=seed, **options)
 
 
 def __getattr__(name: str) -> Any:

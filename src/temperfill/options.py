@@ -10,7 +10,7 @@ import math
 from dataclasses import dataclass, field, fields
 from functools import cache
 from itertools import pairwise
-from typing import Any, Literal, TypedDict, get_args, get_type_hints
+from typing import Any, Literal, TypeAlias, TypedDict, get_args, get_type_hints
 
 from temperfill.errors import InputError
 
@@ -19,6 +19,8 @@ Context = Literal["auto", "full"]
 Texture = Literal["auto", "copy", "network"]
 MaskChannel = Literal["luminance", "alpha"]
 DustKind = Literal["both", "bright", "dark"]
+Seeds: TypeAlias = int | tuple[int, ...]
+"""One seed, or several, each of which gives a result."""
 Precision = Literal["auto", "fp32", "bf16", "fp16"]
 """Arithmetic of the network; auto takes bf16 where the hardware computes in it, else fp32. fp16 is for CUDA."""
 
@@ -89,8 +91,9 @@ class FillOptions:
     texture: Texture = "auto"
     """auto fills thick holes of large pictures with texture copied from the picture, where that is better than what the
     network drew; copy does so with every hole, network with none."""
-    seed: int = field(default=0, metadata={"low": 0, "high": 999_999_999})
-    """Another seed gives another result where texture is copied."""
+    seed: Seeds = field(default=0, metadata={"low": 0, "high": 999_999_999, "most": 16})
+    """Another seed gives another result where texture is copied; several, up to 16, give one result each of one
+    picture."""
     opaque: bool = False
     """The filled hole becomes opaque, as it always does where the mask is the picture's own transparency."""
     layer: bool = False
@@ -109,15 +112,19 @@ class FillOptions:
         for option in OPTIONS:
             option.check(getattr(self, option.name))
 
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """All seeds, in order."""
+        return self.seed if isinstance(self.seed, tuple) else (self.seed,)
+
 
 class FillKeywords(TypedDict, total=False):
-    """The fields of ``FillOptions`` as keywords of a call."""
+    """The fields of ``FillOptions`` as keywords of a call, but ``seed``, which decides what kind of result it gives."""
 
     mask_dilate: int
     feather: int
     temperature: float
     texture: Texture
-    seed: int
     opaque: bool
     layer: bool
     unmarked: bool
@@ -138,6 +145,7 @@ class Option:
         high: largest number.
         most_served: largest number that a service takes.
         is_served: whether a service takes it at all.
+        most: values that it takes at once; several are a tuple.
     """
 
     name: str
@@ -148,6 +156,7 @@ class Option:
     high: float
     most_served: float
     is_served: bool
+    most: int
 
     @property
     def help(self) -> str:
@@ -156,6 +165,15 @@ class Option:
 
     def check(self, value: Any) -> None:
         """Raises InputError for a value out of range."""
+        if isinstance(value, tuple) and self.most > 1:
+            if not 1 <= len(value) <= self.most or len(set(value)) < len(value):
+                raise InputError(f"{self.name} must have 1 to {self.most} values, each once, got {value!r}")
+            for one in value:
+                self._check(one)
+        else:
+            self._check(value)
+
+    def _check(self, value: Any) -> None:
         if self.choices:
             if value not in self.choices:
                 raise InputError(f"{self.name} must be one of {', '.join(self.choices)}, got {value!r}")
@@ -191,11 +209,12 @@ def _options(options: type) -> tuple[Option, ...]:
     hints = get_type_hints(options)
     found = []
     for entry in fields(options):
-        choices = get_args(hints[entry.name])
+        most = entry.metadata.get("most", 1)
+        choices = get_args(hints[entry.name]) if most == 1 else ()
         low, high = entry.metadata.get("low", -math.inf), entry.metadata.get("high", math.inf)
-        most, is_served = entry.metadata.get("most_served", high), entry.metadata.get("is_served", True)
-        kind = str if choices else hints[entry.name]
-        found.append(Option(entry.name, kind, entry.default, choices, low, high, most, is_served))
+        served, is_served = entry.metadata.get("most_served", high), entry.metadata.get("is_served", True)
+        kind = str if choices else hints[entry.name] if most == 1 else type(entry.default)
+        found.append(Option(entry.name, kind, entry.default, choices, low, high, served, is_served, most))
     return tuple(found)
 
 

@@ -95,7 +95,7 @@ def test_every_call_of_the_network_leaves_it_out(
 def test_no_source_lies_in_it(inpainter: Inpainter, options: FillOptions) -> None:
     image, mask, avoid = case()
     picture = images.open_picture(image)
-    _, copies = inpainter.trace(picture, mask, None, options, avoid=avoid)
+    _, copies = next(inpainter.tries(picture, mask, None, options, avoid=avoid))
     copied = 0
     for row in range(200, 260, 7):
         for column in range(140, 200, 7):

@@ -151,3 +151,42 @@ def test_odd_arrays_work(inpainter: Inpainter, kind: str) -> None:
     flat = array.reshape(*array.shape[:2], -1)
     assert np.array_equal(result.reshape(flat.shape)[~hole], flat[~hole])
     assert (result[hole] == (True if array.dtype == bool else 255)).all()
+
+
+@pytest.mark.parametrize("seeds", [[3, 0], (3, 0), range(2), np.array([3, 0])], ids=str)
+def test_several_seeds_give_a_list_in_their_order(seeds: Any) -> None:
+    image = np.random.default_rng(0).integers(0, 256, (40, 50, 3), np.uint8)
+    mask = np.zeros((40, 50), bool)
+    mask[14:26, 16:30] = True
+    inpainter = Inpainter(white, "cpu", "fp32")
+
+    def call(seed: Any) -> Any:
+        return inpainter(image, mask, texture="copy", seed=seed, output_type="np")
+
+    found = call(seeds)
+    assert isinstance(found, list)
+    for seed, result in zip(seeds, found, strict=True):
+        assert np.array_equal(result, call(int(seed)))
+    assert not np.array_equal(found[0], found[1])
+
+
+def test_results_of_several_seeds_are_of_the_kind_asked_for(inpainter: Inpainter) -> None:
+    image, mask = picture(3, 9, 11), holed(9, 11)
+    found = inpainter(image, mask, seed=(0, 1))
+    assert [(one.shape, one.dtype) for one in found] == [((3, 9, 11), torch.float32)] * 2
+    assert [one.size for one in inpainter(image, mask, seed=[5], output_type="pil")] == [(11, 9)]
+
+
+def test_several_seeds_are_for_one_image(inpainter: Inpainter) -> None:
+    batch: Any
+    for batch in (picture(2, 3, 9, 11), [picture(3, 9, 11)]):
+        with pytest.raises(ValueError, match="one image"):
+            inpainter(batch, holed(9, 11), seed=[0, 1])
+    with pytest.raises(ValueError, match="seed must"):
+        inpainter(picture(3, 9, 11), holed(9, 11), seed=[])
+
+
+def test_a_warning_names_the_place_of_the_call(inpainter: Inpainter) -> None:
+    with pytest.warns(UserWarning, match="empty") as caught:
+        inpainter(picture(3, 9, 11), torch.zeros(9, 11), seed=[0, 1])
+    assert [warning.filename for warning in caught] == [__file__]

@@ -29,7 +29,7 @@ def test_a_copied_pixel_names_the_place_whose_colour_it_has() -> None:
     mask[30:56, 40:70] = True
     inpainter, picture = Inpainter(PlainMethod(mean, "mean"), "cpu"), images.open_picture(image)
     options = FillOptions(texture="copy", seed=5)
-    result, copies = inpainter.trace(picture, mask, None, options)
+    result, copies = next(inpainter.tries(picture, mask, None, options))
     rows, columns = np.nonzero(mask)
     found = [copies.at(row, column) for row, column in zip(rows, columns, strict=True)]
     assert all(copy is not None and 0 < copy.share <= 1 and not mask[copy.row, copy.column] for copy in found)

@@ -4,7 +4,7 @@ import contextlib
 import io
 import tempfile
 import threading
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from types import SimpleNamespace
 from typing import Any
@@ -52,7 +52,7 @@ class Held:
         """The call that warms the model."""
         return picture
 
-    def trace(
+    def tries(
         self,
         picture: Any,
         hole: Any,
@@ -60,7 +60,7 @@ class Held:
         options: Any = None,
         on_progress: Callable[[int, int], None] = print,
         *_: Any,
-    ) -> Any:
+    ) -> Iterator[Any]:
         self.at_once += 1
         self.most_at_once = max(self.most_at_once, self.at_once)
         self.started.set()
@@ -72,7 +72,7 @@ class Held:
                 if self.let_go.wait(0.01):
                     break
             self.ended.append("done")
-            return picture, Copies(WIDTH)
+            yield picture, Copies(WIDTH)
         except Exception as error:
             self.ended.append(type(error).__name__)
             raise

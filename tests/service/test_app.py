@@ -23,6 +23,7 @@ from service.clients import HEIGHT, TINY, WIDTH, Held, code, decode, encode, for
 from temperfill import images, regions
 from temperfill.inpainter import Inpainter
 from temperfill.inpainter.models import Models
+from temperfill.inpainter.prepared import Prepared
 from temperfill.inpainter.sources import Copies
 from temperfill.methods.finding import Found, bundled
 from temperfill.options import FillOptions
@@ -351,8 +352,8 @@ def test_sources_are_those_of_the_inpainter() -> None:
 def test_what_is_avoided_and_a_copied_pixel_are_those_of_the_inpainter(monkeypatch: pytest.MonkeyPatch) -> None:
     """The pixel is told from the fill before; without one, or with another seed, the picture is filled again."""
     size, fills = (90, 100), []
-    fill = Inpainter._fill
-    monkeypatch.setattr(Inpainter, "_fill", lambda *given: fills.append(1) or fill(*given))
+    fill = Prepared.fill
+    monkeypatch.setattr(Prepared, "fill", lambda *given, **more: fills.append(1) or fill(*given, **more))
     mask, avoid = np.zeros((2, *size), np.uint8)
     mask[30:54, 40:66] = 255
     avoid[:, 70:] = 255
@@ -378,7 +379,7 @@ def test_what_is_avoided_and_a_copied_pixel_are_those_of_the_inpainter(monkeypat
 
     content, (told, other) = asyncio.run(main())
     picture, asked = images.open_picture(pixels(*size)), FillOptions(texture="copy", seed=4)
-    expected, copies = tiny().trace(picture, mask > 0, None, asked, avoid=avoid > 0)
+    expected, copies = next(tiny().tries(picture, mask > 0, None, asked, avoid=avoid > 0))
     assert np.array_equal(np.asarray(decode(content)), expected.pixels)
     assert told == dataclasses.asdict(copies.at(42, 50))  # type: ignore[arg-type]
     assert told["column"] < 70

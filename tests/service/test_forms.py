@@ -229,9 +229,9 @@ def test_sketch_reaches_a_model_that_takes_one() -> None:
     seen: list[Any] = []
 
     class Drawing(Held):
-        def trace(self, picture: Any, hole: Any, sketch: Any = None, *others: Any, **_: Any) -> Any:
+        def tries(self, picture: Any, hole: Any, sketch: Any = None, *others: Any, **_: Any) -> Any:
             seen.append((hole, sketch))
-            return picture, Copies(WIDTH)
+            yield picture, Copies(WIDTH)
 
     drawing = Drawing()
     drawing.method = type("Method", (), {"abilities": Abilities(sketch=True)})

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from temperfill.cli.parsing import parse, require, say
+from temperfill.cli.parsing import parse, require, require_one_seed, say
 from temperfill.options import DEFAULT_MODEL, CanvasOptions, FillOptions, Precision
 
 
@@ -42,6 +42,7 @@ class ExtendOptions:
 def run(words: list[str]) -> None:
     """Runs the command on the words after its name."""
     options = parse(ExtendOptions, "extend", words, flat=True)
+    require_one_seed(options.filling)
     require(1 <= options.quality <= 100, f"--quality must lie in 1 to 100, got {options.quality}")
     require(options.image.is_file(), f"there is no picture {options.image}")
     from temperfill import images

@@ -29,7 +29,8 @@ class InpaintOptions:
     """Picture of the same size; white (brighter than half) marks what to fill. For a folder: one for all pictures, or a
     folder or URL with masks of the same subfolders and names, whatever their suffixes, or called NAME_mask001.png."""
     output: str
-    """File to write; its suffix says the format. For a folder: folder or URL; names and formats are kept."""
+    """File to write; its suffix says the format. Several seeds write several, for --seed 0 1 and out.png out-0.png and
+    out-1.png. For a folder: folder or URL; names and formats are kept."""
     sketch: str | None = None
     """One picture: picture of the same size with white lines, of any width, that the fill is to follow in the hole; for
     models that take sketches."""
@@ -86,12 +87,15 @@ def run(words: list[str]) -> None:
 def _fill_picture(options: InpaintOptions, image: Path, mask: Path, output: Path) -> None:
     from temperfill import images
 
-    images.check_output(output)
-    for drawn in (mask, *(Path(name) for name in (options.sketch, options.avoid) if name is not None)):
-        lost = output.resolve() == drawn.resolve() != image.resolve()
-        require(not lost, f"--output {output} would replace {drawn}, which was drawn for this; choose another name")
+    outputs = _outputs(output, options.filling.seeds)
+    drawings = [mask, *(Path(name) for name in (options.sketch, options.avoid) if name is not None)]
+    for path in outputs:
+        images.check_output(path)
+        for drawn in drawings:
+            lost = path.resolve() == drawn.resolve() != image.resolve()
+            require(not lost, f"--output {path} would replace {drawn}, which was drawn for this; choose another name")
     picture = images.open_picture(image, options.max_pixels)
-    images.check_output(output, picture, options.filling.layer)
+    images.check_output(outputs[0], picture, options.filling.layer)
     hole = images.to_mask(
         mask,
         picture.size,
@@ -119,9 +123,15 @@ def _fill_picture(options: InpaintOptions, image: Path, mask: Path, output: Path
     if hole.any() and not sees_all(picture.size, options.filling):
         say("only the surroundings of each hole are copied from; --context full copies from all of the picture")
     with reported("filling") as on_progress:
-        result = inpainter.complete(picture, hole, lines, options.filling, on_progress, avoid)
-    images.save_picture(output, result, options.quality)
-    say(f"wrote {output} after {time.monotonic() - start:.1f} s")
+        tries = inpainter.tries(picture, hole, lines, options.filling, on_progress, avoid)
+        for path, (result, _) in zip(outputs, tries, strict=True):
+            images.save_picture(path, result, options.quality)
+    say(f"wrote {' '.join(map(str, outputs))} after {time.monotonic() - start:.1f} s")
+
+
+def _outputs(path: Path, seeds: tuple[int, ...]) -> list[Path]:
+    """A file for each seed."""
+    return [path] if len(seeds) == 1 else [path.with_name(f"{path.stem}-{seed}{path.suffix}") for seed in seeds]
 
 
 def _fill_folder(options: InpaintOptions, command: str) -> None:

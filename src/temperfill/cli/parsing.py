@@ -10,6 +10,7 @@ from collections.abc import Iterator
 from typing import Any, TypeVar
 
 from temperfill.errors import printable
+from temperfill.options import FillOptions
 
 T = TypeVar("T")
 
@@ -53,6 +54,12 @@ def require(condition: bool, message: str) -> None:
     """Raises ValueError with the message unless the condition holds."""
     if not condition:
         raise ValueError(message)
+
+
+def require_one_seed(filling: FillOptions) -> None:
+    """Raises ValueError for several seeds, where one result is written."""
+    said = f"--seed must be one whole number here, got {len(filling.seeds)}"
+    require(len(filling.seeds) == 1, f"{said}; temperfill inpaint takes several, for one picture")
 
 
 def near(name: str, known: Any) -> str:

@@ -2,6 +2,7 @@
 
 import warnings
 from abc import ABC, abstractmethod
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal, TypeAlias, Unpack, overload
 
@@ -29,8 +30,8 @@ Planes: TypeAlias = "Source | Tensor | Several"
 Hole = NDArray[np.bool_]
 
 
-class CallKeywords(FillKeywords, total=False):
-    """What a call takes besides image, mask and the kind of its result."""
+class TriesKeywords(FillKeywords, total=False):
+    """What a call takes besides image, mask, seeds and the kind of its results."""
 
     sketch: "Planes | None"
     avoid: "Planes | None"
@@ -39,6 +40,12 @@ class CallKeywords(FillKeywords, total=False):
     force: bool
     on_progress: OnProgress | None
     max_pixels: int
+
+
+class CallKeywords(TriesKeywords, total=False):
+    """The same with one seed."""
+
+    seed: int
 
 
 class InpaintKeywords(CallKeywords, total=False):
@@ -52,7 +59,7 @@ class Calls(ABC):
     """Takes pictures of any kind; whoever inherits fills an opened one."""
 
     @abstractmethod
-    def trace(
+    def tries(
         self,
         picture: Picture,
         hole: Hole,
@@ -60,8 +67,8 @@ class Calls(ABC):
         options: FillOptions = ...,
         on_progress: OnProgress | None = None,
         avoid: Hole | None = None,
-    ) -> tuple[Picture, Copies]:
-        """Fills an opened picture, and tells what was copied."""
+    ) -> Iterator[tuple[Picture, Copies]]:
+        """Fills an opened picture once for every seed, and tells what was copied."""
 
     @overload
     def __call__(
@@ -109,12 +116,62 @@ class Calls(ABC):
     def __call__(
         self, image: Several, mask: Planes, *, output_type: Literal["pt"], **options: Unpack[CallKeywords]
     ) -> "list[Tensor]": ...
-
+    @overload
+    def __call__(
+        self,
+        image: "Tensor",
+        mask: Planes,
+        *,
+        seed: Sequence[int],
+        output_type: Literal["auto", "pt"] = ...,
+        **options: Unpack[TriesKeywords],
+    ) -> "list[Tensor]": ...
+    @overload
+    def __call__(
+        self,
+        image: Source,
+        mask: Planes,
+        *,
+        seed: Sequence[int],
+        output_type: Literal["auto", "pil"] = ...,
+        **options: Unpack[TriesKeywords],
+    ) -> list[Image.Image]: ...
+    @overload
+    def __call__(
+        self,
+        image: "Source | Tensor",
+        mask: Planes,
+        *,
+        seed: Sequence[int],
+        output_type: Literal["pil"],
+        **options: Unpack[TriesKeywords],
+    ) -> list[Image.Image]: ...
+    @overload
+    def __call__(
+        self,
+        image: "Source | Tensor",
+        mask: Planes,
+        *,
+        seed: Sequence[int],
+        output_type: Literal["np"],
+        **options: Unpack[TriesKeywords],
+    ) -> list[NDArray[Any]]: ...
+    @overload
+    def __call__(
+        self,
+        image: "Source | Tensor",
+        mask: Planes,
+        *,
+        seed: Sequence[int],
+        output_type: Literal["pt"],
+        **options: Unpack[TriesKeywords],
+    ) -> "list[Tensor]": ...
     def __call__(
         self,
         image: "Source | Tensor | Several",
         mask: Planes,
         *,
+        seed: int | Sequence[int] = 0,
         sketch: "Planes | None" = None,
         avoid: "Planes | None" = None,
         invert_mask: bool = False,
@@ -134,6 +191,8 @@ class Calls(ABC):
             mask: likewise, of the image's size; white (above half), 1 or True = fill. Tensors may lack the axis of
                 channels. A list, or a tensor (B, H, W) or (B, 1, H, W), has one for each image; any other is that of
                 all.
+            seed: another one gives another result where texture is copied. For one image it may be a sequence, of up to
+                16, whose results share what the network draws: each is the one that its seed gives alone.
             sketch: likewise; white = line, of any width. For models that take sketches.
             avoid: likewise; white = known, but nothing is copied from here. For models whose attention can leave out
                 parts.
@@ -147,22 +206,26 @@ class Calls(ABC):
                 for tensors, pil for other images.
             max_pixels: largest width times height of a file.
             options: fields of :class:`temperfill.options.FillOptions`: mask_dilate, feather, temperature, texture,
-                seed, opaque, layer, unmarked, strategy and context.
+                opaque, layer, unmarked, strategy and context.
 
         Returns:
-            The filled picture, upright; a list for a list. A batch gives a tensor (B, C, H, W), an array (B, H, W, C)
-            or a list of Pillow images.
+            The filled picture, upright; a list for a list of images or a sequence of seeds. A batch gives a tensor
+            (B, C, H, W), an array (B, H, W, C) or a list of Pillow images.
 
         Raises:
             OSError: a file cannot be read.
-            ValueError: unreadable input, sizes that differ, or an option out of range.
+            ValueError: unreadable input, sizes that differ, an option out of range, or several seeds for several
+                images.
         """
         if output_type not in ("auto", "pil", "np", "pt"):
             raise ValueError(f"output_type must be auto, pil, np or pt, got {output_type!r}")
         if output_type == "pt" and not has_torch():
             raise ValueError("output_type pt needs torch, which is not installed: pip install 'temperfill[torch]'")
-        asked = FillOptions(**options)
+        has_seeds = isinstance(seed, Sequence | np.ndarray)
+        asked = FillOptions(seed=tuple(seed) if isinstance(seed, Sequence | np.ndarray) else seed, **options)
         given = _each(image)
+        if has_seeds and (isinstance(image, list | tuple) or _is_batch(image)):
+            raise ValueError("several seeds are for one image; call once for each image, or give one seed")
         masks, sketches = _one_each(mask, len(given), "mask"), _one_each(sketch, len(given), "sketch")
         shunned = _one_each(avoid, len(given), "avoid")
         results: list[Any] = []
@@ -178,11 +241,12 @@ class Calls(ABC):
                 else images.to_mask(drawn, picture.size, max_pixels=max_pixels, force=True, name=name)
                 for drawn, name in ((lines, "the sketch"), (shun, "what to avoid"))
             )
-            filled, _ = self.trace(picture, hole, sketched, asked, on_progress, avoided)
-            results.append(_convert(filled, output_type, source if is_tensor(source) else None))
+            like = source if is_tensor(source) else None
+            for filled, _ in self.tries(picture, hole, sketched, asked, on_progress, avoided):
+                results.append(_convert(filled, output_type, like))
         if _is_batch(image):
             return _stack(results, output_type)
-        return results if isinstance(image, list | tuple) else results[0]
+        return results if has_seeds or isinstance(image, list | tuple) else results[0]
 
 
 def _is_batch(image: Any) -> bool:

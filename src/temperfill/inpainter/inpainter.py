@@ -1,6 +1,7 @@
 """``Inpainter``: pictures of any size and kind in, the same kind out, with every known pixel kept."""
 
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Self
 
@@ -8,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from temperfill import images, regions
+from temperfill.distances import nothing
 from temperfill.errors import InputError
 from temperfill.geometry import Box
 from temperfill.images import Canvas, Picture
@@ -15,12 +17,11 @@ from temperfill.inpainter.calls import Calls
 from temperfill.inpainter.devices import choose_device, choose_precision
 from temperfill.inpainter.filling import check_takes, load_method, on_arrays
 from temperfill.inpainter.memory import shortages
-from temperfill.inpainter.plan import ScaledWindow, divide
 from temperfill.inpainter.planes import HoledPicture
+from temperfill.inpainter.prepared import Prepared
 from temperfill.inpainter.progress import FillProgress, OnDraft, OnProgress
 from temperfill.inpainter.sources import Copies, Origin
-from temperfill.inpainter.surroundings import TINY, continue_colours, rims
-from temperfill.inpainter.window_filler import WindowFiller
+from temperfill.inpainter.window_filler import Drawings, WindowFiller
 from temperfill.methods.contract import ArrayMethod, Cpu, Method, plain
 from temperfill.options import DEFAULT_MODEL, FillOptions, Precision
 
@@ -56,6 +57,7 @@ class Inpainter(Calls):
         self.precision = choose_precision(self._asked, device)
         self._on_arrays = on_arrays(self.method, device)
         self._filler = WindowFiller(self._on_arrays, self.precision)
+        self._drawings = Drawings()  # of the last fill: another try differs in the copies alone
 
     @property
     def device(self) -> "torch.device | Cpu":
@@ -126,24 +128,25 @@ class Inpainter(Calls):
         on_progress: OnProgress | None = None,
         avoid: NDArray[np.bool_] | None = None,
     ) -> Picture:
-        """Fills an opened picture.
+        """Fills an opened picture; ``tries`` gives it for several seeds.
 
         Args:
             picture: from ``images.open_picture``.
             hole: (H, W), True = missing.
             sketch: (H, W), True = line, or None.
-            options: how it is filled.
+            options: how it is filled, with one seed.
             on_progress: as for calls.
             avoid: (H, W), True = known, but nothing is copied from here, or None. The network still sees what lies
                 there.
 
         Raises:
-            InputError: a sketch, a temperature or something to avoid for a method that takes none, or so much to avoid
-                that nothing is left to copy from.
+            InputError: a sketch, a temperature or something to avoid for a method that takes none, so much to avoid
+                that nothing is left to copy from, or several seeds.
             MemoryShortage: too little memory.
             ValueError: a method that fails.
         """
-        return self.trace(picture, hole, sketch, options, on_progress, avoid)[0]
+        _only_seed(options)
+        return next(self.tries(picture, hole, sketch, options, on_progress, avoid))[0]
 
     def fill_canvas(
         self,
@@ -158,12 +161,13 @@ class Inpainter(Calls):
             canvas: from ``images.extend``.
             options: how it is filled.
             on_progress: as for calls.
-            on_draft: as for ``trace``; its boxes are those of the larger picture, and may reach beyond it.
+            on_draft: as for ``tries``; its boxes are those of the larger picture, and may reach beyond it.
 
         Returns:
             The larger picture.
 
         Raises:
+            InputError: several seeds.
             MemoryShortage: too little memory.
             ValueError: a method that fails.
         """
@@ -175,10 +179,11 @@ class Inpainter(Calls):
                 on_draft((box[0] - top, box[1] - left, box[2] - top, box[3] - left), hole, shown)
 
         drafts = None if on_draft is None else show
-        filled, _ = self.trace(canvas.picture, canvas.hole, None, options, on_progress, mirrored, drafts)
+        _only_seed(options)
+        filled, _ = next(self.tries(canvas.picture, canvas.hole, None, options, on_progress, mirrored, drafts))
         return canvas.cut(filled)
 
-    def trace(
+    def tries(
         self,
         picture: Picture,
         hole: NDArray[np.bool_],
@@ -187,17 +192,23 @@ class Inpainter(Calls):
         on_progress: OnProgress | None = None,
         avoid: NDArray[np.bool_] | None = None,
         on_draft: OnDraft | None = None,
-    ) -> tuple[Picture, Copies]:
-        """Like ``complete``, and keeps where pixels were copied from, for ``sources``.
+    ) -> Iterator[tuple[Picture, Copies]]:
+        """Fills an opened picture once for every seed of the options, which share what the method draws.
+
+        Each result is the one of its seed alone, bit for bit: a window is drawn anew where it sees what was copied
+        into another one.
 
         Args:
             picture: as for ``complete``, and so are those up to ``avoid``.
             hole: (H, W).
             sketch: (H, W) or None.
             options: how it is filled.
-            on_progress: as for calls.
+            on_progress: as for calls; of all results together.
             avoid: (H, W) or None.
             on_draft: is shown thick holes before they are finished.
+
+        Yields:
+            The filled picture, and where its pixels were copied from, for ``sources``.
         """
         opaque = options.opaque or options.layer or picture.is_transparency(hole)
         if options.layer:
@@ -205,60 +216,40 @@ class Inpainter(Calls):
         progress = FillProgress(on_progress, on_draft=on_draft)
         hole = regions.dilate(hole, options.mask_dilate, progress.beat)
         _warn_of(hole)
-        copies = Copies(hole.shape[1])
         if not hole.any():
-            return images.cut_out(picture, hole) if options.layer else picture, copies
+            result = images.cut_out(picture, hole) if options.layer else picture
+            yield from ((result, Copies(hole.shape[1])) for _ in options.seeds)
+            return
         avoid = _avoidable(avoid, hole)
         check_takes(self.method, sketch is not None, options.temperature, avoid is not None)
         shown = picture.hiding(hole)
-        rgb = images.to_rgb(shown)
-        progress.beat()
         with shortages():
-            canvas = self._canvas(HoledPicture(rgb.copy(), hole.copy(), sketch, avoid), options)
-            progress.beat()
-            windows = divide(canvas.hole.copy(), options, progress.beat)
-            self._fill(self._filler_for(picture), canvas, windows, options, progress, copies)
-        filled = images.paste(shown, regions.feather(canvas.rgb, rgb, hole, options.feather, avoid), hole, opaque)
+            prepared = Prepared(self._filler_for(picture), shown, hole, sketch, avoid, options, progress.beat)
+        progress.total = max(prepared.steps() * len(options.seeds), 1)
+        drawings, self._drawings = self._drawings, Drawings()  # taken at once, as several threads may fill
+        for number, seed in enumerate(options.seeds, 1):
+            copies = Copies(hole.shape[1])
+            with shortages():
+                drawings = prepared.fill(int(seed), progress, copies, drawings, keep=len(options.seeds) > 1)
+            filled = regions.feather(prepared.canvas.rgb, prepared.rgb, hole, options.feather, avoid)
+            result = self._finished(images.paste(shown, filled, hole, opaque), hole, options)
+            del filled
+            if number == len(options.seeds):
+                del prepared  # whoever takes the result may need its memory
+                self._drawings = Drawings(drawing if drawing and drawing.is_covered else None for drawing in drawings)
+                progress.end()
+            yield result, copies
+
+    def _finished(self, filled: Picture, hole: NDArray[np.bool_], options: FillOptions) -> Picture:
+        """The picture or its filled hole alone, and marked where it says that it was filled by a trained model."""
         filled = images.cut_out(filled, hole) if options.layer else filled
-        is_learned = self.method.abilities.is_learned
-        return images.mark(filled) if is_learned and not options.unmarked else filled, copies
+        return images.mark(filled) if self.method.abilities.is_learned and not options.unmarked else filled
 
     def _filler_for(self, picture: Picture) -> WindowFiller:
         """The filler; for deep pictures one in float32 unless asked otherwise, as bf16 has steps of half a byte."""
         if picture.is_deep and self._asked == "auto":
             return WindowFiller(self._on_arrays, "fp32")
         return self._filler
-
-    def _fill(
-        self,
-        filler: WindowFiller,
-        canvas: HoledPicture,
-        windows: list[ScaledWindow],
-        options: FillOptions,
-        progress: FillProgress,
-        copies: Copies,
-    ) -> None:
-        """Fills windows of a picture in place."""
-        steps = [filler.steps(window, canvas.hole.shape, options) for window in windows]
-        progress.total = max(sum(steps), 1)
-        for window, number in zip(windows, steps, strict=True):
-            progress.begin(number)
-            filled, copied = filler.fill(canvas, window, options, progress)
-            canvas.paste(window, filled)
-            if copied is not None:
-                copies.add(window, copied)
-        progress.end()
-
-    def _canvas(self, picture: HoledPicture, options: FillOptions) -> HoledPicture:
-        """The picture with what a network is not asked for filled in, and known from then on."""
-        if self.method.abilities.tone_drifts and options.texture != "copy":
-            target = picture.hole.copy() if min(picture.hole.shape) < TINY else rims(picture.hole)
-            if picture.sketch is not None:
-                target &= ~picture.sketch  # lines are for the network to follow
-            unusable = picture.hole if picture.avoid is None else picture.hole | picture.avoid
-            continue_colours(picture.rgb, picture.hole if unusable.all() else unusable, target)
-            picture.hole[target] = False
-        return picture
 
     def sources(
         self,
@@ -286,35 +277,34 @@ class Inpainter(Calls):
             options: how it is filled.
             top: patches for each head.
             avoid: (H, W), True = known, but nothing was copied from here, or None.
-            copies: from ``trace`` with the same arguments; None fills the picture again as far as needed.
+            copies: from ``tries`` with the same arguments; None fills the picture again as far as needed.
 
         Returns:
             No copy and no heads where the colours around were continued (:mod:`temperfill.inpainter.surroundings`).
 
         Raises:
-            InputError: the pixel is not in the hole, something that the method does not take, or nothing was copied to
-                the pixel and the method has no attention that could tell.
+            InputError: the pixel is not in the hole, something that the method does not take, several seeds, or nothing
+                was copied to the pixel and the method has no attention that could tell.
             MemoryShortage: too little memory.
         """
-        hole = regions.dilate(hole, options.mask_dilate)
+        seed, hole = _only_seed(options), regions.dilate(hole, options.mask_dilate)
         height, width = hole.shape
         if not (0 <= row < height and 0 <= column < width and hole[row, column]):
             raise InputError(f"pixel at row {row}, column {column} is not in the hole")
         avoid = _avoidable(avoid, hole)
         check_takes(self.method, sketch is not None, options.temperature, avoid is not None)
         find, filler, copy = self._on_arrays.abilities.sources, self._filler_for(picture), None
-        rgb = images.to_rgb(picture.hiding(hole))
         with shortages():
-            canvas = self._canvas(HoledPicture(rgb.copy(), hole.copy(), sketch, avoid), options)
+            prepared = Prepared(filler, picture.hiding(hole), hole, sketch, avoid, options, nothing)
+            canvas = prepared.canvas
             if not canvas.hole[row, column]:
                 return Origin(None, [])
-            windows = divide(canvas.hole.copy(), options)
-            number = next(at for at, window in enumerate(windows) if window.holds((row, column)))
-            window, shown = windows[number], HoledPicture(canvas.rgb.copy(), canvas.hole.copy(), sketch, avoid)
+            number = next(at for at, window in enumerate(prepared.windows) if window.holds((row, column)))
+            window, shown = prepared.windows[number], HoledPicture(canvas.rgb.copy(), canvas.hole.copy(), sketch, avoid)
             if filler.copies(window, picture.size, options):
                 if copies is None:
                     copies = Copies(width)
-                    self._fill(filler, canvas, windows[: number + 1], options, FillProgress(None), copies)
+                    prepared.fill(seed, FillProgress(None), copies, Drawings(), keep=False, number=number + 1)
                 copy = copies.at(row, column)
             if find is None:
                 if copy is None:
@@ -331,6 +321,15 @@ def _avoidable(avoid: NDArray[np.bool_] | None, hole: NDArray[np.bool_]) -> NDAr
         raise InputError(f"avoid must have the size of the picture, {hole.shape}, got {avoid.shape}")
     outside = avoid & ~hole
     return outside if outside.any() else None
+
+
+def _only_seed(options: FillOptions) -> int:
+    """The seed of a fill that gives one result."""
+    if len(options.seeds) > 1:
+        raise InputError(
+            f"seed must be one whole number here, got {len(options.seeds)}: each gives a result of its own"
+        )
+    return int(options.seeds[0])
 
 
 def _warn_of(hole: NDArray[np.bool_]) -> None:

@@ -1,6 +1,8 @@
 """How one window of a picture is filled: by a method, small where the hole is thick, and refined up to its own size."""
 
 import hashlib
+from collections import deque
+from typing import NamedTuple
 
 import numpy as np
 
@@ -20,6 +22,46 @@ from temperfill.methods.contract import Arithmetic, ArrayMethod, FindSources
 from temperfill.options import FillOptions
 
 
+class Drawing(NamedTuple):
+    """What was drawn into a window before texture was copied over it.
+
+    Attributes:
+        key: of all that decides it.
+        values: (1, 3, n), of the missing pixels of the window.
+        scale: at which it was drawn.
+        is_covered: texture is copied over it, which is where another seed may give another result.
+    """
+
+    key: bytes
+    values: Array
+    scale: Scale
+    is_covered: bool
+
+    def over(self, planes: Planes) -> Array:
+        """(1, 3, h, w), the window with what was drawn."""
+        filled = planes.image.copy()
+        filled[:, :, planes.mask[0, 0] > 0.5] = self.values
+        return filled
+
+
+Drawings = deque[Drawing | None]
+"""What was drawn into each window of a picture, in order; None where that is not known."""
+
+
+class Filled(NamedTuple):
+    """A window that was filled.
+
+    Attributes:
+        pixels: (h, w, 3), to be pasted into its hole.
+        copied: into it.
+        drawing: below that, where it was to be kept.
+    """
+
+    pixels: Array
+    copied: texture.Copied | None
+    drawing: Drawing | None
+
+
 class WindowFiller:
     """Fills windows with a method.
 
@@ -37,7 +79,6 @@ class WindowFiller:
     def __init__(self, method: ArrayMethod, precision: Arithmetic) -> None:
         self.method = method
         self.precision = precision
-        self._drawn: tuple[bytes, Array, Scale] | None = None  # what was drawn last, where texture was copied over it
 
     def steps(self, window: ScaledWindow, size: tuple[int, ...], options: FillOptions) -> int:
         """Calls of the method for a window of a picture of this size, if memory suffices, and steps of copying."""
@@ -45,46 +86,52 @@ class WindowFiller:
         return 1 + len(self._sizes(window, _begin(window, copied))) + (texture.STEPS if copied else 0)
 
     def fill(
-        self, picture: HoledPicture, window: ScaledWindow, options: FillOptions, progress: FillProgress
-    ) -> tuple[Array, texture.Copied | None]:
+        self,
+        picture: HoledPicture,
+        window: ScaledWindow,
+        options: FillOptions,
+        seed: int,
+        progress: FillProgress,
+        drawings: Drawings,
+        keep: bool,
+    ) -> Filled:
         """Fills a window of a picture.
 
         Args:
             picture: as it is now; not changed.
             window: to fill; other holes in it stay hidden from the method.
             options: what the caller asks for.
+            seed: of what is copied.
             progress: of the picture; is told of every call of the method but the last.
-
-        Returns:
-            (h, w, 3), to be pasted into ``window.hole``, and what was copied into it.
+            drawings: the first of which is taken away, and used if all that decides it is as it was.
+            keep: the drawing, also where no texture is copied over it.
 
         Raises:
             MemoryShortage: nothing helped.
             ValueError: a method that fails.
         """
         copied = self.copies(window, picture.hole.shape, options)
-        planes, scale = picture.planes(window.box), _begin(window, copied)
+        planes = picture.planes(window.box)
         progress.beat()
-        # Another try differs in the copies alone.
-        key = _key(planes, window, options.temperature) if copied else b""
-        last, self._drawn = self._drawn, None  # looked at once, as several threads may fill
-        before = last if last is not None and last[0] == key else None
-        del last  # its memory may be needed
-        while True:
-            if before is not None:
-                _, filled, scale = before
-                break
+        key = self._key(planes, window, copied, options.temperature) if copied or keep else b""
+        drawing = drawings.popleft() if drawings else None
+        if drawing is not None and drawing.key != key:
+            drawing = None  # its memory may be needed
+        scale = _begin(window, copied) if drawing is None else drawing.scale
+        filled = None if drawing is None else drawing.over(planes)
+        while filled is None:
             try:
                 with self.method.computing(self.precision, progress.beat):
                     filled = self._fill(planes, window, scale, copied, options.temperature, progress)
-                break
             except (RuntimeError, MemoryError) as error:
                 if not memory.is_shortage(error):
                     raise
-            # Here the error is gone, with all tensors that it held.
-            scale = memory.smaller(self.method, window, scale, options)
-        self._drawn = (key, filled, scale) if copied else None
-        return self._finish(planes, filled, window, scale if copied else None, int(options.seed), progress)
+            if filled is None:  # here the error is gone, with all tensors that it held
+                scale = memory.smaller(self.method, window, scale, options)
+        if drawing is None and key:
+            drawing = Drawing(key, filled[:, :, planes.mask[0, 0] > 0.5], scale, copied)
+        result, copies = self._finish(planes, filled, window, scale if copied else None, seed, progress)
+        return Filled(result, copies, drawing)
 
     def _finish(
         self,
@@ -116,6 +163,15 @@ class WindowFiller:
         if copied is not None or self.method.abilities.tone_drifts:
             texture.continue_noise(result, window.hole, ~unusable, seed)
         return result, copies
+
+    def _key(self, planes: Planes, window: ScaledWindow, copied: bool, temperature: float) -> bytes:
+        """Of all that decides what is drawn into a window."""
+        deciding = (window.box, window.factor, copied, temperature, self.precision)
+        digest = hashlib.sha256(repr(deciding).encode())
+        digest.update(np.packbits(window.hole).tobytes())
+        for plane in (planes.image, planes.mask, planes.sketch, planes.avoid):
+            digest.update(b"-" if plane is None else plane.tobytes())
+        return digest.digest()
 
     def sources(
         self,
@@ -214,15 +270,6 @@ def _unusable(planes: Planes) -> Hole:
     """(h, w): missing, or to be avoided."""
     unusable = planes.mask[0, 0] > 0
     return unusable if planes.avoid is None else unusable | (planes.avoid[0, 0] > 0)
-
-
-def _key(planes: Planes, window: ScaledWindow, temperature: float) -> bytes:
-    """Of all that decides what is drawn into a window."""
-    digest = hashlib.sha256(repr((window.box, window.factor, temperature)).encode())
-    digest.update(np.packbits(window.hole).tobytes())
-    for plane in (planes.image, planes.mask, planes.sketch, planes.avoid):
-        digest.update(b"-" if plane is None else plane.tobytes())
-    return digest.digest()
 
 
 def _begin(window: ScaledWindow, copied: bool) -> Scale:

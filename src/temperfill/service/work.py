@@ -113,7 +113,7 @@ def fill(
         shown = picture if keep_metadata else plain(picture)
         path = path_for(shown, form.fields["format"] or form.suffix, form.options.layer)  # before the work
         show = None if on_draft is None else drafts(on_draft)
-        filled, copies = inpainter.trace(picture, hole, sketch, form.options, on_progress, avoid, show)
+        filled, copies = next(inpainter.tries(picture, hole, sketch, form.options, on_progress, avoid, show))
         if traces is not None:
             traces.keep(form, copies)
         return encoded(filled, form, path, keep_metadata), path.suffix
