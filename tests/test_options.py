@@ -66,6 +66,11 @@ def test_a_service_takes_every_option_but_those_that_it_keeps_to_itself() -> Non
         assert default == option.default
         assert parse(option.name, str(other(option)).lower()) == other(option)
         schema = form[option.name]
+        if option.most > 1:
+            one, few = schema["oneOf"]
+            assert few["items"] == one
+            assert few["maxItems"] == forms.MOST_TRIES <= option.most
+            schema |= one
         assert (schema["default"], schema["description"]) == (option.default, option.help)
         if option.choices:
             assert schema["enum"] == list(option.choices)

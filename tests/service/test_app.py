@@ -7,6 +7,7 @@ import json
 import re
 import sys
 import threading
+import zipfile
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -103,6 +104,32 @@ def test_answer_is_what_the_inpainter_gives() -> None:
 
     expected = tiny().complete(images.open_picture(pixels()), hole() > 0, None, FillOptions(**options))
     assert np.array_equal(np.asarray(decode(asyncio.run(main()))), expected.pixels)
+
+
+def test_several_seeds_give_a_zip_file_of_what_each_gives() -> None:
+    source, mask = np.tile(pixels(), (2, 2, 1)), np.tile(hole(), (2, 2))
+    files = form(encode(source), encode(mask))
+    options = {"texture": "copy", "format": "png"}
+
+    async def main() -> tuple[Any, list[Any], dict[str, Any]]:
+        async with running() as (client, service):
+            both, job = options | {"seed": ["7", "0"]}, {"X-Job": "several-1"}
+            first = await client.post("/v1/inpaint", files=files, data=both, headers=job)
+            told = service.jobs.describe(service.jobs.find("several-1"))
+            others = [await client.post("/v1/inpaint", files=files, data=options | {"seed": s}) for s in "70"]
+            return first, others, told
+
+    several, alone, told = asyncio.run(main())
+    assert (several.status_code, several.headers["content-type"]) == (200, "application/zip")
+    assert float(several.headers["x-seconds"]) >= 0
+    archive = zipfile.ZipFile(io.BytesIO(several.content))
+    assert archive.namelist() == ["filled-7.png", "filled-0.png"]
+    for name, answer in zip(archive.namelist(), alone, strict=True):
+        assert answer.headers["content-type"] == "image/png"
+        assert archive.read(name) == answer.content
+    assert alone[0].content != alone[1].content
+    assert {entry.external_attr >> 16 for entry in archive.infolist()} == {0o644}  # else unzip locks them
+    assert (told["state"], told["done"]) == ("done", told["total"])
 
 
 @pytest.mark.parametrize(("wanted", "kind"), [("png", "PNG"), ("jpeg", "JPEG"), ("webp", "WEBP"), ("tiff", "TIFF")])

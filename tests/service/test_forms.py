@@ -114,6 +114,30 @@ def test_options_out_of_range_are_refused(name: str, value: str) -> None:
     asyncio.run(main())
 
 
+@pytest.mark.parametrize(
+    ("path", "seeds", "status", "expected"),
+    [
+        ("/v1/inpaint", ["3", "3"], 422, "invalid"),
+        ("/v1/inpaint", ["3", "a"], 422, "out_of_range"),
+        ("/v1/extend", ["3", "4"], 400, "bad_form"),
+        ("/v1/sources", ["3", "4"], 400, "bad_form"),
+    ],
+)
+def test_several_seeds_are_refused_where_they_mean_nothing(
+    path: str, seeds: list[str], status: int, expected: str
+) -> None:
+    more = {"/v1/sources": {"row": "1", "column": "1"}, "/v1/extend": {"left": "4"}}.get(path, {})
+    files = {"image": form()["image"]} if path == "/v1/extend" else form()
+
+    async def main() -> None:
+        async with running(Held) as (client, _):
+            response = await client.post(path, files=files, data=more | {"seed": seeds})
+            assert (response.status_code, code(response)) == (status, expected)
+            assert "seed" in response.json()["error"]["message"]
+
+    asyncio.run(main())
+
+
 def multipart(*parts: bytes, boundary: bytes = b"XX") -> bytes:
     return b"".join(b"--" + boundary + b"\r\n" + part + b"\r\n" for part in parts) + b"--" + boundary + b"--\r\n"
 
@@ -135,6 +159,7 @@ BAD_BODIES = {
     "mask given twice": (TYPE, multipart(IMAGE, MASK_PART, MASK_PART)),
     "four files": (TYPE, multipart(IMAGE, MASK_PART, IMAGE, MASK_PART)),
     "unknown field": (TYPE, multipart(IMAGE, MASK_PART, field("colour", b"1"))),
+    "five seeds": (TYPE, multipart(IMAGE, MASK_PART, *[field("seed", b"%d" % seed) for seed in range(5)])),
     "another field": (TYPE, multipart(IMAGE, MASK_PART, field("modell", b"telea"))),
     "unknown file": (TYPE, multipart(IMAGE, MASK_PART, field("depth", GOOD, '; filename="a.png"'))),
     "image as text": (TYPE, multipart(field("image", b"abc"), MASK_PART)),

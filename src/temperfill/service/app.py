@@ -157,7 +157,7 @@ class Service:
         return result, {"X-Seconds": f"{seconds:.3f}"} | (told if warned else {})
 
     async def inpaint(self, request: Request) -> Response:
-        """Fills the hole of a picture; the answer is a picture file."""
+        """Fills the hole of a picture; the answer is a picture file, or for several seeds a ZIP file of them."""
         max_pixels, keep = self.settings.max_pixels, self.settings.keep_metadata
         async with self.form(request, forms.INPAINT_FIELDS) as (job, form):
             (content, suffix), headers = await self.run(

@@ -28,6 +28,8 @@ LOSSLESS = "lossless"
 """Instead of a suffix: PNG, written fast, or TIFF where PNG does not hold the picture."""
 FORMATS = {"png": ".png", "jpeg": ".jpg", "webp": ".webp", "tiff": ".tif", "lossless": LOSSLESS}
 """Formats that a client may ask for, and their suffixes."""
+MOST_TRIES = 4
+"""Seeds of one request, each of which gives a result."""
 _FIELD_BYTES = 1000
 _SUFFIXES = {kind: suffix for suffix, kind in reversed(images.WRITTEN.items())}
 
@@ -99,6 +101,23 @@ class Form:
         return _SUFFIXES.get(self.header.kind) or (".png" if self.header.has_alpha else ".jpg")
 
 
+@dataclass(frozen=True)
+class Few:
+    """The parser of a field that may be given a few times: several values are a tuple.
+
+    Attributes:
+        parse: one value.
+        most: values.
+    """
+
+    parse: Parser
+    most: int
+
+    def __call__(self, name: str, text: str) -> Any:
+        """One value."""
+        return self.parse(name, text)
+
+
 def whole(low: int, high: int) -> Parser:
     """A parser of whole numbers from ``low`` to ``high``."""
 
@@ -159,6 +178,7 @@ MODEL_FIELD: dict[str, tuple[Parser, Any]] = {"model": (word, "")}
 """Names the model that fills."""
 INPAINT_FIELDS: dict[str, tuple[Parser, Any]] = {
     **_FILL_FIELDS,
+    "seed": (Few(_FILL_FIELDS["seed"][0], MOST_TRIES), _FILL_FIELDS["seed"][1]),
     **MODEL_FIELD,
     "format": (choice(FORMATS), ""),
     "quality": (whole(1, 100), ""),
@@ -167,6 +187,7 @@ INPAINT_FIELDS: dict[str, tuple[Parser, Any]] = {
 EXTEND_FIELDS: dict[str, tuple[Parser, Any]] = {
     **{option.name: (parser_of(option), option.default) for option in CANVAS_OPTIONS},
     **INPAINT_FIELDS,
+    "seed": _FILL_FIELDS["seed"],
 }
 """Fields of a request to extend the canvas."""
 CONVERT_FIELDS = {name: INPAINT_FIELDS[name] for name in ("format", "quality", "unmarked", "model")}
@@ -204,7 +225,8 @@ async def read(
     if not request.headers.get("content-type", "").lower().startswith("multipart/form-data"):
         raise _bad_form("the request must be a form, multipart/form-data")
     try:
-        data = await request.form(max_files=len(parts), max_fields=len(fields), max_part_size=_FIELD_BYTES)
+        most = sum(_most(parse) for parse, _ in fields.values())
+        data = await request.form(max_files=len(parts), max_fields=most, max_part_size=_FIELD_BYTES)
     except HTTPException as error:
         raise _bad_form(f"the form cannot be read: {error.detail}") from None
     except OSError as error:  # of the temporary file in which a large part is kept
@@ -217,8 +239,8 @@ async def read(
         for name in names:
             if name not in parts and name not in fields:
                 raise _bad_form(f"unknown part {name[:40]!r}; known are {', '.join((*parts, *fields))}")
-            if names.count(name) > 1:
-                raise _bad_form(f"part {name} is given twice")
+            if names.count(name) > (often := _most(fields[name][0]) if name in fields else 1):
+                raise _bad_form(f"part {name} is given {'twice' if often == 1 else f'more than {often} times'}")
         values = _values(data, fields)
         files = _files(data, parts)
         header = await check(lambda: check_pictures(files, max_pixels))
@@ -230,13 +252,22 @@ async def read(
 def _values(data: FormData, fields: dict[str, tuple[Parser, Any]]) -> dict[str, Any]:
     values = {}
     for name, (parse, default) in fields.items():
-        given = data.get(name)
-        if isinstance(given, UploadFile):
-            raise _bad_form(f"part {name} must be text, not a file")
-        if given is None and default is None:
+        given = [parse(name, _text(name, part)) for part in data.getlist(name)]
+        if not given and default is None:
             raise _bad_form(f"part {name} is missing")
-        values[name] = default if given is None else parse(name, given.strip())
+        values[name] = tuple(given) if len(given) > 1 else next(iter(given), default)
     return values
+
+
+def _most(parse: Parser) -> int:
+    """How often a field may be given."""
+    return parse.most if isinstance(parse, Few) else 1
+
+
+def _text(name: str, part: UploadFile | str) -> str:
+    if isinstance(part, UploadFile):
+        raise _bad_form(f"part {name} must be text, not a file")
+    return part.strip()
 
 
 def _files(data: FormData, parts: tuple[str, ...]) -> dict[str, BinaryIO]:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from temperfill.options import CANVAS_OPTIONS, DUST_OPTIONS, SERVED, Option
-from temperfill.service.forms import FORMATS, SOURCES_OPTIONS
+from temperfill.service.forms import FORMATS, MOST_TRIES, SOURCES_OPTIONS
 
 _FILE = {"type": "string", "format": "binary"}
 _OWN_FORMAT = (
@@ -40,6 +40,14 @@ def _schema(option: Option) -> dict[str, Any]:
         kind = "integer" if option.kind is int else "number"
         values = {"type": kind, "minimum": option.low, "maximum": option.most_served}
     return values | {"default": option.default, "description": option.help}
+
+
+def _seeds(seed: dict[str, Any]) -> dict[str, Any]:
+    """One seed, or several: the part of the form is given as often."""
+    told = {name: seed[name] for name in ("default", "description")}
+    one = {name: value for name, value in seed.items() if name not in told}
+    few = {"type": "array", "items": one, "minItems": 1, "maxItems": MOST_TRIES, "uniqueItems": True}
+    return {"oneOf": [one, few], **told}
 
 
 _OPTIONS = {option.name: _schema(option) for option in SERVED}
@@ -81,12 +89,18 @@ INPAINT: dict[str, Any] = {
             {
                 **_FILES,
                 **_OPTIONS,
+                "seed": _seeds(_OPTIONS["seed"]),
                 "model": _MODEL,
                 **_ENCODING,
             },
         ),
     },
-    "responses": {200: {"description": "The filled picture.", "content": {"image/*": {"schema": _FILE}}}},
+    "responses": {
+        200: {
+            "description": "The filled picture; for several seeds a ZIP file of them, filled-SEED with their suffix.",
+            "content": {"image/*": {"schema": _FILE}, "application/zip": {"schema": _FILE}},
+        }
+    },
 }
 """Of the route that fills."""
 EXTEND: dict[str, Any] = {

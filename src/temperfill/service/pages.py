@@ -12,6 +12,7 @@ from temperfill import images
 from temperfill.service.output import Output
 from temperfill.service.refusals import Refusal
 from temperfill.service.settings import ServiceLimits
+from temperfill.service.work import ARCHIVE
 
 PAGE = Path(__file__).parent / "page"
 """Folder of the editor's page."""
@@ -87,5 +88,6 @@ class Pages:
 
 
 def picture_response(content: bytes, suffix: str, headers: dict[str, str]) -> Response:
-    """An answer that is a picture file, whose format its suffix says."""
-    return Response(content, media_type=PICTURE_TYPES[images.WRITTEN[suffix]], headers=headers)
+    """An answer that is a picture file, whose format its suffix says, or a ZIP file of several."""
+    kind = "application/zip" if suffix == ARCHIVE else PICTURE_TYPES[images.WRITTEN[suffix]]
+    return Response(content, media_type=kind, headers=headers)

@@ -1,9 +1,11 @@
 """What is done with a request, in the thread of the jobs: decode, fill, encode."""
 
 import hashlib
+import io
 import math
 import threading
 import warnings
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, replace
@@ -37,6 +39,8 @@ EIGHT_BITS = (".jpg", ".webp")
 DRAFT_PIXELS = 600_000
 """Of the picture that is shown of a hole before it is finished, about."""
 DRAFT_QUALITY = 80
+ARCHIVE = ".zip"
+"""Suffix of several results."""
 KEPT = ("icc_profile", "transparency", "jpeg")
 """Metadata of all answers: what pixels mean. Places, times, names and texts are left out unless they are asked for."""
 
@@ -94,6 +98,8 @@ def fill(
 ) -> tuple[bytes, str]:
     """A filled picture as a file in the format that was asked for, or the image's, and its suffix.
 
+    Several seeds give a ZIP file of as many pictures, ``filled-SEED`` with their suffix.
+
     Args:
         inpainter: does the work.
         form: with the fields of ``INPAINT_FIELDS``.
@@ -113,10 +119,25 @@ def fill(
         shown = picture if keep_metadata else plain(picture)
         path = path_for(shown, form.fields["format"] or form.suffix, form.options.layer)  # before the work
         show = None if on_draft is None else drafts(on_draft)
-        filled, copies = next(inpainter.tries(picture, hole, sketch, form.options, on_progress, avoid, show))
-        if traces is not None:
-            traces.keep(form, copies)
-        return encoded(filled, form, path, keep_metadata), path.suffix
+        options = form.options
+        tries = inpainter.tries(picture, hole, sketch, options, on_progress, avoid, show)
+        files = {}
+        for seed, (filled, copies) in zip(options.seeds, tries, strict=True):
+            if traces is not None:
+                traces.keep(form.with_fields(seed=seed), copies)
+            files[f"filled-{seed}{path.suffix}"] = encoded(filled, form, path, keep_metadata)
+        return (_zipped(files), ARCHIVE) if len(files) > 1 else (files.popitem()[1], path.suffix)
+
+
+def _zipped(files: dict[str, bytes]) -> bytes:
+    """A ZIP file that compresses nothing, as pictures are compressed, and knows no time."""
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as entries:
+        for name, content in files.items():
+            entry = zipfile.ZipInfo(name)
+            entry.external_attr = 0o644 << 16  # permissions, without which unzip makes files that nobody may read
+            entries.writestr(entry, content)
+    return archive.getvalue()
 
 
 def encoded(filled: images.Picture, form: Form, path: Path, keep_metadata: bool) -> bytes:
