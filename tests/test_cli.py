@@ -125,10 +125,12 @@ def test_several_seeds_write_a_file_each(files: dict[str, Path], capsys: pytest.
 def test_commands_that_write_one_result_take_one_seed(
     files: dict[str, Path], capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for words in (["extend", str(files["a"]), "--left", "3"], ["dust", str(files["a"])]):
-        assert "one whole number" in refused([*words, "--output", str(files["out"]), "--seed", "0", "1"], capsys)
-    folder = files["folder"]
-    assert "several seeds" in refused(command(files, "--seed", "0", "1", a=folder, out=folder / "out"), capsys)
+    seeds, folder = ["--seed", "0", "1"], files["folder"]
+    for words in (
+        ["dust", str(files["a"]), "--output", str(files["out"])],
+        command(files, a=folder, out=folder / "out"),
+    ):
+        assert "seed must be one whole number here" in refused([*words, *seeds], capsys)
 
 
 def test_inpaint_avoids_what_a_file_marks(files: dict[str, Path], capsys: pytest.CaptureFixture[str]) -> None:

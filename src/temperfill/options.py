@@ -117,6 +117,12 @@ class FillOptions:
         """All seeds, in order."""
         return self.seed if isinstance(self.seed, tuple) else (self.seed,)
 
+    def only_seed(self) -> int:
+        """The seed where one result is wanted; raises InputError for several."""
+        if len(self.seeds) > 1:
+            raise InputError(f"seed must be one whole number here, got {len(self.seeds)}, as one result is wanted")
+        return int(self.seeds[0])
+
 
 class FillKeywords(TypedDict, total=False):
     """The fields of ``FillOptions`` as keywords of a call, but ``seed``, which decides what kind of result it gives."""

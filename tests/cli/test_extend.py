@@ -30,6 +30,15 @@ def test_pictures_go_on(photo: Path, tmp_path: Path, model: str) -> None:
     assert np.abs(after[68:, 20:] - (90, 60, 30)).mean() < 12  # and land as land
 
 
+def test_several_seeds_write_a_file_each(photo: Path, tmp_path: Path) -> None:
+    words = ["extend", str(photo), "--left", "40", "--model", "telea", "--texture", "copy"]
+    main([*words, "--seed", "0", "4", "--output", str(tmp_path / "wide.png")])
+    main([*words, "--seed", "4", "--output", str(tmp_path / "alone.png")])
+    assert (tmp_path / "wide-4.png").read_bytes() == (tmp_path / "alone.png").read_bytes()
+    assert (tmp_path / "wide-0.png").exists()
+    assert not (tmp_path / "wide.png").exists()
+
+
 def test_nothing_to_add_and_too_much_are_refused(
     photo: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

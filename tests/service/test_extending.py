@@ -2,6 +2,7 @@
 
 import asyncio
 import io
+import zipfile
 from typing import Any
 
 import numpy as np
@@ -31,6 +32,15 @@ def test_a_larger_canvas_is_filled_as_the_package_does() -> None:
     canvas = images.extend(images.open_picture(pixels()), left=9, bottom=4)
     assert np.array_equal(found, tiny().fill_canvas(canvas, FillOptions(temperature=2)).pixels)
     assert np.array_equal(found[:HEIGHT, 9:], pixels())
+
+
+def test_several_seeds_give_several_canvases() -> None:
+    answer = ask({"left": 40, "texture": "copy", "seed": ["0", "6"]})
+    assert answer.headers["content-type"] == "application/zip"
+    archive = zipfile.ZipFile(io.BytesIO(answer.content))
+    assert archive.namelist() == ["filled-0.png", "filled-6.png"]
+    assert archive.read("filled-6.png") == ask({"left": 40, "texture": "copy", "seed": "6"}).content
+    assert archive.read("filled-0.png") != archive.read("filled-6.png")
 
 
 def test_metadata_of_the_photograph_go_with_the_larger_picture() -> None:

@@ -119,7 +119,7 @@ def test_options_out_of_range_are_refused(name: str, value: str) -> None:
     [
         ("/v1/inpaint", ["3", "3"], 422, "invalid"),
         ("/v1/inpaint", ["3", "a"], 422, "out_of_range"),
-        ("/v1/extend", ["3", "4"], 400, "bad_form"),
+        ("/v1/extend", ["3", "3"], 422, "invalid"),
         ("/v1/sources", ["3", "4"], 400, "bad_form"),
     ],
 )

@@ -62,8 +62,7 @@ class Request:
         """Raises ValueError for a value out of range."""
         if self.suffix is not None:
             check_suffix(self.suffix, "the results' format")
-        if len(self.settings.filling.seeds) > 1:
-            raise ValueError("several seeds are for one picture; fill the folder once for each, into another output")
+        self.settings.filling.only_seed()  # skipping, reports and keys are by picture
         if self.workers < 0:
             raise ValueError(f"workers must be 0 or more, got {self.workers}")
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 from tyro.conf import Positional, arg
 
-from temperfill.cli.parsing import parse, require, require_one_seed, say
+from temperfill.cli.parsing import parse, require, say
 from temperfill.options import DustOptions, FillOptions, Precision
 
 if TYPE_CHECKING:  # NumPy is imported while the command works
@@ -59,7 +59,7 @@ class _Files:
 def run(words: list[str]) -> None:
     """Runs the command on the words after its name."""
     options = parse(DustCommand, "dust", words, flat=True)
-    require_one_seed(options.filling)
+    options.filling.only_seed()
     require(options.image.exists(), f"there is no picture or folder {options.image}")
     if options.image.is_dir():
         _run_folder(options)

@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from temperfill.cli.parsing import parse, require, require_one_seed, say
+from temperfill.cli.parsing import outputs_for, parse, require, say
 from temperfill.options import DEFAULT_MODEL, CanvasOptions, FillOptions, Precision
 
 
@@ -22,7 +22,8 @@ class ExtendOptions:
     image: Annotated[Positional[Path], arg(metavar="IMAGE")]
     """Picture to extend."""
     output: Path
-    """File to write; its suffix says the format."""
+    """File to write; its suffix says the format. Several seeds write several, for --seed 0 1 and out.png out-0.png and
+    out-1.png."""
     canvas: CanvasOptions = field(default_factory=CanvasOptions)
     filling: FillOptions = field(default_factory=FillOptions)
     model: str = DEFAULT_MODEL
@@ -42,17 +43,18 @@ class ExtendOptions:
 def run(words: list[str]) -> None:
     """Runs the command on the words after its name."""
     options = parse(ExtendOptions, "extend", words, flat=True)
-    require_one_seed(options.filling)
     require(1 <= options.quality <= 100, f"--quality must lie in 1 to 100, got {options.quality}")
     require(options.image.is_file(), f"there is no picture {options.image}")
     from temperfill import images
 
-    images.check_output(options.output)
+    outputs = outputs_for(options.output, options.filling.seeds)
+    for path in outputs:
+        images.check_output(path)
     picture = images.open_picture(options.image, options.max_pixels)
     height, width = images.extended_size(picture.size, **asdict(options.canvas))
     require(height * width <= options.max_pixels, f"the new canvas, {width}x{height}, has more than --max-pixels")
     canvas = images.extend(picture, **asdict(options.canvas))
-    images.check_output(options.output, canvas.cut(canvas.picture))
+    images.check_output(outputs[0], canvas.cut(canvas.picture))
     start = time.monotonic()
     from temperfill.inpainter import Inpainter
     from temperfill.progress import reported
@@ -60,6 +62,7 @@ def run(words: list[str]) -> None:
     inpainter = Inpainter.from_pretrained(options.model, options.device, options.precision)
     say(f"extending {options.image} to {width}x{height} with {options.model}")
     with reported("filling") as on_progress:
-        result = inpainter.fill_canvas(canvas, options.filling, on_progress)
-    images.save_picture(options.output, result, options.quality)
-    say(f"wrote {options.output} after {time.monotonic() - start:.1f} s")
+        tries = inpainter.canvas_tries(canvas, options.filling, on_progress)
+        for path, result in zip(outputs, tries, strict=True):
+            images.save_picture(path, result, options.quality)
+    say(f"wrote {' '.join(map(str, outputs))} after {time.monotonic() - start:.1f} s")

@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from temperfill.cli.parsing import parse, require, say
+from temperfill.cli.parsing import outputs_for, parse, require, say
 from temperfill.options import DEFAULT_MODEL, FillOptions, MaskOptions, Precision
 
 _FAILED = 1
@@ -87,7 +87,7 @@ def run(words: list[str]) -> None:
 def _fill_picture(options: InpaintOptions, image: Path, mask: Path, output: Path) -> None:
     from temperfill import images
 
-    outputs = _outputs(output, options.filling.seeds)
+    outputs = outputs_for(output, options.filling.seeds)
     drawings = [mask, *(Path(name) for name in (options.sketch, options.avoid) if name is not None)]
     for path in outputs:
         images.check_output(path)
@@ -127,11 +127,6 @@ def _fill_picture(options: InpaintOptions, image: Path, mask: Path, output: Path
         for path, (result, _) in zip(outputs, tries, strict=True):
             images.save_picture(path, result, options.quality)
     say(f"wrote {' '.join(map(str, outputs))} after {time.monotonic() - start:.1f} s")
-
-
-def _outputs(path: Path, seeds: tuple[int, ...]) -> list[Path]:
-    """A file for each seed."""
-    return [path] if len(seeds) == 1 else [path.with_name(f"{path.stem}-{seed}{path.suffix}") for seed in seeds]
 
 
 def _fill_folder(options: InpaintOptions, command: str) -> None:

@@ -7,10 +7,10 @@ import logging
 import re
 import sys
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any, TypeVar
 
 from temperfill.errors import printable
-from temperfill.options import FillOptions
 
 T = TypeVar("T")
 
@@ -56,10 +56,9 @@ def require(condition: bool, message: str) -> None:
         raise ValueError(message)
 
 
-def require_one_seed(filling: FillOptions) -> None:
-    """Raises ValueError for several seeds, where one result is written."""
-    said = f"--seed must be one whole number here, got {len(filling.seeds)}"
-    require(len(filling.seeds) == 1, f"{said}; temperfill inpaint takes several, for one picture")
+def outputs_for(path: Path, seeds: tuple[int, ...]) -> list[Path]:
+    """The files of results: the one that was named, or for several seeds one with each in its name."""
+    return [path] if len(seeds) == 1 else [path.with_name(f"{path.stem}-{seed}{path.suffix}") for seed in seeds]
 
 
 def near(name: str, known: Any) -> str:

@@ -145,7 +145,7 @@ class Inpainter(Calls):
             MemoryShortage: too little memory.
             ValueError: a method that fails.
         """
-        _only_seed(options)
+        options.only_seed()
         return next(self.tries(picture, hole, sketch, options, on_progress, avoid))[0]
 
     def fill_canvas(
@@ -153,21 +153,30 @@ class Inpainter(Calls):
         canvas: Canvas,
         options: FillOptions = FillOptions(),  # noqa: B008 - frozen
         on_progress: OnProgress | None = None,
-        on_draft: OnDraft | None = None,
     ) -> Picture:
+        """The larger picture, as ``canvas_tries`` gives it; raises InputError for several seeds besides."""
+        options.only_seed()
+        return next(self.canvas_tries(canvas, options, on_progress))
+
+    def canvas_tries(
+        self,
+        canvas: Canvas,
+        options: FillOptions = FillOptions(),  # noqa: B008 - frozen
+        on_progress: OnProgress | None = None,
+        on_draft: OnDraft | None = None,
+    ) -> Iterator[Picture]:
         """Fills the new part of a larger canvas, without copying from what stands mirrored behind it.
 
         Args:
             canvas: from ``images.extend``.
             options: how it is filled.
-            on_progress: as for calls.
+            on_progress: as for calls; of all results together.
             on_draft: as for ``tries``; its boxes are those of the larger picture, and may reach beyond it.
 
-        Returns:
-            The larger picture.
+        Yields:
+            The larger picture, for each seed as for ``tries``.
 
         Raises:
-            InputError: several seeds.
             MemoryShortage: too little memory.
             ValueError: a method that fails.
         """
@@ -179,9 +188,8 @@ class Inpainter(Calls):
                 on_draft((box[0] - top, box[1] - left, box[2] - top, box[3] - left), hole, shown)
 
         drafts = None if on_draft is None else show
-        _only_seed(options)
-        filled, _ = next(self.tries(canvas.picture, canvas.hole, None, options, on_progress, mirrored, drafts))
-        return canvas.cut(filled)
+        for filled, _ in self.tries(canvas.picture, canvas.hole, None, options, on_progress, mirrored, drafts):
+            yield canvas.cut(filled)
 
     def tries(
         self,
@@ -287,7 +295,7 @@ class Inpainter(Calls):
                 was copied to the pixel and the method has no attention that could tell.
             MemoryShortage: too little memory.
         """
-        seed, hole = _only_seed(options), regions.dilate(hole, options.mask_dilate)
+        seed, hole = options.only_seed(), regions.dilate(hole, options.mask_dilate)
         height, width = hole.shape
         if not (0 <= row < height and 0 <= column < width and hole[row, column]):
             raise InputError(f"pixel at row {row}, column {column} is not in the hole")
@@ -321,15 +329,6 @@ def _avoidable(avoid: NDArray[np.bool_] | None, hole: NDArray[np.bool_]) -> NDAr
         raise InputError(f"avoid must have the size of the picture, {hole.shape}, got {avoid.shape}")
     outside = avoid & ~hole
     return outside if outside.any() else None
-
-
-def _only_seed(options: FillOptions) -> int:
-    """The seed of a fill that gives one result."""
-    if len(options.seeds) > 1:
-        raise InputError(
-            f"seed must be one whole number here, got {len(options.seeds)}: each gives a result of its own"
-        )
-    return int(options.seeds[0])
 
 
 def _warn_of(hole: NDArray[np.bool_]) -> None:

@@ -46,7 +46,7 @@ def fill(
     keep_metadata: bool = False,
     on_draft: Callable[[work.Draft], None] | None = None,
 ) -> tuple[bytes, str]:
-    """A picture on a larger canvas as a file like that of ``work.fill``, and its suffix.
+    """A picture on a larger canvas as a file like that of ``work.fill``, and its suffix; for several seeds as there.
 
     Args:
         inpainter: does the work.
@@ -71,5 +71,6 @@ def fill(
         shown = picture if keep_metadata else work.plain(picture)
         path = work.path_for(shown, form.fields["format"] or form.suffix, form.options.layer)  # before the work
         show = None if on_draft is None else work.drafts(on_draft)
-        filled = inpainter.fill_canvas(images.extend(picture, **sides), form.options, on_progress, show)
-        return work.encoded(filled, form, path, keep_metadata), path.suffix
+        tries = inpainter.canvas_tries(images.extend(picture, **sides), form.options, on_progress, show)
+        files = [work.encoded(filled, form, path, keep_metadata) for filled in tries]
+        return work.answer(files, form.options.seeds, path.suffix)

@@ -187,7 +187,6 @@ INPAINT_FIELDS: dict[str, tuple[Parser, Any]] = {
 EXTEND_FIELDS: dict[str, tuple[Parser, Any]] = {
     **{option.name: (parser_of(option), option.default) for option in CANVAS_OPTIONS},
     **INPAINT_FIELDS,
-    "seed": _FILL_FIELDS["seed"],
 }
 """Fields of a request to extend the canvas."""
 CONVERT_FIELDS = {name: INPAINT_FIELDS[name] for name in ("format", "quality", "unmarked", "model")}

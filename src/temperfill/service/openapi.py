@@ -51,10 +51,19 @@ def _seeds(seed: dict[str, Any]) -> dict[str, Any]:
 
 
 _OPTIONS = {option.name: _schema(option) for option in SERVED}
+_FILLING = _OPTIONS | {"seed": _seeds(_OPTIONS["seed"])}
 ERRORS: dict[int | str, dict[str, Any]] = {
     "default": {"description": "An error.", "content": {"application/json": {"schema": _ERROR}}}
 }
 """The answer to a request that is turned down."""
+
+
+def _pictures(what: str) -> dict[int, Any]:
+    """A picture, or one for each seed."""
+    several = f"{what}; for several seeds a ZIP file with one for each, filled-SEED with its suffix."
+    return {
+        200: {"description": several, "content": {"image/*": {"schema": _FILE}, "application/zip": {"schema": _FILE}}}
+    }
 
 
 def _form(required: list[str], properties: dict[str, Any]) -> dict[str, Any]:
@@ -88,19 +97,13 @@ INPAINT: dict[str, Any] = {
             ["image", "mask"],
             {
                 **_FILES,
-                **_OPTIONS,
-                "seed": _seeds(_OPTIONS["seed"]),
+                **_FILLING,
                 "model": _MODEL,
                 **_ENCODING,
             },
         ),
     },
-    "responses": {
-        200: {
-            "description": "The filled picture; for several seeds a ZIP file of them, filled-SEED with their suffix.",
-            "content": {"image/*": {"schema": _FILE}, "application/zip": {"schema": _FILE}},
-        }
-    },
+    "responses": _pictures("The filled picture"),
 }
 """Of the route that fills."""
 EXTEND: dict[str, Any] = {
@@ -112,13 +115,13 @@ EXTEND: dict[str, Any] = {
             {
                 "image": _FILES["image"],
                 **{option.name: _schema(option) for option in CANVAS_OPTIONS},
-                **_OPTIONS,
+                **_FILLING,
                 "model": _MODEL,
                 **_ENCODING,
             },
         ),
     },
-    "responses": {200: {"description": "The larger picture.", "content": {"image/*": {"schema": _FILE}}}},
+    "responses": _pictures("The larger picture"),
 }
 """Of the route that extends."""
 CONVERT: dict[str, Any] = {

@@ -119,25 +119,29 @@ def fill(
         shown = picture if keep_metadata else plain(picture)
         path = path_for(shown, form.fields["format"] or form.suffix, form.options.layer)  # before the work
         show = None if on_draft is None else drafts(on_draft)
-        options = form.options
+        options, files = form.options, []
         tries = inpainter.tries(picture, hole, sketch, options, on_progress, avoid, show)
-        files = {}
         for seed, (filled, copies) in zip(options.seeds, tries, strict=True):
             if traces is not None:
                 traces.keep(form.with_fields(seed=seed), copies)
-            files[f"filled-{seed}{path.suffix}"] = encoded(filled, form, path, keep_metadata)
-        return (_zipped(files), ARCHIVE) if len(files) > 1 else (files.popitem()[1], path.suffix)
+            files.append(encoded(filled, form, path, keep_metadata))
+        return answer(files, options.seeds, path.suffix)
 
 
-def _zipped(files: dict[str, bytes]) -> bytes:
-    """A ZIP file that compresses nothing, as pictures are compressed, and knows no time."""
+def answer(files: list[bytes], seeds: tuple[int, ...], suffix: str) -> tuple[bytes, str]:
+    """The file of the answer and its suffix: a picture, or a ZIP file of those of several seeds.
+
+    The ZIP file compresses nothing, as pictures are compressed, and knows no time.
+    """
+    if len(seeds) == 1:
+        return files[0], suffix
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as entries:
-        for name, content in files.items():
-            entry = zipfile.ZipInfo(name)
+        for seed, content in zip(seeds, files, strict=True):
+            entry = zipfile.ZipInfo(f"filled-{seed}{suffix}")
             entry.external_attr = 0o644 << 16  # permissions, without which unzip makes files that nobody may read
             entries.writestr(entry, content)
-    return archive.getvalue()
+    return archive.getvalue(), ARCHIVE
 
 
 def encoded(filled: images.Picture, form: Form, path: Path, keep_metadata: bool) -> bytes:
