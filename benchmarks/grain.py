@@ -3,9 +3,9 @@
 python benchmarks/grain.py PICTURES --limit 24
 
 Grain is added to centre squares of --size, and a round hole in the middle is filled with the bundled model, with grain
-continued and without. Power is measured in blocks of 16 pixels of the hole that are plain where no grain was continued,
-so it is that of the grain, and pooled over the pictures in which grain was found. Prints their number and, for each
-band, the hole's power against that of the grain that was added to what is around it, in dB.
+continued and without. Power is measured in blocks of 16 pixels that are plain without grain: those of the hole as they
+are drawn, those around it in the clean picture. It is pooled over the pictures in which grain was found. Prints their
+number and, for each band, the hole's power against that around it, in dB.
 """
 
 import argparse
@@ -62,7 +62,7 @@ def main() -> None:
             plain = results["as drawn"]
             for name, filled in results.items():
                 powers.setdefault(name, []).extend(measured(filled, plain, hole, deviation * PLAIN))
-            powers.setdefault("around", []).extend(measured(grainy.astype(float) - truth, plain, ~hole, np.inf))
+            powers.setdefault("around", []).extend(measured(grainy, truth, ~hole, deviation * PLAIN))
         for name in ("as drawn", "grain continued"):
             apart = 10 * np.log10(np.mean(powers[name], 0) / np.mean(powers["around"], 0))
             print(f"| {kind} | {found} of {len(paths)} | {name} | " + " | ".join(f"{x:+.1f}" for x in apart) + " |")

@@ -33,7 +33,7 @@ def bands(image: Array, box: tuple[slice, slice]) -> Array:
 
 @pytest.mark.parametrize("grey", [False, True])
 @pytest.mark.parametrize("soft", [False, True])
-@pytest.mark.parametrize("left", [0.0, 0.6])
+@pytest.mark.parametrize("left", [0.0, 0.6, 1.0])
 def test_every_band_is_as_strong_as_around_the_hole(soft: bool, grey: bool, left: float) -> None:
     """Whether the fill has no grain or some of its own."""
     grains = grain(soft, grey)
@@ -51,6 +51,32 @@ def test_every_band_is_as_strong_as_around_the_hole(soft: bool, grey: bool, left
     assert np.array_equal(filled[:, ~hole], image[:, ~hole])
     alike = np.corrcoef((filled - shaded())[:, hole])[0, 1]
     assert (alike > 0.9) if grey else (alike < 0.2)
+
+
+def test_soft_shapes_around_the_hole_are_no_grain() -> None:
+    """They would come as clouds over a plain fill."""
+    rows, columns = np.arange(160)[:, None], np.arange(176)
+    shapes = np.float32(0.1) * (np.sin(rows / 4) + np.sin(columns / 4)).astype(np.float32)[None]
+    shapes[:, :, :48] = 0  # somewhere it is plain
+    image = shaded() + shapes + grain(True, True, 0.015)
+    hole = np.zeros((160, 176), bool)
+    hole[40:120, 60:140] = True
+    box = (slice(44, 116), slice(64, 136))
+    several = [continue_grain(np.where(hole, shaded(), image), hole, ~hole, seed) for seed in range(3)]
+    usual = np.mean([bands(shaded() + grain(True, True, 0.015, seed), box) for seed in range(2, 8)], 0)
+    apart = 10 * np.log10(np.mean([bands(filled, box) for filled in several], 0) / usual)
+    assert np.abs(apart).max() < 3
+
+
+def test_grain_goes_on_beside_edges() -> None:
+    image = shaded() + grain(True, True)
+    hole = np.zeros((160, 176), bool)
+    hole[40:120, 50:130] = True
+    drawn = shaded()
+    drawn[:, :, 88:91] = 0.9  # a line across the hole
+    filled = continue_grain(np.where(hole, drawn, image), hole, ~hole)
+    added = (filled - drawn)[:, 48:112, 64:116]
+    assert abs(10 * np.log10(added.var() / grain(True, True).var())) < 2
 
 
 def test_a_channel_without_noise_gets_none() -> None:

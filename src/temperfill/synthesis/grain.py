@@ -25,6 +25,10 @@ LOUD = 13 / 255
 """Deviation above which it is texture and no noise."""
 ALIKE = 1.5
 """How much more fine power than the quietest twentieth a block may have that counts as noise alone."""
+MOST = 3.0
+"""Power of the lowest band against the next one, at most: noise is about level there, more is structure."""
+LITTLE = 0.1
+"""Share of the noise that makes no block plainer than another."""
 NOTHING = 1e-12
 """Least strength of a channel's noise, so that one without any can be compared with the others."""
 LEAST = 0.18
@@ -98,7 +102,7 @@ def measure(image: Array, known: Mask) -> Noise | None:
     together = (fine_bins @ fine_bins.conj().transpose(0, 2, 1)).real.sum(0, dtype=np.float64)
     deviation = np.sqrt(together.diagonal()).clip(NOTHING)
     alike = together / (deviation[:, None] * deviation) + 1e-3 * np.eye(3)
-    return Noise(_power(found).mean(0), np.linalg.cholesky(alike / (1 + 1e-3)).astype(np.float32))
+    return Noise(_plainest(_power(found)), np.linalg.cholesky(alike / (1 + 1e-3)).astype(np.float32))
 
 
 def _lacking(part: Array, hole: Mask, noise: Noise, draws: Draws) -> Array:
@@ -111,11 +115,7 @@ def _lacking(part: Array, hole: Mask, noise: Noise, draws: Draws) -> Array:
     covered = np.concatenate([(some[:, :, 0] * (weight / weight.sum())).sum((2, 3)) for some in inside])
     usual = _in_bands(noise.power.mean(0))
     shares = np.concatenate([_in_bands(_power(_spectra(some)).mean(2)) / usual for some in _blocks(shown)])
-    # As much may be too much by chance; more is texture, which is no reason to take noise away from its neighbours.
-    lacking = np.maximum(1 - shares.transpose(2, 0, 1), np.float32(-0.2))
-    # A single block tells its own noise badly; what is around the hole lacks nothing.
-    covered, lacking = _among_neighbours(covered[None]), _among_neighbours(lacking)
-    gain = np.sqrt((lacking / np.maximum(covered, np.float32(1e-3))).clip(0, 1))
+    gain = np.sqrt(_lacking_among(shares.transpose(2, 0, 1), covered))
     gain[0] = gain[1]
     gain = gain[_band_of_bins()].transpose(2, 3, 0, 1)  # (rows, columns, SIDE, SIDE)
     white = draws.normal(shown.shape)
@@ -141,10 +141,34 @@ def _blocks(image: Array) -> list[Array]:
     return [blocks[top : top + _ROWS] for top in range(0, len(blocks), _ROWS)]
 
 
-def _among_neighbours(planes: Array) -> Array:
-    """Means (C, h, w) of each value and those that there are around it."""
-    padded = np.pad(planes, ((0, 0), (1, 1), (1, 1)), constant_values=np.nan)
-    found: Array = np.nanmean(sliding_window_view(padded, (3, 3), (1, 2)), (3, 4))
+def _lacking_among(shares: Array, covered: Array) -> Array:
+    """What the hole lacks of the noise, 0 to 1, in each band and block.
+
+    The plainest of the blocks around say most: structure hides what is lacking beneath it.
+
+    Args:
+        shares: (bands, h, w), power of what is shown against that of the noise.
+        covered: (h, w), share of a block that lies in the hole; what is around it lacks nothing.
+
+    Returns:
+        (bands, h, w).
+    """
+    weight = covered / (shares + np.float32(LITTLE)) ** 3
+    both = np.stack([weight * (1 - shares), weight * covered])
+    near = sliding_window_view(np.pad(both, ((0, 0), (0, 0), (1, 1), (1, 1))), (3, 3), (2, 3)).sum((4, 5))
+    found: Array = (near[0] / np.maximum(near[1], np.float32(NOTHING))).clip(0, 1)
+    return found
+
+
+def _plainest(power: Array) -> Array:
+    """Mean (C, SIDE, SIDE) of the powers of blocks (N, C, SIDE, SIDE), in each band mostly of those with the least."""
+    bands = _in_bands(power.mean(1))
+    weight = 1 / bands.clip(NOTHING)
+    weight[:, 0] = np.square(weight[:, 0])  # structure is in most blocks there
+    weight /= weight.sum(0)
+    usual = (weight * bands).sum(0)
+    weight[:, 0] *= min(1.0, MOST * float(usual[1] / usual[0]))
+    found: Array = np.einsum("ncyx,nyx->cyx", power, weight[:, _band_of_bins()])
     return found
 
 

@@ -20,7 +20,9 @@ from temperfill.synthesis.grain import (
     DARKEST,
     FEWEST,
     LEAST,
+    LITTLE,
     LOUD,
+    MOST,
     NOTHING,
     SIDE,
 )
@@ -139,6 +141,24 @@ def _mixing(real: FLOAT, imaginary: FLOAT) -> FLOAT:
 
 
 @script(OWN, default_opset=op)
+def _plainest(power: FLOAT) -> FLOAT:
+    """Mean (C, SIDE, SIDE) of powers (N, C, SIDE, SIDE), in each band mostly of those with the least."""
+    bands = _in_bands(op.ReduceMean(power, [1], keepdims=0))
+    weight = 1.0 / op.Max(bands, _NOTHING)
+    weight = op.Concat(weight[:, 0:1] * weight[:, 0:1], weight[:, 1:], axis=1)
+    weight = weight / op.ReduceSum(weight, [0])
+    usual = op.ReduceSum(weight * bands, [0])
+    less = op.Min(usual[:, 1:2] / usual[:, 0:1] * MOST, 1.0)
+    weight = op.Concat(weight[:, 0:1] * less, weight[:, 1:], axis=1)
+    size = op.Shape(power)
+    each = op.Reshape(
+        op.MatMul(weight, op.Constant(value=_MEMBER)),
+        op.Concat(size[0:1], op.Constant(value_ints=[1]), size[2:4], axis=0),
+    )
+    return op.ReduceSum(power * each, [0], keepdims=0)
+
+
+@script(OWN, default_opset=op)
 def measured(image: FLOAT, known: BOOL) -> tuple[FLOAT, FLOAT, BOOL]:
     """Power (3, SIDE, SIDE) and mixing (3, 3) of the noise of a picture where it is known, and whether there is any."""
     blocks = _asked(image, known)
@@ -157,7 +177,7 @@ def measured(image: FLOAT, known: BOOL) -> tuple[FLOAT, FLOAT, BOOL]:
         is_heard = op.And(level > _CLEAN, level < _LOUD)
         is_noisy = op.Squeeze(op.And(some >= op.Max(number * LEAST, _FEWEST), is_heard))
         real, imaginary = op.Compress(real, alone, axis=0), op.Compress(imaginary, alone, axis=0)
-        power = op.ReduceMean(real * real + imaginary * imaginary, [0], keepdims=0)
+        power = _plainest(real * real + imaginary * imaginary)
         mixing = _mixing(real, imaginary)
     else:
         power = op.Cast(op.Expand(0.0, op.Constant(value_ints=[3, SIDE, SIDE])), to=SINGLE)
@@ -208,10 +228,12 @@ def _gain(shown: FLOAT, hole: FLOAT, power: FLOAT) -> FLOAT:
         shares = op.Concat(shares, _in_bands(found) / usual, axis=0)
         start = start + ROWS
         going = op.Squeeze(start < number)
-    lacking = op.Max(1.0 - op.Transpose(shares, perm=[2, 0, 1]), -0.2)
-    both = op.Concat(covered, op.Unsqueeze(lacking, [0]), axis=1)
-    near = op.AveragePool(both, kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=0)
-    gain = op.Sqrt(op.Clip(op.Slice(near, [1], [9], [1]) / op.Max(op.Slice(near, [0], [1], [1]), 1e-3), 0.0, 1.0))
+    share = op.Unsqueeze(op.Transpose(shares, perm=[2, 0, 1]), [0])
+    plain = share + LITTLE
+    weight = covered / (plain * plain * plain)
+    lacking = op.AveragePool(weight * (1.0 - share), kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1)
+    possible = op.AveragePool(weight * covered, kernel_shape=[3, 3], pads=[1, 1, 1, 1], count_include_pad=1)
+    gain = op.Sqrt(op.Clip(lacking / op.Max(possible, _NOTHING), 0.0, 1.0))
     second = op.Slice(gain, [1], [2], [1])
     return op.Transpose(op.Squeeze(op.Concat(second, op.Slice(gain, [1], [9], [1]), axis=1), [0]), perm=[1, 2, 0])
 
