@@ -93,6 +93,16 @@ def test_a_window_that_sees_what_a_seed_gave_is_drawn_anew() -> None:
     assert np.array_equal(found[1], alone(source, hole, 1, texture="network")[0])
 
 
+def test_a_question_for_sources_uses_the_last_drawing_and_leaves_it() -> None:
+    source, method = picture(), Mean()
+    hole, options = holes(source, (40, 40, 56, 60)), FillOptions(texture="copy", seed=3)
+    inpainter = Inpainter(method, "cpu")
+    _, copies = next(inpainter.tries(source, hole, None, options))
+    for _ in range(2):
+        assert inpainter.sources(source, hole, 48, 50, None, options).copy == copies.at(48, 50)
+    assert method.calls == 1
+
+
 def test_drawings_that_would_take_much_memory_are_not_kept(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(prepared, "MOST_DRAWN", 543)
     source, hole = far_apart()

@@ -312,7 +312,9 @@ class Inpainter(Calls):
             if filler.copies(window, picture.size, options):
                 if copies is None:
                     copies = Copies(width)
-                    prepared.fill(seed, FillProgress(None), copies, Drawings(), keep=False, number=number + 1)
+                    prepared.fill(
+                        seed, FillProgress(None), copies, Drawings(self._drawings), keep=False, number=number + 1
+                    )
                 copy = copies.at(row, column)
             if find is None:
                 if copy is None:

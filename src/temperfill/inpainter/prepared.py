@@ -95,8 +95,10 @@ class Prepared:
             self.canvas.paste(window, filled.pixels)
             if filled.copied is not None:
                 copies.add(window, filled.copied)
-            room -= 0 if filled.drawing is None else filled.drawing.values.shape[2]
-            drawn.append(filled.drawing if room >= 0 or not drawn else None)
+            size = 0 if filled.drawing is None else filled.drawing.values.shape[2]
+            is_kept = size <= room or not drawn
+            drawn.append(filled.drawing if is_kept else None)
+            room -= size if is_kept else 0
         drawings.clear()
         return drawn
 
