@@ -7,7 +7,7 @@ from typing import Annotated
 
 from tyro.conf import Positional, arg
 
-from temperfill.cli.parsing import outputs_for, parse, require, say
+from temperfill.cli.parsing import parse, require, say
 from temperfill.options import DEFAULT_MODEL, CanvasOptions, FillOptions, Precision
 
 
@@ -46,6 +46,7 @@ def run(words: list[str]) -> None:
     require(1 <= options.quality <= 100, f"--quality must lie in 1 to 100, got {options.quality}")
     require(options.image.is_file(), f"there is no picture {options.image}")
     from temperfill import images
+    from temperfill.cli.tries import outputs_for, save_tries
 
     outputs = outputs_for(options.output, options.filling.seeds)
     for path in outputs:
@@ -63,6 +64,5 @@ def run(words: list[str]) -> None:
     say(f"extending {options.image} to {width}x{height} with {options.model}")
     with reported("filling") as on_progress:
         tries = inpainter.canvas_tries(canvas, options.filling, on_progress)
-        for path, result in zip(outputs, tries, strict=True):
-            images.save_picture(path, result, options.quality)
+        save_tries(outputs, tries, options.quality)
     say(f"wrote {' '.join(map(str, outputs))} after {time.monotonic() - start:.1f} s")

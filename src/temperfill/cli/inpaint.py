@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 
 from tyro.conf import Positional, arg
 
-from temperfill.cli.parsing import outputs_for, parse, require, say
+from temperfill.cli.parsing import parse, require, say
 from temperfill.options import DEFAULT_MODEL, FillOptions, MaskOptions, Precision
 
 _FAILED = 1
@@ -86,6 +86,7 @@ def run(words: list[str]) -> None:
 
 def _fill_picture(options: InpaintOptions, image: Path, mask: Path, output: Path) -> None:
     from temperfill import images
+    from temperfill.cli.tries import outputs_for, save_tries
 
     outputs = outputs_for(output, options.filling.seeds)
     drawings = [mask, *(Path(name) for name in (options.sketch, options.avoid) if name is not None)]
@@ -124,8 +125,7 @@ def _fill_picture(options: InpaintOptions, image: Path, mask: Path, output: Path
         say("only the surroundings of each hole are copied from; --context full copies from all of the picture")
     with reported("filling") as on_progress:
         tries = inpainter.tries(picture, hole, lines, options.filling, on_progress, avoid)
-        for path, (result, _) in zip(outputs, tries, strict=True):
-            images.save_picture(path, result, options.quality)
+        save_tries(outputs, (result for result, _ in tries), options.quality)
     say(f"wrote {' '.join(map(str, outputs))} after {time.monotonic() - start:.1f} s")
 
 

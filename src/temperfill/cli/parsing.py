@@ -7,7 +7,6 @@ import logging
 import re
 import sys
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, TypeVar
 
 from temperfill.errors import printable
@@ -54,11 +53,6 @@ def require(condition: bool, message: str) -> None:
     """Raises ValueError with the message unless the condition holds."""
     if not condition:
         raise ValueError(message)
-
-
-def outputs_for(path: Path, seeds: tuple[int, ...]) -> list[Path]:
-    """The files of results: the one that was named, or for several seeds one with each in its name."""
-    return [path] if len(seeds) == 1 else [path.with_name(f"{path.stem}-{seed}{path.suffix}") for seed in seeds]
 
 
 def near(name: str, known: Any) -> str:
