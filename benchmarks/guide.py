@@ -20,7 +20,7 @@ import argparse
 import re
 import time
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import numpy as np
 import torch
@@ -33,7 +33,7 @@ from temperfill.distances import deepest
 from temperfill.inpainter import fill, load_method
 from temperfill.inpainter.devices import choose_precision
 from temperfill.inpainter.tone import match_tone
-from temperfill.methods.contract import Method
+from temperfill.methods.contract import ArrayMethod, Method
 from temperfill.metrics import psnr, sharpness
 from temperfill.report.bootstrap import bootstrap_interval
 from temperfill.tensors import composite
@@ -79,7 +79,7 @@ def main() -> None:
     parser.add_argument("--guides", nargs="+", type=guide, default=[guide("64")])
     parser.add_argument("--precision", default="auto", choices=["auto", "fp32", "bf16"])
     arguments = parser.parse_args()
-    methods: dict[str, Any] = {name: load_method(name, "cpu") for name in arguments.models}
+    methods = {name: load_method(name, "cpu") for name in arguments.models}
     bf16 = choose_precision(arguments.precision, "cpu") == "bf16"
     photos = sorted(path for path in arguments.photos.iterdir() if path.suffix in images.SUFFIXES)
     print(
@@ -97,7 +97,9 @@ def main() -> None:
                 print(line(group, name, parts, values, first), flush=True)
 
 
-def measure(method: Method, cases: list[Case], guides: list[tuple[Part, ...]]) -> dict[tuple[Part, ...], Values]:
+def measure(
+    method: Method | ArrayMethod, cases: list[Case], guides: list[tuple[Part, ...]]
+) -> dict[tuple[Part, ...], Values]:
     """Of each guide, what every case gave; a fill that several guides have is made once."""
     found: dict[tuple[Part, ...], Values] = {parts: {"psnr": [], "sharp": [], "seconds": []} for parts in guides}
     for case in cases:
@@ -115,7 +117,7 @@ def measure(method: Method, cases: list[Case], guides: list[tuple[Part, ...]]) -
     return found
 
 
-def small_fill(method: Method, case: Case, part: Part) -> Tensor:
+def small_fill(method: Method | ArrayMethod, case: Case, part: Part) -> Tensor:
     """What was drawn at the size at which the hole is so many pixels across, (1, 3, H, H)."""
     image, hole = shrunk(case, part.across)
     if "g" in part.how:
@@ -131,7 +133,7 @@ def small_fill(method: Method, case: Case, part: Part) -> Tensor:
     return F.interpolate(small, case.mask.shape[2:], mode="bicubic", align_corners=False)
 
 
-def coarse(method: Method, image: Tensor, hole: Tensor) -> Tensor:
+def coarse(method: Method | ArrayMethod, image: Tensor, hole: Tensor) -> Tensor:
     network = method.abilities.network
     if network is None:
         raise SystemExit(f"{method.name} has no network, so nothing of it is coarse")
