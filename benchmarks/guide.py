@@ -25,7 +25,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 import torch.nn.functional as F
-from PIL import Image
+from texture import mask, square
 from torch import Tensor
 
 from temperfill import images, regions
@@ -87,7 +87,7 @@ def main() -> None:
     )
     torch.set_flush_denormal(True)
     for group in arguments.groups:
-        cases = [Case(square(path), mask(arguments.masks / group / f"{path.stem}.png")) for path in photos]
+        cases = [case_of(path, arguments.masks / group / f"{path.stem}.png") for path in photos]
         first: Values | None = None
         for name, method in methods.items():
             with torch.inference_mode(), torch.autocast("cpu", torch.bfloat16, enabled=bf16):
@@ -172,18 +172,11 @@ def line(group: str, name: str, parts: tuple[Part, ...], values: Values, first: 
     return f"| {group} | {Path(name).stem} | {words} | {measured} | {np.mean(values['seconds']):.2f} |"
 
 
-def square(path: Path) -> Tensor:
-    with Image.open(path) as picture:
-        side = min(picture.size)
-        left, top = (picture.width - side) // 2, (picture.height - side) // 2
-        cut = picture.convert("RGB").crop((left, top, left + side, top + side))
-        pixels = np.asarray(cut.resize((SIDE, SIDE), Image.Resampling.LANCZOS))
-    return torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None] / 255
-
-
-def mask(path: Path) -> Tensor:
-    with Image.open(path) as picture:
-        return torch.from_numpy(np.asarray(picture.convert("L")) > 127)[None, None].float()
+def case_of(photo: Path, mask_path: Path) -> Case:
+    pixels, missing = square(photo, SIDE), mask(mask_path)
+    return Case(
+        torch.from_numpy(pixels.transpose(2, 0, 1).copy())[None] / 255, torch.from_numpy(missing)[None, None].float()
+    )
 
 
 if __name__ == "__main__":
