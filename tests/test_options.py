@@ -103,21 +103,21 @@ def test_values_out_of_range_are_refused_by_name(option: Option) -> None:
 
 
 @pytest.mark.parametrize(
-    ("seeds", "is_fine"),
+    ("seeds", "fault"),
     [
-        ((0, 5, 2), True),
-        (tuple(range(16)), True),
-        (tuple(range(17)), False),
-        ((), False),
-        ((3, 3), False),
-        ((1, -1), False),
+        ((0, 5, 2), ""),
+        (tuple(range(16)), ""),
+        (tuple(range(17)), "1 to 16 values, got 17"),
+        ((), "1 to 16 values, got 0"),
+        ((3, 3), "each value once, got 3, 3"),
+        ((1, -1), "seed must"),
     ],
 )
-def test_several_seeds_are_few_and_differ(seeds: tuple[int, ...], is_fine: bool) -> None:
-    if is_fine:
+def test_several_seeds_are_few_and_differ(seeds: tuple[int, ...], fault: str) -> None:
+    if not fault:
         assert FillOptions(seed=seeds).seeds == seeds
     else:
-        with pytest.raises(InputError, match="seed must"):
+        with pytest.raises(InputError, match=fault):
             FillOptions(seed=seeds)
     assert FillOptions(seed=4).seeds == (4,)
 

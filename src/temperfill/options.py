@@ -92,8 +92,7 @@ class FillOptions:
     """auto fills thick holes of large pictures with texture copied from the picture, where that is better than what the
     network drew; copy does so with every hole, network with none."""
     seed: Seeds = field(default=0, metadata={"low": 0, "high": 999_999_999, "most": 16})
-    """Another seed gives another result where texture is copied; several, up to 16, give one result each of one
-    picture."""
+    """Another seed gives another result where texture is copied; several give one result each of one picture."""
     opaque: bool = False
     """The filled hole becomes opaque, as it always does where the mask is the picture's own transparency."""
     layer: bool = False
@@ -172,8 +171,10 @@ class Option:
     def check(self, value: Any) -> None:
         """Raises InputError for a value out of range."""
         if isinstance(value, tuple) and self.most > 1:
-            if not 1 <= len(value) <= self.most or len(set(value)) < len(value):
-                raise InputError(f"{self.name} must have 1 to {self.most} values, each once, got {value!r}")
+            if not 1 <= len(value) <= self.most:
+                raise InputError(f"{self.name} must have 1 to {self.most} values, got {len(value)}")
+            if len(set(value)) < len(value):
+                raise InputError(f"{self.name} must have each value once, got {', '.join(map(str, value))}")
             for one in value:
                 self._check(one)
         else:
