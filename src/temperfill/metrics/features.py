@@ -36,7 +36,9 @@ def vgg_distance(features_a: list[Tensor], features_b: list[Tensor]) -> Tensor:
         ValueError: the lists differ in length or shapes, or are empty.
     """
     _check_features(features_a, features_b)
-    layers = [(a.double() - b.double()).abs().flatten(1).mean(1) for a, b in zip(features_a, features_b, strict=True)]
+    layers = [
+        (a - b).abs().flatten(1).mean(1, dtype=torch.float64) for a, b in zip(features_a, features_b, strict=True)
+    ]
     return torch.stack(layers).sum(0)
 
 

@@ -12,6 +12,7 @@ MAX_PSNR = 100.0
 """PSNR of equal pictures, dB; reached at a mean squared error of 1e-10."""
 MAX_SHARPNESS = 3.0
 """Largest value of the sharpness."""
+_BLOCK = 64  # values of an axis that one product of matrices filters
 _LEAST_GRADIENT = 1e-6 / 255  # 1e-6 in units of bytes; keeps a flat truth from dividing by zero
 
 
@@ -106,9 +107,20 @@ def _window_mean(x: Tensor) -> Tensor:
     position = torch.arange(-SSIM_RADIUS, SSIM_RADIUS + 1, dtype=x.dtype, device=x.device)
     taps = torch.exp(-(position**2) / (2 * SSIM_SIGMA**2))
     taps = taps / taps.sum()
-    planes = x.flatten(0, 1)[:, None]
-    planes = F.conv2d(F.conv2d(planes, taps.view(1, 1, -1, 1)), taps.view(1, 1, 1, -1))
-    return planes[:, 0].unflatten(0, x.shape[:2])
+    return _filtered(_filtered(x, taps).mT, taps).mT
+
+
+def _filtered(x: Tensor, taps: Tensor) -> Tensor:
+    """The last axis filtered where all taps lie inside: n values become n - taps + 1.
+
+    By products of matrices: a convolution in float64 takes two to four times the time on a CPU.
+    """
+    more, size = len(taps) - 1, x.shape[-1] - len(taps) + 1
+    blocks = -(-size // _BLOCK)
+    tap = torch.arange(_BLOCK + more, device=x.device)[:, None] - torch.arange(_BLOCK, device=x.device)
+    band = taps[tap.clamp(0, more)] * ((tap >= 0) & (tap <= more))
+    windows = F.pad(x, (0, blocks * _BLOCK - size)).unfold(-1, _BLOCK + more, _BLOCK)
+    return (windows @ band).flatten(-2)[..., :size]
 
 
 def sharpness(pred: Tensor, target: Tensor, mask: Tensor) -> Tensor:
