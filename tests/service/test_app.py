@@ -30,7 +30,15 @@ from temperfill.methods.finding import Found, bundled
 from temperfill.options import FillOptions
 from temperfill.service import work
 from temperfill.service.app import create_app
-from temperfill.service.forms import FILES, IMAGE_ALONE, INPAINT_FIELDS, SOURCES_FIELDS, SOURCES_OPTIONS
+from temperfill.service.forms import (
+    CONVERT_FIELDS,
+    CONVERT_FILES,
+    FILES,
+    IMAGE_ALONE,
+    INPAINT_FIELDS,
+    SOURCES_FIELDS,
+    SOURCES_OPTIONS,
+)
 from temperfill.service.pages import PAGE
 from temperfill.service.settings import ServiceLimits
 
@@ -524,6 +532,8 @@ def test_openapi_describes_forms_and_errors() -> None:
     assert set(paths) == {"/v1/inpaint", "/v1/sources"} | single | jobs
     shown = paths["/v1/preview"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
     assert set(shown["properties"]) == set(shown["required"]) == set(IMAGE_ALONE)
+    written = paths["/v1/convert"]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
+    assert set(written["properties"]) == {*CONVERT_FILES, *CONVERT_FIELDS}
     for path, fields in (("/v1/inpaint", INPAINT_FIELDS), ("/v1/sources", SOURCES_FIELDS)):
         schema = paths[path]["post"]["requestBody"]["content"]["multipart/form-data"]["schema"]
         assert set(schema["properties"]) == {*FILES, *fields}

@@ -137,6 +137,7 @@ CONVERT: dict[str, Any] = {
                     "description": "The file whose metadata and format are kept; no larger than the image.",
                 },
                 "model": {**_MODEL, "description": "Name of the model that made a part of the image."},
+                "unmarked": _OPTIONS["unmarked"],
                 **_ENCODING,
             },
         ),
