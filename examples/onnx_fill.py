@@ -2,7 +2,7 @@
 
 python examples/onnx_fill.py MODEL PHOTO MASK OUTPUT [SKETCH]
 
-`temperfill export --output model.onnx` writes the model. White in the mask marks what to fill; the lines of the sketch,
+`temperfill export --part network --output network.onnx` writes the model. White in the mask marks what to fill; the lines of the sketch,
 white and one pixel wide, are followed by models that take one.
 """
 
