@@ -2,8 +2,8 @@
 
 python examples/onnx_fill.py MODEL PHOTO MASK OUTPUT [SKETCH]
 
-`temperfill export --part network --output network.onnx` writes the model. White in the mask marks what to fill; the lines of the sketch,
-white and one pixel wide, are followed by models that take one.
+`temperfill export --part network --output network.onnx` writes the model. White in the mask marks what to fill; the
+lines of the sketch, white and one pixel wide, are followed by models that take one.
 """
 
 import sys
