@@ -66,6 +66,14 @@ def test_no_page_installs_from_an_index_where_the_package_is_not(page: Path) -> 
     assert not re.search(r"pip install [^\n]*(?<![-/.\w])['\"]?temperfill\b(?!-\d)", page.read_text(encoding="utf-8"))
 
 
+def test_what_messages_tell_to_install_are_extras() -> None:
+    code = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "src").rglob("*.py"))
+    named = set(re.findall(r"how_to_add\(['\"](\w+)", code))
+    assert named >= {"torch", "baselines", "heif", "hub", "onnx", "dust"}
+    assert named <= PROJECT["optional-dependencies"].keys()
+    assert len(re.findall(r"pip install[^\n]{0,3}temperfill", code)) == 1  # how_to_add itself
+
+
 def test_lowest_versions_are_those_that_were_tested() -> None:
     text = (ROOT / "constraints-lowest.txt").read_text(encoding="utf-8")
     tested = dict(line.split("==") for line in text.splitlines() if "==" in line)

@@ -12,6 +12,11 @@ def has_torch() -> bool:
     return find_spec("torch") is not None
 
 
+def how_to_add(extra: str) -> str:
+    """The command that brings the packages of an extra; pip takes temperfill itself as it is installed."""
+    return f"pip install 'temperfill[{extra}]'"
+
+
 def is_tensor(value: object) -> bool:
     """Whether something is a tensor of torch, which is not imported to tell: who has a tensor did so."""
     torch = sys.modules.get("torch")

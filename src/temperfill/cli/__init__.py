@@ -15,6 +15,7 @@ from typing import Any, TextIO
 
 from temperfill.cli.parsing import logged, near, overview, say
 from temperfill.errors import tells_of_shortage
+from temperfill.extras import how_to_add
 
 USAGE_ERROR = 2
 INTERRUPTED = 130
@@ -151,7 +152,7 @@ def _explain(error: Exception) -> str:
     if isinstance(error, ModuleNotFoundError):
         package = (error.name or "").split(".")[0]
         extra = _EXTRAS.get(package)
-        remedy = f"pip install 'temperfill[{extra}]'" if extra else f"pip install {package}"
+        remedy = how_to_add(extra) if extra else f"pip install {package}"
         return f"this needs the package {package}, which is not installed: {remedy}"
     if isinstance(error, OSError) and error.strerror and error.filename:
         return f"{error.filename}: {error.strerror}"

@@ -19,6 +19,7 @@ from temperfill.export.network import CoarseStage, Completion, RefinementStage, 
 from temperfill.export.parity import Difference, compare, compare_whole
 from temperfill.export.quiet import quiet
 from temperfill.export.tiled import OPSET, resolve
+from temperfill.extras import how_to_add
 from temperfill.files import atomic_write
 from temperfill.methods.finding import find_weights
 from temperfill.nets.generator import Generator
@@ -248,7 +249,7 @@ def _require(package: str) -> None:
     try:
         import_module(package)
     except ModuleNotFoundError as error:
-        text = f"the export needs the package {error.name}, which is not installed: pip install 'temperfill[onnx]'"
+        text = f"the export needs the package {error.name}, which is not installed: {how_to_add('onnx')}"
         raise ModuleNotFoundError(text, name=error.name) from None
 
 

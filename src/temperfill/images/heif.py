@@ -10,6 +10,7 @@ from typing import BinaryIO
 
 from PIL import Image
 
+from temperfill.extras import how_to_add
 from temperfill.images.bounds.boxes import within
 
 # Brands of HEIF files with pictures in HEVC; general ones, that AVIF has too.
@@ -41,7 +42,7 @@ def reader(name: str) -> Callable[[BinaryIO], Image.Image]:
     try:
         from pi_heif import HeifImageFile
     except ImportError:
-        remedy = "pip install 'temperfill[heif]', or save it as JPEG or PNG"
+        remedy = f"{how_to_add('heif')}, or save it as JPEG or PNG"
         raise ValueError(f"{name} is a HEIC picture, which is read with the package pi-heif: {remedy}") from None
 
     def read(file: BinaryIO) -> Image.Image:

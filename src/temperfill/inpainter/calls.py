@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from temperfill import images
-from temperfill.extras import has_torch, is_tensor
+from temperfill.extras import has_torch, how_to_add, is_tensor
 from temperfill.images import MAX_PIXELS, Picture, Source
 from temperfill.inpainter.progress import OnProgress
 from temperfill.inpainter.sources import Copies
@@ -220,7 +220,7 @@ class Calls(ABC):
         if output_type not in ("auto", "pil", "np", "pt"):
             raise ValueError(f"output_type must be auto, pil, np or pt, got {output_type!r}")
         if output_type == "pt" and not has_torch():
-            raise ValueError("output_type pt needs torch, which is not installed: pip install 'temperfill[torch]'")
+            raise ValueError(f"output_type pt needs torch, which is not installed: {how_to_add('torch')}")
         has_seeds = isinstance(seed, Sequence | np.ndarray)
         asked = FillOptions(seed=tuple(seed) if isinstance(seed, Sequence | np.ndarray) else seed, **options)
         given = _each(image)

@@ -2,14 +2,14 @@
 
 from typing import TYPE_CHECKING, Any, get_args
 
-from temperfill.extras import has_torch
+from temperfill.extras import has_torch, how_to_add
 from temperfill.methods.contract import Arithmetic
 from temperfill.options import Precision
 
 if TYPE_CHECKING:
     import torch
 
-_NEEDS = "needs torch, which is not installed: pip install 'temperfill[torch]'"
+_NEEDS = f"needs torch, which is not installed: {how_to_add('torch')}"
 
 
 def choose_device(device: "str | torch.device" = "auto", *, needs_float64: bool = False) -> str:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from temperfill import images, regions
 from temperfill.distances import nothing
 from temperfill.errors import InputError
+from temperfill.extras import how_to_add
 from temperfill.geometry import Box
 from temperfill.images import Canvas, Picture
 from temperfill.inpainter.calls import Calls
@@ -113,7 +114,7 @@ class Inpainter(Calls):
         """
         network = self.method.abilities.network
         if network is None:
-            remedy = "; torch saves it: pip install 'temperfill[torch]'" if self.method.abilities.is_learned else ""
+            remedy = f"; torch saves it: {how_to_add('torch')}" if self.method.abilities.is_learned else ""
             raise InputError(f"method {self.method.name} has no network that could be saved{remedy}")
         from temperfill.methods.saving import save_model
 

@@ -23,7 +23,7 @@ from temperfill import methods, regions
 from temperfill.arrays import Array, composite, maximum
 from temperfill.config import GeneratorConfig, from_json, to_json
 from temperfill.errors import tells_of_shortage
-from temperfill.extras import cores
+from temperfill.extras import cores, how_to_add
 from temperfill.geometry import Box, CellSources, SizeRule
 from temperfill.methods.contract import Abilities, Arithmetic, ArrayMethod
 from temperfill.methods.looking_up import Memory, look_up, memory_of, spread, weigh
@@ -299,7 +299,7 @@ def load(device: str = "cpu", path: Path | None = None) -> Engine:
     config = None if found != "ours" else from_json(GeneratorConfig, parsed_config(metadata, path), f"{path}: config")
     if config is None or to_json(config) != facts()["config"]:
         what = f"is of the method {found}" if config is None else "has another configuration than the bundled models"
-        raise ValueError(f"{path} {what}, which torch computes: pip install 'temperfill[torch]'")
+        raise ValueError(f"{path} {what}, which torch computes: {how_to_add('torch')}")
     weights = read_arrays(path, metadata)
     if missing := {name for names in facts()["weights"].values() for name in names} - weights.keys():
         raise ValueError(f"{path} does not fit its configuration: it lacks {', '.join(sorted(missing)[:3])}")

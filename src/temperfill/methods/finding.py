@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
 
+from temperfill.extras import how_to_add
 from temperfill.methods.table import METHODS
 from temperfill.options import DEFAULT_MODEL
 
@@ -106,7 +107,7 @@ def _fetch(name: str) -> Path:
         from huggingface_hub import hf_hub_download
         from huggingface_hub.errors import HfHubHTTPError
     except ImportError:
-        remedy = "the package of the extra hub fetches it: pip install 'temperfill[hub]'"
+        remedy = f"the package of the extra hub fetches it: {how_to_add('hub')}"
         raise ValueError(f"{name} is no path here; if it is a model on the Hugging Face hub, {remedy}") from None
     repository, _, revision = name.partition("@")
     try:

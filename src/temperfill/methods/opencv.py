@@ -10,6 +10,7 @@ levels. ``temperfill.inpainter.fill`` greys the hole before the call, so that no
 
 from typing import Literal
 
+from temperfill.extras import how_to_add
 from temperfill.methods.contract import PlainArrayMethod
 from temperfill.methods.on_bytes import Hole, Picture, byte_method
 
@@ -46,11 +47,9 @@ def _method(name: str, flag: Literal["INPAINT_TELEA", "INPAINT_NS"]) -> PlainArr
     try:
         import cv2
     except ImportError:
-        raise ValueError(f"method {name} needs OpenCV; install it with: pip install 'temperfill[baselines]'") from None
+        raise ValueError(f"method {name} needs OpenCV; install it with: {how_to_add('baselines')}") from None
     if not hasattr(cv2, "inpaint"):
-        raise ValueError(
-            f"method {name} needs an OpenCV with the photo module; pip install 'temperfill[baselines]' brings one"
-        )
+        raise ValueError(f"method {name} needs an OpenCV with the photo module; {how_to_add('baselines')} brings one")
 
     def fill(picture: Picture, hole: Hole) -> Picture:
         filled = cv2.inpaint(picture, hole.astype("uint8") * 255, RADIUS, getattr(cv2, flag))

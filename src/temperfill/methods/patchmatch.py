@@ -1,5 +1,6 @@
 """PatchMatch (Barnes et al. 2009) as PyPatchMatch has it: randomised nearest patches, voted for from coarse to fine."""
 
+from temperfill.extras import how_to_add
 from temperfill.methods.contract import PlainArrayMethod
 from temperfill.methods.on_bytes import Hole, Picture, byte_method
 
@@ -21,9 +22,7 @@ def load(device: str = "cpu") -> PlainArrayMethod:
     try:
         import patchmatch
     except ImportError:
-        raise ValueError(
-            "method patchmatch needs PyPatchMatch; install it with: pip install 'temperfill[baselines]'"
-        ) from None
+        raise ValueError(f"method patchmatch needs PyPatchMatch; install it with: {how_to_add('baselines')}") from None
     if not patchmatch.patchmatch_available:
         raise ValueError(
             "method patchmatch: the compiled library of PyPatchMatch cannot be loaded; "

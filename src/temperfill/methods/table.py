@@ -2,9 +2,10 @@
 
 from dataclasses import dataclass
 
+from temperfill.extras import how_to_add
 from temperfill.systems.table import BASELINES, SYSTEMS, UNTRAINED
 
-_EXTRA = "pip install 'temperfill[baselines]'"
+_EXTRA = how_to_add("baselines")
 _OPENCV_TERMS, _OPENCV_NEEDS = "OpenCV: Apache-2.0", f"OpenCV: {_EXTRA}"
 
 

@@ -9,6 +9,7 @@ from fastapi import Request
 from fastapi.responses import Response
 
 from temperfill import images
+from temperfill.extras import how_to_add
 from temperfill.options import DUST_OPTIONS, DustOptions
 from temperfill.service import forms, work
 from temperfill.service.refusals import Refusal
@@ -49,7 +50,7 @@ def find(form: forms.Form, max_pixels: int) -> tuple[bytes, int]:
     try:
         from temperfill.dust import DustFinder
     except ModuleNotFoundError as error:
-        needs = f"finding dust needs {error.name}, which this server lacks: pip install 'temperfill[dust]'"
+        needs = f"finding dust needs {error.name}, which this server lacks: {how_to_add('dust')}"
         raise Refusal(501, "not_installed", needs) from None
     with work.refusals():
         with work.invalid_input():
