@@ -25,7 +25,7 @@ def main(folder: Path, model: str = "base") -> None:
     folder.mkdir(parents=True, exist_ok=True)
     planted = plant(np.ascontiguousarray(astronaut()[CROP]), np.random.default_rng(1), specks=16, lines=3)
     scan = saved(planted[0])
-    dust = DustFinder()(scan.astype(np.float32) / 255)
+    dust = DustFinder()(scan)
     shown = scan.copy()
     shown[dust.mask] = RED
     filled = Inpainter.from_pretrained(model)(Image.fromarray(scan), Image.fromarray(dust.mask.astype(np.uint8) * 255))

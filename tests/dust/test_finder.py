@@ -54,6 +54,18 @@ def test_specks_are_found_and_nothing_else(finder: DustFinder, kind: str, other:
     assert finder(scan, DustOptions(dust=other)).count == 0
 
 
+def test_whole_numbers_mean_the_same_as_floats(finder: DustFinder) -> None:
+    scan, _ = dusty(hills(), 0.97)
+    mask = finder(scan).mask
+    assert mask.any()
+    assert (finder(np.rint(scan * 255).astype(np.uint8)).mask == mask).all()
+    deep = np.rint(scan * 65535).astype(np.uint16)
+    assert (finder(deep).mask == finder((deep / 65535).astype(np.float32)).mask).all()
+    for wrong in (scan[..., 0], scan[..., :2], scan > 0.5, np.rint(scan * 255).astype(np.int64)):
+        with pytest.raises(InputError, match=r"dust is looked for in an array \(H, W, 3\)"):
+            finder(wrong)
+
+
 def test_widths_are_kept_to(finder: DustFinder) -> None:
     scan, marks = dusty(hills(), 0.97)
     narrow, wide = finder(scan, DustOptions(widest=5)), finder(scan, DustOptions(narrowest=6))

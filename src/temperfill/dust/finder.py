@@ -5,6 +5,7 @@ bright or dark, less sure ones of this kind are marks as well.
 """
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from scipy import ndimage
 
 from temperfill.dust.candidates import Candidate, Picture, find
 from temperfill.dust.network import DustNetwork, Views, halved, load_network
+from temperfill.errors import InputError
 from temperfill.options import DustOptions
 
 Mask = NDArray[np.bool_]
@@ -54,15 +56,20 @@ class DustFinder:
     def __init__(self, network: DustNetwork | None = None) -> None:
         self.network = load_network() if network is None else network
 
-    def __call__(self, rgb: NDArray[np.float32], options: DustOptions | None = None) -> Dust:
+    def __call__(
+        self, rgb: NDArray[np.floating[Any] | np.unsignedinteger[Any]], options: DustOptions | None = None
+    ) -> Dust:
         """Dust of one picture.
 
         Args:
-            rgb: (H, W, 3) in [0, 1].
+            rgb: (H, W, 3), floats in [0, 1], or unsigned whole numbers over their whole range, such as bytes.
             options: None for the defaults.
+
+        Raises:
+            InputError: an array of another shape or type.
         """
         options = options or DustOptions()
-        picture = np.rint(rgb.clip(0, 1) * 255).astype(np.uint8)
+        picture = _bytes(rgb)
         found = np.zeros(picture.shape[:2], bool)
         widest = options.widest or widest_for(picture.shape[0], picture.shape[1])
         scale = 1
@@ -114,6 +121,19 @@ class DustFinder:
         views = Views(picture)
         odds = self.network.look([views.of(candidates[index]) for index in likely], figures[likely])
         return [(candidates[index], float(value)) for index, value in zip(likely, odds, strict=True)]
+
+
+def _bytes(rgb: NDArray[Any]) -> Picture:
+    """A picture with 8 bits."""
+    if rgb.ndim != 3 or rgb.shape[2] != 3 or rgb.dtype.kind not in "fu":
+        raise InputError(
+            f"dust is looked for in an array (H, W, 3) of floats in [0, 1] or bytes, got {rgb.dtype} {rgb.shape}"
+        )
+    if rgb.dtype == np.uint8:
+        return rgb
+    unit = rgb if rgb.dtype.kind == "f" else rgb / np.iinfo(rgb.dtype).max
+    picture: Picture = np.rint(unit.clip(0, 1) * 255).astype(np.uint8)
+    return picture
 
 
 def _sift(found: Mask, narrowest: int, widest: int) -> int:
