@@ -1,6 +1,6 @@
 """Draws the picture at the top of README: `python tools/before_after.py docs/images`.
 
-Photograph, hole and result of the bundled model stand side by side, made through the public interface.
+Photograph, hole and result of the default model stand side by side, made through the public interface.
 """
 
 import sys

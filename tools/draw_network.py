@@ -1,6 +1,6 @@
 """Draws the picture of the network in README, network.svg: `python tools/draw_network.py docs/images`.
 
-The small pictures are real: the bundled sample at 256x256, what the bundled model's coarse and refinement networks make
+The small pictures are real: the bundled sample at 256x256, what the default model's coarse and refinement networks make
 of it, and what each head of its attention copies from at the marked place, with the temperatures it has there.
 """
 

@@ -253,7 +253,7 @@ def facts(generator: Generator, models: dict[str, onnx.ModelProto]) -> dict[str,
 
 
 def main() -> None:
-    """Writes the graphs of the bundled model."""
+    """Writes the graphs of the bundled models."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folder", nargs="?", type=Path, default=FOLDER)
     folder = parser.parse_args().folder

@@ -1,7 +1,7 @@
 """Table of configurations of our network.
 
 PRESETS are runs: "paper" is trained as the paper says (docs/record/deviations.md lists what differs), "base" and
-"large" with the losses and the carried detail of the bundled model, which controlled runs compare
+"large" with the losses and the carried detail of the bundled model "base", which controlled runs compare
 (docs/record/release.md), "tiny" is "paper" in small, to try things out.
 """
 
