@@ -158,12 +158,11 @@ def _find(finder: "DustFinder", files: _Files, options: DustCommand) -> "tuple[P
     from temperfill import images
 
     picture = images.open_picture(files.source, options.max_pixels)
-    rgb = images.to_rgb(picture)
-    dust = finder(rgb, options.finding)
+    shown = images.to_bytes(images.to_rgb(picture))
+    dust = finder(shown, options.finding)
     if files.mask is not None:
         images.save_picture(files.mask, images.open_picture(dust.mask.astype(np.uint8) * 255))
     if files.preview is not None:
-        shown = np.rint(rgb.clip(0, 1) * 255).astype(np.uint8)
         shown[dust.mask] = (255, 0, 0)
         images.save_picture(files.preview, images.open_picture(shown))
     return picture, dust

@@ -10,7 +10,7 @@ from temperfill.images.colours import check_layer, cut_out, paste, to_rgb
 from temperfill.images.formats import FORMATS, SUFFIXES, WRITTEN, Header, read_header
 from temperfill.images.jpeg import JpegForm
 from temperfill.images.mask_reading import to_mask
-from temperfill.images.picture import Picture
+from temperfill.images.picture import Picture, to_bytes
 from temperfill.images.provenance import PACKET, is_marked, mark
 from temperfill.images.reading import (
     MAX_PIXELS,
@@ -53,6 +53,7 @@ __all__ = [
     "resize_grey",
     "resize_short_side",
     "save_picture",
+    "to_bytes",
     "to_mask",
     "to_rgb",
 ]
